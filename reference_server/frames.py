@@ -1,0 +1,185 @@
+"""Contract: the gateway's frames.
+
+Commands go from client to server, events from server to client. Names are whole words here and single letters
+on the wire, because an event is paid for once per recipient. A frame is one JSON object (subprotocol
+`chat.v1.json`) or one msgpack map with 16-byte ids (`chat.v1.msgpack`); `t` says which frame it is.
+"""
+
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import field
+
+SUBPROTOCOLS = ("chat.v1.json", "chat.v1.msgpack")
+
+PresenceStatus = Literal["online", "away", "offline"]
+
+
+class CloseCode:
+    """Why the server closed the gateway connection (RFC 6455 leaves 4000–4999 to applications)."""
+
+    BAD_FRAME = 4400  # not a command, or one out of order
+    UNAUTHENTICATED = 4401  # no valid token in time
+    SLOW_CONSUMER = 4408  # its send queue passed the bound
+    GOING_AWAY = 1001  # the server stops
+
+
+class _Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="t"):
+    """What all frames share: a tag `t`."""
+
+
+# --- commands -------------------------------------------------------------------------------------------
+
+
+class Authenticate(_Frame, frozen=True, tag="authenticate"):
+    """Must be the first frame; answered by Ready or by close code 4401."""
+
+    token: str
+
+
+class SubscribeMessages(_Frame, frozen=True, tag="subscribe_messages"):
+    """Asks for the messages of all one's conversations, from now on; answered by Subscribed.
+
+    With `resume`, every message after the given seq comes first, exactly once, then the live ones.
+    """
+
+    resume: dict[UUID, int] = {}  # conversation → last seq the client holds
+
+
+class UnsubscribeMessages(_Frame, frozen=True, tag="unsubscribe_messages"):
+    """Ends the message events; answered by Unsubscribed."""
+
+
+class SubscribePresence(_Frame, frozen=True, tag="subscribe_presence"):
+    """Asks for the presence of the given users, now (PresenceState) and when it changes; adds to earlier ones."""
+
+    user_ids: tuple[UUID, ...]
+
+
+class UnsubscribePresence(_Frame, frozen=True, tag="unsubscribe_presence"):
+    """Ends the presence events of the given users; answered by Unsubscribed."""
+
+    user_ids: tuple[UUID, ...]
+
+
+class UpdatePresence(_Frame, frozen=True, tag="update_presence"):
+    """Sets this device's status; answered by PresenceUpdated."""
+
+    status: PresenceStatus
+
+
+Command = (
+    Authenticate | SubscribeMessages | UnsubscribeMessages | SubscribePresence | UnsubscribePresence | UpdatePresence
+)
+
+# --- events ---------------------------------------------------------------------------------------------
+
+
+class Ready(_Frame, frozen=True, tag="ready"):
+    """The connection is authenticated; status is online for this device."""
+
+    user_id: UUID
+    heartbeat_seconds: float  # the server pings this often and gives up after as long again
+
+
+class Subscribed(_Frame, frozen=True, tag="subscribed"):
+    """The subscription stands: replay (if any) is over, live events follow."""
+
+    topic: Literal["messages"]
+
+
+class Unsubscribed(_Frame, frozen=True, tag="unsubscribed"):
+    """No events of the topic follow."""
+
+    topic: Literal["messages", "presence"]
+
+
+class MessageEvent(_Frame, frozen=True, tag="m"):
+    """A message in one of the subscriber's conversations."""
+
+    conversation_id: UUID = field(name="c")
+    seq: int = field(name="n")
+    sender_id: UUID = field(name="s")
+    created_at_ms: int = field(name="a")  # milliseconds since 1970
+    content: str = field(name="b")
+
+
+class ResumeGap(_Frame, frozen=True, tag="resume_gap"):
+    """More was missed than the gateway replays: page these over HTTP. Nothing is dropped silently."""
+
+    conversation_id: UUID = field(name="c")
+    from_seq: int
+    to_seq: int
+
+
+class PresenceEvent(_Frame, frozen=True, tag="p"):
+    """A watched user's merged status changed."""
+
+    user_id: UUID = field(name="u")
+    status: PresenceStatus = field(name="s")
+    version: int = field(name="v")  # grows by one with each change of this user's merged status
+
+
+class PresenceState(_Frame, frozen=True, tag="presence_state"):
+    """The status of each user just subscribed to."""
+
+    users: tuple[PresenceEvent, ...]
+
+
+class PresenceUpdated(_Frame, frozen=True, tag="presence_updated"):
+    """This device's status is taken; `version` is the user's merged status that includes it."""
+
+    status: PresenceStatus
+    version: int
+
+
+class ErrorEvent(_Frame, frozen=True, tag="error"):
+    """A command that could not be carried out; the connection stays open."""
+
+    code: str  # stable, for programs: not_found, bad_request, too_many
+    message: str  # one sentence, for people
+
+
+Event = (
+    Ready
+    | Subscribed
+    | Unsubscribed
+    | MessageEvent
+    | ResumeGap
+    | PresenceEvent
+    | PresenceState
+    | PresenceUpdated
+    | ErrorEvent
+)
+
+
+class Codec:
+    """Encodes and decodes the frames of one subprotocol. Decoding raises msgspec.DecodeError on bad input."""
+
+    def __init__(self, subprotocol: str) -> None:
+        module: Any = msgspec.json if subprotocol == "chat.v1.json" else msgspec.msgpack
+        options: dict[str, Any] = {} if module is msgspec.json else {"uuid_format": "bytes"}
+        assert subprotocol in SUBPROTOCOLS
+        self.subprotocol = subprotocol
+        self.is_text = module is msgspec.json
+        self._encoder = module.Encoder(**options)
+        self._commands = module.Decoder(Command)
+        self._events = module.Decoder(Event)
+
+    def encode(self, frame: Command | Event) -> bytes:
+        """The payload of one WebSocket frame."""
+        return bytes(self._encoder.encode(frame))
+
+    def decode_command(self, payload: bytes) -> Command:
+        """The command in a payload."""
+        command: Command = self._commands.decode(payload)
+        return command
+
+    def decode_event(self, payload: bytes) -> Event:
+        """The event in a payload."""
+        event: Event = self._events.decode(payload)
+        return event
+
+
+CODECS = {subprotocol: Codec(subprotocol) for subprotocol in SUBPROTOCOLS}

@@ -1,0 +1,37 @@
+-- purpose: Keys, foreign keys and triggers: what correctness needs. Indexes for speed are strategies in indexes/.
+
+ALTER TABLE users ADD PRIMARY KEY (id);
+
+ALTER TABLE conversations ADD PRIMARY KEY (id);
+-- The roadmap's indexes give no uniqueness per pair; this one does, whatever the race.
+ALTER TABLE conversations ADD CONSTRAINT conversations_pair UNIQUE (participant1_id, participant2_id);
+
+ALTER TABLE conversation_participants ADD PRIMARY KEY (conversation_id, user_id);
+
+ALTER TABLE chat_messages ADD PRIMARY KEY (conversation_id, seq);
+ALTER TABLE chat_messages ADD CONSTRAINT chat_messages_id UNIQUE (id);
+ALTER TABLE chat_messages ADD CONSTRAINT chat_messages_retry UNIQUE (sender_id, client_id);
+
+ALTER TABLE conversations
+    ADD FOREIGN KEY (participant1_id) REFERENCES users (id),
+    ADD FOREIGN KEY (participant2_id) REFERENCES users (id),
+    ADD FOREIGN KEY (created_by) REFERENCES users (id);
+ALTER TABLE conversation_participants
+    ADD FOREIGN KEY (conversation_id) REFERENCES conversations (id),
+    ADD FOREIGN KEY (user_id) REFERENCES users (id);
+ALTER TABLE chat_messages
+    ADD FOREIGN KEY (conversation_id) REFERENCES conversations (id),
+    ADD FOREIGN KEY (sender_id) REFERENCES users (id);
+
+CREATE TRIGGER assign_seq BEFORE INSERT ON chat_messages
+    FOR EACH ROW EXECUTE FUNCTION chatbench.assign_seq();
+
+ALTER TABLE connection_requests ADD PRIMARY KEY (id);
+ALTER TABLE connection_requests
+    ADD FOREIGN KEY (sender_id) REFERENCES users (id),
+    ADD FOREIGN KEY (receiver_id) REFERENCES users (id);
+ALTER TABLE messages ADD PRIMARY KEY (id);
+ALTER TABLE messages
+    ADD FOREIGN KEY (connection_request_id) REFERENCES connection_requests (id),
+    ADD FOREIGN KEY (sender_id) REFERENCES users (id);
+CREATE INDEX messages_connection_request ON messages (connection_request_id, created_at);

@@ -1,0 +1,2 @@
+-- purpose: Keys only: what the schema needs to be correct and nothing for speed.
+-- statements: *

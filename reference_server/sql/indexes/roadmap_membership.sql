@@ -1,0 +1,10 @@
+-- purpose: The roadmap's three indexes and one for "my conversations", which they leave to a scan.
+-- statements: list_conversations, list_members, list_memberships
+CREATE INDEX CONCURRENTLY idx_conversations_user_activity
+    ON conversations (participant1_id, last_message_at DESC) WHERE type = 'direct';
+CREATE INDEX CONCURRENTLY idx_conversations_user2_activity
+    ON conversations (participant2_id, last_message_at DESC) WHERE type = 'direct';
+CREATE INDEX CONCURRENTLY idx_active_group_members
+    ON conversation_participants (conversation_id, user_id) WHERE left_at IS NULL;
+CREATE INDEX CONCURRENTLY idx_memberships
+    ON conversation_participants (user_id, conversation_id) WHERE left_at IS NULL;

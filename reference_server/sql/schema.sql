@@ -1,0 +1,120 @@
+-- purpose: Roles, tables and functions of the chat; keys and triggers come in constraints.sql, after loading.
+
+-- Supabase-shaped: policies name the role `authenticated` and read the caller from auth.uid().
+DO $$
+BEGIN
+    -- Roles belong to the cluster, so two databases may create them at the same moment.
+    PERFORM pg_advisory_xact_lock(hashtext('chatbench roles'));
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'authenticated') THEN
+        CREATE ROLE authenticated NOLOGIN;
+    END IF;
+    -- The server's pool logs in as chatbench_app and acts as `authenticated`: RLS binds it.
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'chatbench_app') THEN
+        CREATE ROLE chatbench_app LOGIN NOINHERIT;
+        GRANT authenticated TO chatbench_app;
+        ALTER ROLE chatbench_app SET role = 'authenticated';
+    END IF;
+END
+$$;
+
+-- PostgreSQL 18 brings uuidv7(); older ones get it here: 48 bits of milliseconds, then random (RFC 9562).
+DO $$
+BEGIN
+    IF to_regprocedure('pg_catalog.uuidv7()') IS NULL THEN
+        CREATE FUNCTION public.uuidv7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $body$
+            SELECT encode(
+                set_bit(
+                    set_bit(
+                        overlay(
+                            uuid_send(gen_random_uuid())
+                            PLACING substring(
+                                int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+                            FROM 1 FOR 6),
+                        52, 1),
+                    53, 1),
+                'hex')::uuid
+        $body$;
+    END IF;
+END
+$$;
+
+CREATE SCHEMA auth;
+GRANT USAGE ON SCHEMA auth TO authenticated;
+
+CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT (nullif(current_setting('request.jwt.claims', true), '')::json ->> 'sub')::uuid
+$$;
+
+-- Marks the database as one that chatbench made, and keeps the manifest of what was loaded.
+CREATE SCHEMA chatbench;
+CREATE TABLE chatbench.dataset (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    manifest jsonb NOT NULL
+);
+
+CREATE TABLE users (
+    id uuid NOT NULL DEFAULT uuidv7(),
+    display_name text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 100),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE conversations (
+    id uuid NOT NULL DEFAULT uuidv7(),
+    type text NOT NULL CHECK (type IN ('direct', 'group')),
+    -- Direct conversations only, ordered, so that one pair has one row.
+    participant1_id uuid,
+    participant2_id uuid,
+    -- Groups only.
+    name text CHECK (length(name) BETWEEN 1 AND 100),
+    created_by uuid,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Equals created_at until the first message, so that the list's order never meets a null.
+    last_message_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- The newest message's seq; 0 before the first. Sends take the next one under this row's lock.
+    last_seq bigint NOT NULL DEFAULT 0 CHECK (last_seq >= 0),
+    CONSTRAINT conversations_shape CHECK (
+        CASE type
+            WHEN 'direct' THEN participant1_id < participant2_id AND name IS NULL
+            ELSE participant1_id IS NULL AND participant2_id IS NULL AND name IS NOT NULL
+        END
+    )
+);
+
+CREATE TABLE conversation_participants (
+    conversation_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    role text NOT NULL DEFAULT 'member' CHECK (role IN ('member', 'admin', 'owner')),
+    joined_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    left_at timestamptz,
+    last_read_seq bigint NOT NULL DEFAULT 0 CHECK (last_read_seq >= 0)
+);
+
+CREATE TABLE chat_messages (
+    id uuid NOT NULL DEFAULT uuidv7(),
+    conversation_id uuid NOT NULL,
+    -- Gap-free from 1 in each conversation.
+    seq bigint NOT NULL CHECK (seq > 0),
+    sender_id uuid NOT NULL,
+    content text NOT NULL CHECK (length(content) BETWEEN 1 AND 4000),
+    -- Chosen by the sender: a retried send carries it again and is the same message.
+    client_id uuid NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    edited_at timestamptz,
+    deleted_at timestamptz
+);
+
+-- Takes the conversation's next seq under its row lock. SECURITY DEFINER because members may send
+-- but may not write conversations; the policy on chat_messages has the last word on who may send.
+CREATE FUNCTION chatbench.assign_seq() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+BEGIN
+    UPDATE public.conversations
+       SET last_seq = last_seq + 1, last_message_at = clock_timestamp()
+     WHERE id = NEW.conversation_id
+    RETURNING last_seq, last_message_at INTO NEW.seq, NEW.created_at;
+    IF NOT FOUND THEN
+        RAISE foreign_key_violation USING MESSAGE = format('no conversation %s', NEW.conversation_id);
+    END IF;
+    RETURN NEW;
+END
+$$;

@@ -1,0 +1,134 @@
+"""Contract: named SQL statements and index strategies, one file each.
+
+The server executes these very files, the query laboratory compares them, and a reader can run them in psql.
+A file opens with comment lines `-- key: value`:
+
+    -- purpose: one sentence
+    -- parameters: conversation_id uuid, page_limit integer     (statements; in the order of $1, $2, …)
+    -- statements: list_conversations, list_members             (strategies: what the indexes are meant for)
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from fixtures.errors import InputError
+
+SQL_FOLDER = Path(__file__).parent / "sql"
+QUERIES_FOLDER = SQL_FOLDER / "queries"
+STRATEGIES_FOLDER = SQL_FOLDER / "indexes"
+
+_HEADER_LINE = re.compile(r"--\s*(?P<key>[a-z]+):\s*(?P<value>.*\S)\s*$")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One `$n` of a statement."""
+
+    name: str
+    type: str  # a PostgreSQL type name
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One named query."""
+
+    name: str  # the file's stem
+    purpose: str
+    parameters: tuple[Parameter, ...]
+    text: str  # without the header
+
+    @property
+    def writes(self) -> bool:
+        """True when the statement changes rows."""
+        return re.search(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", self.text, re.IGNORECASE) is not None
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One set of indexes to lay over the schema."""
+
+    name: str  # the file's stem
+    purpose: str
+    statements: tuple[str, ...]  # names of the statements it is meant for; "*" for all
+    commands: tuple[str, ...]  # DDL, one command each: CONCURRENTLY must not share a transaction
+
+
+def read_statement(path: Path) -> Statement:
+    """The statement in a file; InputError when the file is missing or its header is not complete."""
+    header, text = _split_header(path)
+    if not text:
+        raise InputError(f"{path} holds no statement; write one below its header")
+    parameters = tuple(
+        Parameter(*part.split(maxsplit=1))
+        for part in header.get("parameters", "").split(",")
+        if len(part.split(maxsplit=1)) == 2
+    )
+    used = {int(number) for number in re.findall(r"\$(\d+)", text)}
+    if used != set(range(1, len(parameters) + 1)):
+        raise InputError(
+            f"{path} uses parameters {sorted(used)} and its header names {len(parameters)}; "
+            "name each in the line `-- parameters: name type, …`"
+        )
+    return Statement(name=path.stem, purpose=header["purpose"], parameters=parameters, text=text)
+
+
+def read_strategy(path: Path) -> Strategy:
+    """The strategy in a file; InputError when the file is missing or its header is not complete."""
+    header, text = _split_header(path)
+    uncommented = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    return Strategy(
+        name=path.stem,
+        purpose=header["purpose"],
+        statements=tuple(name.strip() for name in header.get("statements", "*").split(",")),
+        commands=tuple(command.strip() for command in uncommented.split(";") if command.strip()),
+    )
+
+
+@cache
+def server_statements() -> dict[str, Statement]:
+    """Every statement that the server executes, by name."""
+    return {path.stem: read_statement(path) for path in sorted(QUERIES_FOLDER.glob("*.sql"))}
+
+
+@cache
+def shipped_strategies() -> dict[str, Strategy]:
+    """Every strategy that chatbench ships, by name."""
+    return {path.stem: read_strategy(path) for path in sorted(STRATEGIES_FOLDER.glob("*.sql"))}
+
+
+def find_strategy(name_or_path: str) -> Strategy:
+    """A shipped strategy by name, or one's own by the path of its .sql file; InputError for neither."""
+    shipped = shipped_strategies()
+    if name_or_path in shipped:
+        return shipped[name_or_path]
+    if name_or_path.endswith(".sql"):
+        return read_strategy(Path(name_or_path))
+    raise InputError(
+        f"no index strategy named {name_or_path!r}; choose one of {', '.join(shipped)} or name a .sql file"
+    )
+
+
+def script(name: str) -> str:
+    """The text of a schema file such as `schema.sql`."""
+    return (SQL_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _split_header(path: Path) -> tuple[dict[str, str], str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the SQL file {path}: {error}") from error
+    header: dict[str, str] = {}
+    body_start = 0
+    for body_start, line in enumerate(lines):  # noqa: B007 - the position is the result
+        match = _HEADER_LINE.match(line)
+        if not match:
+            break
+        header[match["key"]] = match["value"]
+    else:
+        body_start = len(lines)
+    if "purpose" not in header:
+        raise InputError(f"{path} has no purpose; open it with a line `-- purpose: …`")
+    return header, "\n".join(lines[body_start:]).strip()

@@ -1,0 +1,1 @@
+"""What it means: read run folders, summarise, plot, render."""

@@ -1,0 +1,1 @@
+"""How the target is used: load scenarios and the query laboratory."""

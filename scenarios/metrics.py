@@ -1,0 +1,77 @@
+"""Contract: every metric that a run folder may hold, with its unit and meaning.
+
+Histograms hold integers in the unit that ends the metric's name; reports convert at their edge. Latencies are
+microseconds in HdrHistograms of 1 µs … 10 min at 3 significant digits (0.1 % of the value).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured quantity."""
+
+    name: str
+    unit: str
+    meaning: str
+    labels: tuple[str, ...]  # beside `scenario`, which every line carries
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "request_us",
+            "µs",
+            "HTTP request: intended start → arrival of the response's last segment",
+            ("request", "weight", "depth"),
+        ),
+        Metric(
+            "service_us",
+            "µs",
+            "HTTP request: actual send → arrival of the response's last segment",
+            ("request", "weight", "depth"),
+        ),
+        Metric(
+            "delivery_us",
+            "µs",
+            "intended send → arrival of the message event at one recipient",
+            ("group_size",),
+        ),
+        Metric(
+            "delivery_observed_us",
+            "µs",
+            "intended send → the generator's code has read the event: delivery plus the generator's own delay",
+            ("group_size",),
+        ),
+        Metric("delivery_first_us", "µs", "per message: intended send → its first recipient", ("group_size",)),
+        Metric("delivery_median_us", "µs", "per message: intended send → half of its recipients", ("group_size",)),
+        Metric("delivery_p95_us", "µs", "per message: intended send → 95 % of its recipients", ("group_size",)),
+        Metric("delivery_last_us", "µs", "per message: intended send → its last recipient", ("group_size",)),
+        Metric(
+            "delivery_wire_bytes",
+            "B",
+            "bytes of one message event on the wire, frame header included",
+            ("group_size",),
+        ),
+        Metric("delivery_content_bytes", "B", "bytes of the message's own content in that event", ("group_size",)),
+        Metric("presence_delivery_us", "µs", "intended status change → one watcher knows", ("watchers",)),
+        Metric("presence_convergence_us", "µs", "intended status change → every watcher knows", ("watchers",)),
+        Metric(
+            "presence_frames_per_change",
+            "frames",
+            "presence events received by all watchers per status change",
+            ("watchers",),
+        ),
+        Metric(
+            "presence_wire_bytes",
+            "B",
+            "bytes of one presence event on the wire, frame header included",
+            ("watchers",),
+        ),
+        Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
+        Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
+        Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
+        Metric("server_cpu_permille", "‰", "CPU of the chat server's process, of one core", ()),
+    )
+}

@@ -1,0 +1,1 @@
+"""The query laboratory: strategies × statements × parameter classes, executed and compared."""
