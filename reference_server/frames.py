@@ -23,6 +23,7 @@ class CloseCode:
     UNAUTHENTICATED = 4401  # no valid token in time
     SLOW_CONSUMER = 4408  # its send queue passed the bound
     GOING_AWAY = 1001  # the server stops
+    TRY_AGAIN_LATER = 1013  # a resume could not be completed; come again with the same seqs
 
 
 class _Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="t"):

@@ -5,6 +5,7 @@ A file opens with comment lines `-- key: value`:
 
     -- purpose: one sentence
     -- parameters: conversation_id uuid, page_limit integer     (statements; in the order of $1, $2, …)
+    -- writes: yes, in the function                             (statements whose text does not show that they write)
     -- statements: list_conversations, list_members             (strategies: what the indexes are meant for)
 """
 
@@ -38,11 +39,13 @@ class Statement:
     purpose: str
     parameters: tuple[Parameter, ...]
     text: str  # without the header
+    writes_in_function: bool = False  # the header says `writes`: a function that it calls changes rows
 
     @property
     def writes(self) -> bool:
         """True when the statement changes rows."""
-        return re.search(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", self.text, re.IGNORECASE) is not None
+        spoken = re.search(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", self.text, re.IGNORECASE)
+        return self.writes_in_function or spoken is not None
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,13 @@ def read_statement(path: Path) -> Statement:
             f"{path} uses parameters {sorted(used)} and its header names {len(parameters)}; "
             "name each in the line `-- parameters: name type, …`"
         )
-    return Statement(name=path.stem, purpose=header["purpose"], parameters=parameters, text=text)
+    return Statement(
+        name=path.stem,
+        purpose=header["purpose"],
+        parameters=parameters,
+        text=text,
+        writes_in_function="writes" in header,
+    )
 
 
 def read_strategy(path: Path) -> Strategy:

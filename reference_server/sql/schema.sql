@@ -3,16 +3,24 @@
 -- Supabase-shaped: policies name the role `authenticated` and read the caller from auth.uid().
 DO $$
 BEGIN
-    -- Roles belong to the cluster, so two databases may create them at the same moment.
-    PERFORM pg_advisory_xact_lock(hashtext('chatbench roles'));
+    -- Roles belong to the cluster, so two databases may create them at the same moment; whoever comes second waits
+    -- for the first one's commit and then finds the role whole. (Advisory locks do not reach across databases.)
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'authenticated') THEN
-        CREATE ROLE authenticated NOLOGIN;
+        BEGIN
+            CREATE ROLE authenticated NOLOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
     END IF;
     -- The server's pool logs in as chatbench_app and acts as `authenticated`: RLS binds it.
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'chatbench_app') THEN
-        CREATE ROLE chatbench_app LOGIN NOINHERIT;
-        GRANT authenticated TO chatbench_app;
-        ALTER ROLE chatbench_app SET role = 'authenticated';
+        BEGIN
+            CREATE ROLE chatbench_app LOGIN NOINHERIT;
+            GRANT authenticated TO chatbench_app;
+            ALTER ROLE chatbench_app SET role = 'authenticated';
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
     END IF;
 END
 $$;
@@ -106,7 +114,7 @@ CREATE TABLE chat_messages (
 -- Takes the conversation's next seq under its row lock. SECURITY DEFINER because members may send
 -- but may not write conversations; the policy on chat_messages has the last word on who may send.
 CREATE FUNCTION chatbench.assign_seq() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     UPDATE public.conversations
        SET last_seq = last_seq + 1, last_message_at = clock_timestamp()

@@ -1,0 +1,64 @@
+"""Opaque page cursors: a position in an order, as one URL-safe word.
+
+A cursor is no secret and no permission: whoever forges one sees another page of what they may see anyway.
+"""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+
+from reference_server.errors import RefusedError
+
+SEQ_MAX = (1 << 63) - 1
+_FAR_FUTURE = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class MessageCursor(msgspec.Struct, frozen=True, array_like=True, tag="m"):
+    """The page of messages with a lower seq."""
+
+    before_seq: int
+
+
+class ConversationCursor(msgspec.Struct, frozen=True, array_like=True, tag="c"):
+    """The page of conversations that come later in (last_message_at, id), newest first."""
+
+    before_at: datetime
+    before_id: UUID
+
+
+class MembershipCursor(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+    """The page of memberships with a higher conversation id."""
+
+    after_conversation_id: UUID
+
+
+Cursor = TypeVar("Cursor", MessageCursor, ConversationCursor, MembershipCursor)
+
+NEWEST_MESSAGES = MessageCursor(SEQ_MAX)
+NEWEST_CONVERSATIONS = ConversationCursor(_FAR_FUTURE, UUID(int=(1 << 128) - 1))
+FIRST_MEMBERSHIPS = MembershipCursor(UUID(int=0))
+
+_encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
+
+
+def encode_cursor(cursor: MessageCursor | ConversationCursor | MembershipCursor) -> str:
+    """The cursor as a word of letters, digits, '-' and '_'."""
+    return base64.urlsafe_b64encode(_encoder.encode(cursor)).rstrip(b"=").decode()
+
+
+def decode_cursor(word: str, kind: type[Cursor]) -> Cursor:
+    """The cursor in a word; RefusedError when it is not one of this kind."""
+    try:
+        padded = word + "=" * (-len(word) % 4)
+        cursor = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=kind)
+        if isinstance(cursor, MessageCursor) and not 0 <= cursor.before_seq <= SEQ_MAX:
+            raise ValueError(cursor.before_seq)  # noqa: TRY301 - one answer for every way to be wrong
+        if isinstance(cursor, ConversationCursor) and cursor.before_at.tzinfo is None:
+            raise ValueError(cursor.before_at)  # noqa: TRY301 - the same
+    except (msgspec.DecodeError, binascii.Error, ValueError) as error:
+        raise RefusedError(f"{word[:40]!r} is no cursor of this list; pass next_cursor as it was given") from error
+    return cursor

@@ -1,0 +1,39 @@
+"""The database that `serve` and `seed` use: one that is named, or `chatbench` on the embedded PostgreSQL."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fixtures.database import connect
+from fixtures.postgres import EmbeddedPostgres
+from fixtures.progress import Progress
+from reference_server.seed import seed
+
+HOME_DATABASE = "chatbench"
+
+
+@contextmanager
+def home_database(out: Path, database_url: str | None) -> Iterator[str]:
+    """The administrator's URL of the given database, or of our own, which is made when missing."""
+    if database_url is not None:
+        yield database_url
+        return
+    with EmbeddedPostgres(out / "postgres") as postgres:
+        asyncio.run(_create_if_missing(postgres.url("postgres")))
+        yield postgres.url(HOME_DATABASE)
+
+
+async def _create_if_missing(cluster_url: str) -> None:
+    async with connect(cluster_url) as connection:
+        if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", HOME_DATABASE):
+            await connection.execute(f'CREATE DATABASE "{HOME_DATABASE}"')
+
+
+async def seeded(url: str, size: str, random_seed: int, progress: Progress) -> None:
+    """Fills the database unless it holds a whole data set already."""
+    async with connect(url) as connection:
+        table = await connection.fetchval("SELECT to_regclass('chatbench.dataset')")
+        if table is not None and await connection.fetchval("SELECT EXISTS (SELECT FROM chatbench.dataset)"):
+            return
+    await seed(url, size, random_seed, progress=progress)

@@ -1,0 +1,259 @@
+"""The HTTP API: commands and reads under /v1, and what operators ask for. OpenAPI at /schema/openapi.json."""
+
+import hmac
+import logging
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Litestar, MediaType, Request, Response, Router, get, post
+from litestar.datastructures import ResponseHeader
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import Parameter
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from fixtures import manifest as dataset_manifest
+from reference_server.errors import RefusedError, UnauthenticatedError
+from reference_server.frames import SUBPROTOCOLS
+from reference_server.records import (
+    ConversationAnswer,
+    ConversationPage,
+    ErrorAnswer,
+    GatewayAnswer,
+    Login,
+    LoginAnswer,
+    MembershipPage,
+    MessageAnswer,
+    MessagePage,
+    NewDirectConversation,
+    NewGroupConversation,
+    NewMessage,
+)
+from reference_server.request_metrics import request_metrics
+from reference_server.services import Services
+
+BODY_BYTES_MAX = 1 << 20  # a group of 10 000 takes 390 kB
+PAGE_LIMIT_MAX = 200
+
+_log = logging.getLogger(__name__)
+
+PageLimit = Annotated[int, Parameter(ge=1, le=PAGE_LIMIT_MAX, description="Items per page.")]
+Cursor = Annotated[
+    str | None, Parameter(max_length=200, description="`next_cursor` of the page before; none for the first page.")
+]
+
+
+def _errors(**meanings: str) -> dict[int, ResponseSpec]:
+    """How a route says no: status → why. Every one is an ErrorAnswer."""
+    return {
+        int(status.removeprefix("s")): ResponseSpec(ErrorAnswer, description=meaning, generate_examples=False)
+        for status, meaning in meanings.items()
+    }
+
+
+_BAD = "Something in the request is not as described."
+_NO_TOKEN = "No valid token."  # noqa: S105 - a sentence
+_NOT_FOUND = "There is none, or none that the caller may know of."
+_NO_DATABASE = "The database does not answer; try again."
+_COMMON = _errors(s400=_BAD, s401=_NO_TOKEN, s503=_NO_DATABASE)
+_WITH_NOT_FOUND = _errors(s400=_BAD, s401=_NO_TOKEN, s404=_NOT_FOUND, s503=_NO_DATABASE)
+
+
+# --- what anyone may ask ----------------------------------------------------------------------------------
+
+
+@post(
+    "/login",
+    status_code=200,
+    tags=["access"],
+    security=[],
+    responses=_errors(s400=_BAD, s401="Wrong login key, or no such user.", s503=_NO_DATABASE),
+)
+async def log_in(data: Login, services: Services) -> LoginAnswer:
+    """A token that lets its bearer act as the user."""
+    key_fits = hmac.compare_digest(data.login_key.encode(), services.settings.login_key.encode())
+    if not key_fits or not await services.chat.user_exists(data.user_id):
+        raise UnauthenticatedError("wrong login key, or no such user")
+    return LoginAnswer(services.tokens.issue(data.user_id), services.tokens.lifetime_seconds)
+
+
+@get("/dataset", tags=["benchmark"], security=[], media_type=MediaType.JSON)
+async def get_dataset(services: Services) -> Response[bytes]:
+    """The manifest of the data set in this server's database: what a load generator may use."""
+    return Response(dataset_manifest.encode(services.dataset), media_type=MediaType.JSON)
+
+
+# --- what a user may ask ----------------------------------------------------------------------------------
+
+
+@get("/gateway", tags=["access"], responses=_errors(s401=_NO_TOKEN))
+async def get_gateway(caller_id: UUID, gateway_url: str) -> GatewayAnswer:  # noqa: ARG001 - asks for a token
+    """Where events come from."""
+    return GatewayAnswer(gateway_url, SUBPROTOCOLS)
+
+
+@post(
+    "/conversations/direct",
+    tags=["conversations"],
+    status_code=201,
+    responses={
+        200: ResponseSpec(ConversationAnswer, description="It existed.", generate_examples=False),
+        **_WITH_NOT_FOUND,
+    },
+)
+async def create_direct_conversation(
+    data: NewDirectConversation, caller_id: UUID, services: Services
+) -> Response[ConversationAnswer]:
+    """The conversation of the caller and another user, made when there is none. The same one for both."""
+    conversation, is_new = await services.chat.create_direct_conversation(caller_id, data.user_id)
+    return Response(ConversationAnswer(conversation), status_code=201 if is_new else 200)
+
+
+@post("/conversations/group", tags=["conversations"], status_code=201, responses=_WITH_NOT_FOUND)
+async def create_group_conversation(
+    data: NewGroupConversation, caller_id: UUID, services: Services
+) -> ConversationAnswer:
+    """A new group that the caller owns."""
+    return ConversationAnswer(await services.chat.create_group_conversation(caller_id, data.name, data.user_ids))
+
+
+@get("/conversations", tags=["conversations"], responses=_COMMON)
+async def list_conversations(
+    caller_id: UUID, services: Services, cursor: Cursor = None, limit: PageLimit = 20
+) -> ConversationPage:
+    """The caller's conversations, newest first, each with its unread count and last message."""
+    return await services.chat.list_conversations(caller_id, cursor, limit)
+
+
+@get("/memberships", tags=["conversations"], responses=_COMMON)
+async def list_memberships(
+    caller_id: UUID, services: Services, cursor: Cursor = None, limit: PageLimit = PAGE_LIMIT_MAX
+) -> MembershipPage:
+    """Where the caller stands in each conversation: the seqs from which a later resume starts."""
+    return await services.chat.list_memberships(caller_id, cursor, limit)
+
+
+@get("/conversations/{conversation_id:uuid}/messages", tags=["messages"], responses=_WITH_NOT_FOUND)
+async def list_messages(
+    conversation_id: UUID, caller_id: UUID, services: Services, before: Cursor = None, limit: PageLimit = 50
+) -> MessagePage:
+    """A conversation's messages, newest first."""
+    return await services.chat.list_messages(caller_id, conversation_id, before, limit)
+
+
+@post(
+    "/conversations/{conversation_id:uuid}/messages",
+    tags=["messages"],
+    status_code=201,
+    responses={
+        200: ResponseSpec(MessageAnswer, description="It had been sent before.", generate_examples=False),
+        409: ResponseSpec(ErrorAnswer, description="client_id names another message.", generate_examples=False),
+        **_WITH_NOT_FOUND,
+    },
+)
+async def send_message(
+    conversation_id: UUID, data: NewMessage, caller_id: UUID, services: Services
+) -> Response[MessageAnswer]:
+    """Stores a message and delivers it to everyone in the conversation. Retried with its client_id, it is sent once."""
+    message, is_new = await services.sender.send(caller_id, conversation_id, data.content, data.client_id)
+    return Response(MessageAnswer(message), status_code=201 if is_new else 200)
+
+
+# --- what operators ask -----------------------------------------------------------------------------------
+
+
+@get("/healthz", tags=["operations"], security=[], media_type=MediaType.TEXT)
+async def healthz() -> str:
+    """Answers while the process does."""
+    return "ok"
+
+
+@get(
+    "/metrics",
+    tags=["operations"],
+    security=[],
+    media_type=MediaType.TEXT,
+    response_headers=[ResponseHeader(name="content-type", value=CONTENT_TYPE_LATEST)],
+)
+async def metrics(services: Services) -> Response[bytes]:
+    """Everything the server counts of itself, in Prometheus's text format."""
+    return Response(services.metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+# --- how it is put together -------------------------------------------------------------------------------
+
+
+def create_app(services: Services, gateway_url: str) -> Litestar:
+    """The ASGI application of one server."""
+
+    def caller_id(request: Request[Any, Any, Any]) -> UUID:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise UnauthenticatedError("this needs a token; log in and send it as `Authorization: Bearer …`")
+        return services.tokens.verify(token.strip())
+
+    api = Router(
+        "/v1",
+        route_handlers=[
+            log_in,
+            get_dataset,
+            get_gateway,
+            create_direct_conversation,
+            create_group_conversation,
+            list_conversations,
+            list_memberships,
+            list_messages,
+            send_message,
+        ],
+    )
+    return Litestar(
+        route_handlers=[api, healthz, metrics],
+        dependencies={
+            "services": Provide(lambda: services, sync_to_thread=False, use_cache=True),
+            "gateway_url": Provide(lambda: gateway_url, sync_to_thread=False, use_cache=True),
+            "caller_id": Provide(caller_id, sync_to_thread=False),
+        },
+        middleware=[request_metrics(services.metrics)],
+        exception_handlers={RefusedError: _refused, HTTPException: _bad_request, Exception: _failed},
+        openapi_config=OpenAPIConfig(
+            title="chatbench reference server",
+            version="1",
+            description="A minimal chat. Events come from the WebSocket gateway, named by `GET /v1/gateway`.",
+            render_plugins=[JsonRenderPlugin()],
+            components=Components(
+                security_schemes={"token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+            ),
+            security=[{"token": []}],
+        ),
+        request_max_body_size=BODY_BYTES_MAX,
+        logging_config=None,
+    )
+
+
+def _answer(status: int, code: str, message: str) -> Response[ErrorAnswer]:
+    return Response(ErrorAnswer(code, message), status_code=status, media_type=MediaType.JSON)
+
+
+def _refused(_request: Request[Any, Any, Any], error: RefusedError) -> Response[ErrorAnswer]:
+    return _answer(error.status, error.code, error.message)
+
+
+def _bad_request(_request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorAnswer]:
+    """What the framework refuses: no such route, a body that does not fit, a parameter out of range."""
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    problems = error.extra if isinstance(error.extra, list) else []
+    told = "; ".join(
+        f"{problem['key']}: {problem['message']}" if "key" in problem else str(problem.get("message", problem))
+        for problem in problems
+        if isinstance(problem, dict)
+    )
+    return _answer(error.status_code, codes.get(error.status_code, "bad_request"), told or error.detail)
+
+
+def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
+    """A mistake of ours: logged whole, told without what lies behind it."""
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _answer(500, "internal", "the server failed; its log has the reason")

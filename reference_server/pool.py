@@ -1,0 +1,106 @@
+"""The pool of database connections, each acting as one user at a time.
+
+Row-level security reads the user from the connection's claims. They are set in one place, `AppPool.as_user`, and a
+connection remembers whom it acts for, so that the same user's next statement need not set them again.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+
+from reference_server.errors import UnavailableError
+from reference_server.statements import server_statements
+from reference_server.tokens import claims_text
+
+# What asyncpg raises when the server is gone, going or full.
+CONNECTION_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+class ActingConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
+    """A connection that knows which user its claims name."""
+
+    acting_for: UUID | None = None
+
+    async def act_as(self, user_id: UUID) -> None:
+        """Sets the claims, unless they name this user already."""
+        if self.acting_for != user_id:
+            self.acting_for = None  # until it is certain
+            await self.fetchval(server_statements()["set_claims"].text, claims_text(user_id))
+            self.acting_for = user_id
+
+
+async def _leave_session(connection: ActingConnection) -> None:
+    """Instead of asyncpg's RESET ALL, which costs a round trip: claims stay, and act_as replaces them."""
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
+        connection.acting_for = None  # claims set inside are rolled back with it
+
+
+class AppPool:
+    """Connections that row-level security binds."""
+
+    def __init__(self, pool: asyncpg.Pool, timeout_seconds: float, observe_wait: Callable[[float], None]) -> None:
+        self._pool = pool
+        self._timeout_seconds = timeout_seconds
+        self._observe_wait = observe_wait
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        url: str,
+        *,
+        size_min: int,
+        size_max: int,
+        timeout_seconds: float,
+        statement_timeout_seconds: float,
+        observe_wait: Callable[[float], None],
+    ) -> AsyncIterator["AppPool"]:
+        """A pool that is closed in the end, after its connections have come back."""
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=size_min,
+            max_size=size_max,
+            timeout=timeout_seconds,
+            command_timeout=statement_timeout_seconds,
+            connection_class=ActingConnection,
+            reset=_leave_session,
+            max_inactive_connection_lifetime=0,  # idle ones are kept: opening costs a hundred statements
+            max_cached_statement_lifetime=0,  # a prepared statement stays prepared
+            server_settings={"application_name": "chatbench"},
+        )
+        try:
+            yield cls(pool, timeout_seconds, observe_wait)
+        finally:
+            try:
+                await asyncio.wait_for(pool.close(), timeout_seconds)
+            except CONNECTION_ERRORS:
+                pool.terminate()  # the server is gone, there is nobody to say goodbye to
+
+    @asynccontextmanager
+    async def as_user(self, user_id: UUID) -> AsyncIterator[ActingConnection]:
+        """A connection on which every statement sees and does what this user may.
+
+        UnavailableError when the database does not answer, while connecting or in the block.
+        """
+        began = time.perf_counter()
+        try:
+            async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
+                self._observe_wait(time.perf_counter() - began)
+                await connection.act_as(user_id)
+                yield connection
+        except CONNECTION_ERRORS as error:
+            if isinstance(error, ValueError):  # asyncpg's InterfaceError for an argument of the wrong type
+                raise
+            raise UnavailableError("the database does not answer; try again") from error

@@ -1,0 +1,152 @@
+"""What the HTTP API takes and gives: requests, answers and the records in them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+CONTENT_LENGTH_MAX = 4000
+NAME_LENGTH_MAX = 100
+GROUP_SIZE_MAX = 10_000
+
+_NO_NUL = r"^[^\x00]*$"  # PostgreSQL's text holds every character but this one
+
+Name = Annotated[
+    str, Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=_NO_NUL, description="What the group is called.")
+]
+Content = Annotated[
+    str, Meta(min_length=1, max_length=CONTENT_LENGTH_MAX, pattern=_NO_NUL, description="The message's text.")
+]
+Role = Literal["member", "admin", "owner"]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message; fields in the order of the statements' columns."""
+
+    id: UUID
+    conversation_id: UUID
+    seq: Annotated[int, Meta(description="Gap-free from 1 in each conversation.")]
+    sender_id: UUID
+    content: str
+    client_id: Annotated[UUID, Meta(description="Chosen by the sender; the same one is the same message.")]
+    created_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """One conversation; fields in the order of the statements' columns."""
+
+    id: UUID
+    type: Literal["direct", "group"]
+    name: str | None
+    participant1_id: UUID | None
+    participant2_id: UUID | None
+    created_by: UUID | None
+    created_at: datetime
+    last_message_at: datetime
+    last_seq: int
+
+
+class ListedConversation(Conversation, frozen=True, kw_only=True):
+    """A conversation as its participant's list shows it."""
+
+    role: Role
+    last_read_seq: int
+    unread_count: int
+    last_message: Message | None
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """Where one stands in a conversation; fields in the order of the statement's columns."""
+
+    conversation_id: UUID
+    role: Role
+    last_read_seq: int
+    last_seq: Annotated[int, Meta(description="Of the newest message: what a later resume starts from.")]
+
+
+class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to act as, and the key that allows it."""
+
+    user_id: UUID
+    login_key: Annotated[str, Meta(max_length=200)]
+
+
+class LoginAnswer(msgspec.Struct, frozen=True):
+    """A bearer token and its lifetime in seconds."""
+
+    access_token: str
+    expires_in: int
+
+
+class GatewayAnswer(msgspec.Struct, frozen=True):
+    """Where events come from, and which encodings there are."""
+
+    url: str
+    subprotocols: tuple[str, ...]
+
+
+class NewDirectConversation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The other participant."""
+
+    user_id: UUID
+
+
+class NewGroupConversation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The group's name and its members beside its maker."""
+
+    name: Name
+    user_ids: Annotated[tuple[UUID, ...], Meta(max_length=GROUP_SIZE_MAX - 1)]
+
+
+class NewMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message to send."""
+
+    content: Content
+    client_id: Annotated[UUID, Meta(description="A fresh one per message; the same one when sending is retried.")]
+
+
+class ConversationAnswer(msgspec.Struct, frozen=True):
+    """One conversation."""
+
+    conversation: Conversation
+
+
+class MessageAnswer(msgspec.Struct, frozen=True):
+    """One message."""
+
+    message: Message
+
+
+class ConversationPage(msgspec.Struct, frozen=True):
+    """Conversations, newest first; `next_cursor` gives the page after this one."""
+
+    conversations: list[ListedConversation]
+    has_more: bool
+    next_cursor: str | None
+
+
+class MessagePage(msgspec.Struct, frozen=True):
+    """Messages, newest first; `next_cursor` gives the page of older ones."""
+
+    messages: list[Message]
+    has_more: bool
+    next_cursor: str | None
+
+
+class MembershipPage(msgspec.Struct, frozen=True):
+    """Memberships by conversation id; `next_cursor` gives the page after this one."""
+
+    memberships: list[Membership]
+    has_more: bool
+    next_cursor: str | None
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """Why a request was not carried out."""
+
+    code: Annotated[str, Meta(description="Stable, for programs.")]
+    message: Annotated[str, Meta(description="One sentence, for people.")]

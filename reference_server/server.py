@@ -1,0 +1,124 @@
+"""One chat server process: HTTP API and gateway on one event loop, over one pool.
+
+settings ──▶ check the database ──▶ services ──▶ gateway listens ──▶ HTTP listens ──▶ ready … stop, drain
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import asyncpg
+import uvicorn
+import uvloop
+
+from fixtures import manifest as dataset_manifest
+from fixtures.database import connect, redacted
+from fixtures.errors import InputError
+from fixtures.manifest import DatasetManifest
+from reference_server.gateway import Gateway
+from reference_server.http_api import create_app
+from reference_server.services import open_services
+from reference_server.settings import Settings, settings_record
+
+OnReady = Callable[[dict[str, Any]], None]
+
+
+def run(settings: Settings, on_ready: OnReady) -> None:
+    """Serves until SIGINT or SIGTERM; `on_ready` gets a record with the URLs once both ports listen.
+
+    InputError when the database or a port is not usable.
+    """
+    uvloop.run(serve(settings, on_ready))
+
+
+async def serve(settings: Settings, on_ready: OnReady) -> None:
+    """The same, in a running event loop."""
+    dataset = await _dataset(settings.database_url)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    with _listening_socket(settings.host, settings.http_port, "--http-port") as http_socket:
+        async with open_services(settings, dataset) as services, contextlib.AsyncExitStack() as stack:
+            with _port_errors(settings.host, settings.gateway_port, "--gateway-port"):
+                gateway = await stack.enter_async_context(Gateway(services).listen())
+            gateway_url = _url("ws", settings.host, next(iter(gateway.sockets)))
+            http = _HttpServer(
+                uvicorn.Config(
+                    create_app(services, gateway_url),
+                    log_level="warning",
+                    access_log=False,
+                    server_header=False,
+                    timeout_graceful_shutdown=int(settings.shutdown_seconds),
+                )
+            )
+            serving = asyncio.create_task(http.serve(sockets=[http_socket]))
+            await http.until_started(serving)
+            on_ready(
+                {
+                    "ready": True,
+                    "http_url": _url("http", settings.host, http_socket),
+                    "gateway_url": gateway_url,
+                    "pid": os.getpid(),
+                    "settings": settings_record(settings),
+                }
+            )
+            await stop.wait()
+            http.should_exit = True
+            await serving
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn without its signal handlers: one place decides when the process stops."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def until_started(self, serving: "asyncio.Task[None]") -> None:
+        """Returns when it accepts connections, or when serving ended before."""
+        while not self.started and not serving.done():
+            await asyncio.sleep(0.01)
+
+
+async def _dataset(url: str) -> DatasetManifest:
+    """The manifest of the data set to serve; InputError when the database holds no whole one of ours."""
+    async with connect(url) as connection:
+        try:
+            text = await connection.fetchval("SELECT manifest FROM chatbench.dataset")
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+            text = None
+    if text is None:
+        raise InputError(
+            f"{redacted(url)} holds no chatbench data set; fill it with: chatbench seed --database-url {redacted(url)}"
+        )
+    return dataset_manifest.decode(text)
+
+
+@contextlib.contextmanager
+def _listening_socket(host: str, port: int, option: str) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with _port_errors(host, port, option):
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    with listener:
+        yield listener
+
+
+@contextlib.contextmanager
+def _port_errors(host: str, port: int, option: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(f"port {port} of {host} is in use; choose another with {option}, or 0 for any") from error
+        raise InputError(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+
+
+def _url(scheme: str, host: str, listener: Any) -> str:
+    port = listener.getsockname()[1]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -1,0 +1,71 @@
+"""The server's settings: one frozen object, recorded in every run that starts a server."""
+
+import secrets
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from fixtures.database import redacted
+from fixtures.errors import InputError
+
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+DEFAULT_LOGIN_KEY = "chatbench"
+
+_SECRET_FIELDS = ("login_key", "token_secret")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that a server process can be told. InputError when values do not fit together."""
+
+    database_url: str  # the administrator's; the pool logs in to the same database as the app role
+    host: str = "127.0.0.1"
+    http_port: int = 0  # 0: any free port
+    gateway_port: int = 0  # the same
+    login_key: str = DEFAULT_LOGIN_KEY  # what a client must know to log in as anyone: for benchmarks, not for people
+    token_secret: str = field(default_factory=lambda: secrets.token_hex(32))  # signs tokens; a new one at each start
+    token_lifetime_seconds: int = 3600
+    allowed_origins: tuple[str, ...] = ()  # of browsers at the gateway, beside loopback ones and clients without any
+    pool_size_min: int = 4
+    pool_size_max: int = 16
+    pool_timeout_seconds: float = 10.0  # waiting longer for a connection is answered with 503
+    statement_timeout_seconds: float = 30.0
+    authentication_seconds: float = 5.0  # a gateway connection names its user within this time
+    heartbeat_seconds: float = 20.0  # between pings; a client that answers none for as long again is gone
+    send_queue_bytes: int = 1 << 20  # per gateway connection; a consumer that falls further behind is closed
+    frame_bytes_max: int = 1 << 18  # of one command
+    watched_users_max: int = 10_000  # per gateway connection
+    resume_conversations_max: int = 2_000  # in one subscribe_messages
+    resume_messages_max: int = 1_000  # replayed at a time; what is beyond is told as a gap
+    cached_members_max: int = 500_000  # of all conversations that were sent to lately
+    presence_grace_seconds: float = 5.0  # a closed connection counts this much longer, lest reloads flap
+    presence_coalescing_seconds: float = 0.1  # at most one presence event per user in this time
+    presence_expiry_seconds: float = 60.0  # a device not heard of for this long is offline
+    shutdown_seconds: float = 5.0  # for requests and closing handshakes under way when the server stops
+
+    def __post_init__(self) -> None:
+        if not self.is_loopback and self.login_key == DEFAULT_LOGIN_KEY:
+            raise InputError(
+                f"host {self.host!r} can be reached from other machines and the login key is the default one; "
+                "choose a key with --login-key, or listen on 127.0.0.1"
+            )
+        if not 0 < self.pool_size_min <= self.pool_size_max:
+            raise InputError(
+                f"a pool of {self.pool_size_min} to {self.pool_size_max} connections is impossible; "
+                "let 0 < pool_size_min <= pool_size_max"
+            )
+        if self.presence_expiry_seconds <= 2 * self.heartbeat_seconds:
+            raise InputError(
+                f"presence would expire after {self.presence_expiry_seconds:g} s, before a heartbeat of "
+                f"{self.heartbeat_seconds:g} s can be missed; let it be more than twice as long"
+            )
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when only this machine can reach the server."""
+        return self.host in LOOPBACK_HOSTS
+
+
+def settings_record(settings: Settings) -> dict[str, Any]:
+    """The settings as they may be printed and stored: without secrets."""
+    record = {name: value for name, value in asdict(settings).items() if name not in _SECRET_FIELDS}
+    return {**record, "database_url": redacted(settings.database_url)}

@@ -1,0 +1,5 @@
+-- purpose: Whether a user is in a conversation now.
+-- parameters: conversation_id uuid, user_id uuid
+SELECT EXISTS (
+    SELECT FROM conversation_participants
+     WHERE conversation_id = $1 AND user_id = $2 AND left_at IS NULL) AS is_member
