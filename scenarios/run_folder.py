@@ -84,12 +84,13 @@ class LedgerTotals(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]  # such as group_size
     messages: int  # acknowledged sends
     expected: int  # deliveries: each message to each recipient who was a member
-    delivered: int  # expected ones that came, first copies
+    delivered: int  # expected ones that came, first copies: expected - missing - superseded
     missing: int
     duplicate: int  # copies after the first
     reordered: int  # came after a higher seq of the same conversation
     late: int  # came after the scenario's deadline
     leaked: int  # came to someone who was not a member
+    superseded: int = 0  # expected ones replaced by a newer status on the way (presence): coalesced, not lost
 
 
 class LedgerFile(msgspec.Struct, kw_only=True):
@@ -118,6 +119,7 @@ class QueryLine(msgspec.Struct, frozen=True, kw_only=True):
     plan_hash: str  # of node types, relations, indexes and conditions: same hash, same plan
     indexes: tuple[str, ...]  # index names the plan uses
     hot_share: float | None = None  # HOT updates ÷ updates of the block; None for reads
+    plan_mode: Literal["custom", "generic"] | None = None  # how the prepared statement was planned
 
 
 class RunFolder:

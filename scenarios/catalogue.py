@@ -1,0 +1,84 @@
+"""Contract: the load scenarios there are, one question each; free of Locust, so that any program may list them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fixtures.errors import InputError
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One load scenario and how it runs when nothing else is said."""
+
+    name: str
+    question: str
+    default_users: int
+    default_run_seconds: int  # connecting included
+    options: dict[str, str]  # its own, beside the common ones: option → what it does
+
+    @property
+    def file(self) -> Path:
+        """Its Locust file."""
+        return Path(__file__).parent / "load" / f"{self.name}.py"
+
+
+# Options that every load scenario takes, beside Locust's own (--host, --users, --spawn-rate, --run-time, …).
+COMMON_OPTIONS = {
+    "--run-folder": "write into this run folder; default: a new one under out/runs",
+    "--login-key": "key that lets the generator log in as any user (env CHATBENCH_LOGIN_KEY)",
+    "--seed": "same seed, same users, schedules and contents",
+    "--arrivals": "poisson or fixed: how intended starts are spaced",
+    "--server-pid": "process of the chat server, on this host: its CPU is recorded",
+    "--allow-remote": "allow targets that are not on this host",
+    "--drain-seconds": "how long outstanding deliveries are waited for at the end",
+    "--progress": "one line of JSON per second on standard error",
+}
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(
+            name="pagination",
+            question="What does scrolling back cost, and does it stay flat with depth while others write?",
+            default_users=20,
+            default_run_seconds=24,
+            options={
+                "--rate": "pages per second of each user",
+                "--write-rate": "messages per second that others write, in total",
+                "--page-size": "messages per page",
+            },
+        ),
+        Scenario(
+            name="fanout",
+            question="How do delivery latency and bandwidth grow with the size of the group?",
+            default_users=110,
+            default_run_seconds=24,
+            options={
+                "--rate": "messages per second in total, shared evenly by the groups",
+                "--group-sizes": "members per group, comma separated",
+                "--non-members": "connected users who belong to no group and must receive nothing",
+                "--deadline-ms": "a delivery after this is counted as late",
+                "--subprotocol": "encoding of the gateway's frames",
+            },
+        ),
+        Scenario(
+            name="presence",
+            question="How fast does a status change reach everyone who watches, and how many frames does it cost?",
+            default_users=52,
+            default_run_seconds=24,
+            options={
+                "--rate": "status changes per second in total",
+                "--watchers": "watchers of one user, comma separated: users are shared out among these audiences",
+                "--deadline-ms": "an event after this is counted as late",
+                "--subprotocol": "encoding of the gateway's frames",
+            },
+        ),
+    )
+}
+
+
+def scenario(name: str) -> Scenario:
+    """The scenario of that name; InputError names the ones there are."""
+    if name not in SCENARIOS:
+        raise InputError(f"unknown scenario {name!r}; there are: {', '.join(SCENARIOS)}")
+    return SCENARIOS[name]

@@ -1,0 +1,180 @@
+"""What a simulated user can do over HTTP: the abilities, and the shapes of the answers."""
+
+from typing import Any, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+
+from fixtures.errors import InputError
+from fixtures.manifest import DatasetManifest
+from scenarios.client.http_client import HttpPool, Response
+
+T = TypeVar("T")
+
+
+class Conversation(msgspec.Struct):
+    """As much of a conversation as load needs."""
+
+    id: str
+    type: str
+    last_seq: int
+
+
+class Message(msgspec.Struct):
+    """As much of a message as load needs."""
+
+    id: str
+    conversation_id: str
+    seq: int
+
+
+class MessagePage(msgspec.Struct):
+    """One page of a conversation, newest first."""
+
+    messages: list[Message]
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class ConversationPage(msgspec.Struct):
+    """One page of a user's conversations, newest first."""
+
+    conversations: list[Conversation]
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class Gateway(msgspec.Struct):
+    """Where the gateway listens and what it speaks."""
+
+    url: str
+    subprotocols: list[str]
+
+
+class _Login(msgspec.Struct):
+    access_token: str
+
+
+class _OneConversation(msgspec.Struct):
+    conversation: Conversation
+
+
+class _OneMessage(msgspec.Struct):
+    message: Message
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ChatClient:
+    """The HTTP API, spoken by any of many users over shared keep-alive connections.
+
+    `login`, `gateway`, `dataset` and the `create_…` calls prepare a run: they return the answer or raise InputError
+    that says what the server answered. The others are what load consists of: they return the Response, whatever it
+    is, for its times; `parse_…` reads its body.
+    """
+
+    def __init__(self, pool: HttpPool, base_url: str, login_key: str) -> None:
+        self.pool = pool
+        self._base_url = base_url
+        self._login_key = login_key
+
+    def login(self, user_id: UUID) -> str:
+        """The access token of a user."""
+        body = {"user_id": user_id, "login_key": self._login_key}
+        return self._required("POST", "/v1/login", _Login, body=body).access_token
+
+    def gateway(self, token: str) -> Gateway:
+        """Where the gateway is."""
+        return self._required("GET", "/v1/gateway", Gateway, token=token)
+
+    def dataset(self) -> DatasetManifest:
+        """What the server's database was seeded with."""
+        response = self.pool.request("GET", "/v1/dataset")
+        if response.status == 404:
+            raise InputError(
+                f"the database behind {self._base_url} holds no data set of chatbench; "
+                "fill it with `chatbench seed` and start the server again"
+            )
+        return self._parsed("GET /v1/dataset", response, DatasetManifest)
+
+    def create_direct_conversation(self, token: str, user_id: UUID) -> Conversation:
+        """The one direct conversation with `user_id`."""
+        answer = self._required(
+            "POST", "/v1/conversations/direct", _OneConversation, token=token, body={"user_id": user_id}
+        )
+        return answer.conversation
+
+    def create_group_conversation(self, token: str, name: str, user_ids: list[UUID]) -> Conversation:
+        """A new group of the caller and `user_ids`."""
+        body = {"name": name, "user_ids": user_ids}
+        return self._required("POST", "/v1/conversations/group", _OneConversation, token=token, body=body).conversation
+
+    def get_conversations(self, token: str, limit: int, cursor: str | None, intended_ns: int) -> Response:
+        """A page of the caller's conversations."""
+        after = f"&cursor={quote(cursor)}" if cursor else ""
+        return self.pool.request("GET", f"/v1/conversations?limit={limit}{after}", token=token, intended_ns=intended_ns)
+
+    def get_messages(
+        self, token: str, conversation_id: UUID, limit: int, before: str | None, intended_ns: int | None = None
+    ) -> Response:
+        """A page of messages, older than the cursor `before`."""
+        older = f"&before={quote(before)}" if before else ""
+        path = f"/v1/conversations/{conversation_id}/messages?limit={limit}{older}"
+        return self.pool.request("GET", path, token=token, intended_ns=intended_ns)
+
+    def send_message(
+        self, token: str, conversation_id: UUID | str, content: str, client_id: UUID, intended_ns: int | None = None
+    ) -> Response:
+        """Sends a message; sent again with the same `client_id`, it stays one message."""
+        body = _encode({"content": content, "client_id": client_id})
+        path = f"/v1/conversations/{conversation_id}/messages"
+        return self.pool.request("POST", path, token=token, body=body, intended_ns=intended_ns)
+
+    @staticmethod
+    def parse_page(response: Response) -> MessagePage | None:
+        """The page in an answer to `get_messages`; None when it is not one."""
+        return _parsed_or_none(response, MessagePage)
+
+    @staticmethod
+    def parse_message(response: Response) -> Message | None:
+        """The message in an answer to `send_message`; None when it is not one."""
+        answer = _parsed_or_none(response, _OneMessage)
+        return answer.message if answer else None
+
+    @staticmethod
+    def parse_conversations(response: Response) -> ConversationPage | None:
+        """The page in an answer to `get_conversations`; None when it is not one."""
+        return _parsed_or_none(response, ConversationPage)
+
+    def _required(self, method: str, path: str, type_: type[T], *, token: str | None = None, body: Any = None) -> T:
+        response = self.pool.request(method, path, token=token, body=_encode(body) if body is not None else b"")
+        return self._parsed(f"{method} {path}", response, type_)
+
+    def _parsed(self, request: str, response: Response, type_: type[T]) -> T:
+        if response.status == 0:
+            raise InputError(
+                f"no answer from {self._base_url} to {request} ({response.error}); "
+                "start a server there (`chatbench serve`) or name another one with --host"
+            )
+        if not response.ok:
+            raise InputError(
+                f"{self._base_url} refused {request} with {response.problem()}; "
+                "is it a chat server with this API, and is --login-key its key?"
+            )
+        try:
+            return msgspec.json.decode(response.body, type=type_)
+        except msgspec.DecodeError as error:
+            raise InputError(
+                f"{self._base_url} answered {request} with something else ({error}); is it a chat server with this API?"
+            ) from error
+
+
+def _parsed_or_none(response: Response, type_: type[T]) -> T | None:
+    if not response.ok:
+        return None
+    try:
+        return msgspec.json.decode(response.body, type=type_)
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,63 @@
+"""Drives operations by a schedule of intended times, whatever the operations before them do."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import gevent
+
+from scenarios.client.precise_timer import PreciseTimer
+from scenarios.clock import ClockRelation
+from scenarios.schedules import StartLog
+
+# Beyond this many unfinished operations an arrival is dropped (and counted): memory is finite, and a server this
+# far behind will not catch up within a run.
+IN_FLIGHT_LIMIT = 2000
+
+
+class OpenLoop:
+    """Starts each operation in a greenlet of its own at its intended time.
+
+    Lateness is the generator's: how long after its intended time the operation's greenlet was made. What an
+    operation then waits for (a connection, the answer before it) belongs to its latency, which runs from the
+    intended time.
+    """
+
+    def __init__(
+        self,
+        *,
+        starts: StartLog,
+        record_start_delay_us: Callable[[int], None],
+        timer: PreciseTimer,
+        clock: ClockRelation,
+        in_flight_limit: int = IN_FLIGHT_LIMIT,
+    ) -> None:
+        self._starts = starts
+        self._record_start_delay_us = record_start_delay_us
+        self._timer = timer
+        self._clock = clock
+        self._in_flight_limit = in_flight_limit
+        self.in_flight = 0
+
+    def drive(self, arrivals: Iterator[int], begin_ns: int, operation: Callable[[int], None]) -> None:
+        """Calls `operation(intended CLOCK_REALTIME ns)` for each offset after `begin_ns` (CLOCK_MONOTONIC).
+
+        Returns when the run stops; blocks its greenlet until then.
+        """
+        for offset_ns in arrivals:
+            intended_ns = begin_ns + offset_ns
+            if not self._timer.wait_until(intended_ns):
+                return
+            if self.in_flight >= self._in_flight_limit:
+                self._starts.drop()
+                gevent.sleep(0)
+                continue
+            self._record_start_delay_us(self._starts.start(intended_ns, time.monotonic_ns()) // 1000)
+            self.in_flight += 1
+            gevent.spawn(self._run, operation, self._clock.realtime_ns(intended_ns))
+            gevent.sleep(0)
+
+    def _run(self, operation: Callable[[int], None], intended_ns: int) -> None:
+        try:
+            operation(intended_ns)
+        finally:
+            self.in_flight -= 1

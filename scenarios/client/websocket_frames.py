@@ -1,0 +1,96 @@
+"""Reads the WebSocket frames a server sends (RFC 6455 §5): no I/O, no masking, no extensions.
+
+Measured per frame of 200 bytes: `websockets` Sans-I/O `ClientProtocol` 7.5 µs, this reader 1.4 µs, of the 25 µs that
+a whole delivery costs. That is why it reads the hot path. The handshake and everything sent stay with `websockets`.
+"""
+
+from collections.abc import Callable
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+
+# Receives (opcode, payload, bytes on the wire including frame headers). The payload is only valid during the call.
+FrameHandler = Callable[[int, "memoryview | bytes", int], None]
+
+
+class FrameError(Exception):
+    """The server broke the protocol; the connection cannot go on."""
+
+
+class FrameReader:
+    """Splits a stream of bytes into messages and control frames and hands each to `handler`."""
+
+    def __init__(self, handler: FrameHandler, limit_bytes: int = 1 << 24) -> None:
+        self._handler = handler
+        self._limit_bytes = limit_bytes
+        self._pending = bytearray()  # an incomplete frame
+        self._fragments: list[bytes] = []
+        self._fragments_opcode = 0
+        self._fragments_wire_bytes = 0
+
+    def feed(self, data: memoryview) -> None:
+        """Takes the next bytes of the stream; calls the handler for each frame they complete."""
+        if self._pending:
+            self._pending += data
+            whole = bytes(self._pending)
+            used = self._frames(memoryview(whole))
+            del self._pending[:used]
+            return
+        used = self._frames(data)
+        if used != len(data):
+            self._pending += data[used:]
+
+    def _frames(self, data: memoryview) -> int:
+        """Hands over every whole frame; how many bytes they took."""
+        position = 0
+        size = len(data)
+        while size - position >= 2:
+            first = data[position]
+            length = data[position + 1]
+            start = position + 2
+            if length >= 126:
+                # A set mask bit makes `length` exceed 127: servers must not mask.
+                if length > 127:
+                    raise FrameError("masked frame from the server")
+                extended = 2 if length == 126 else 8
+                if size - start < extended:
+                    break
+                length = int.from_bytes(data[start : start + extended], "big")
+                start += extended
+                if length > self._limit_bytes:
+                    raise FrameError(f"frame of {length} bytes, over {self._limit_bytes}")
+            end = start + length
+            if end > size:
+                break
+            if first == 0x81 or first == 0x82:  # noqa: PLR1714 - two comparisons beat building a tuple, per delivery
+                if self._fragments:
+                    raise FrameError("new message inside a fragmented one")
+                self._handler(first & 0xF, data[start:end], end - position)
+            else:
+                self._unusual(first, data[start:end], end - position)
+            position = end
+        return position
+
+    def _unusual(self, first: int, payload: memoryview, wire_bytes: int) -> None:
+        """Control frames and fragments."""
+        opcode = first & 0xF
+        final = bool(first & 0x80)
+        if first & 0x70:
+            raise FrameError("reserved bits set, and no extension was agreed")
+        if opcode >= CLOSE:
+            if not final or len(payload) > 125 or opcode > PONG:
+                raise FrameError(f"bad control frame, opcode {opcode}")
+            self._handler(opcode, payload, wire_bytes)
+            return
+        if opcode > BINARY or (opcode == CONTINUATION) != bool(self._fragments):
+            raise FrameError(f"opcode {opcode} out of place")
+        if opcode != CONTINUATION:
+            self._fragments_opcode = opcode
+            self._fragments_wire_bytes = 0
+        self._fragments.append(bytes(payload))
+        self._fragments_wire_bytes += wire_bytes
+        if sum(map(len, self._fragments)) > self._limit_bytes:
+            raise FrameError(f"message over {self._limit_bytes} bytes")
+        if final:
+            whole = b"".join(self._fragments)
+            self._fragments.clear()
+            self._handler(self._fragments_opcode, whole, self._fragments_wire_bytes)

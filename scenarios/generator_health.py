@@ -1,0 +1,122 @@
+"""Contract: the bounds within which a load generator may be believed, and the judgement of one run by them.
+
+A generator that is slow itself makes the server look slow. Its own testimony decides whether the run counts.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What one quantity may reach before the reader is warned, and before the run is INVALID."""
+
+    unit: str
+    warning: float
+    invalid: float
+    reason: str  # why these numbers
+    advice: str  # what to change
+
+
+BOUNDS = {
+    "loop_lag_ms_p99": Bound(
+        "ms",
+        20,
+        100,
+        "guess: a timer this late delays starts as much; arrivals are stamped by the kernel and do not suffer",
+        "lower the rate or the users, or give the generator a core of its own",
+    ),
+    "cpu_share_percent": Bound(
+        "% of one core",
+        80,
+        95,
+        "cited: Locust warns at 90 %; measured: a client that stamps in user space already errs by half at 49 %",
+        "lower the rate or the users",
+    ),
+    "late_share_percent": Bound(
+        "% of starts",
+        1,
+        5,
+        "by definition: beyond 1 % the p99, beyond 5 % the p95 measured from the intended start holds the generator's "
+        "own delay",
+        "lower the rate, or give the generator a core of its own",
+    ),
+    "dropped_share_percent": Bound(
+        "% of intended operations",
+        0,
+        1,
+        "by definition: a dropped operation is load that was promised and not offered",
+        "lower the rate: more operations were in flight than the generator keeps",
+    ),
+    "unstamped_share_percent": Bound(
+        "% of arrivals",
+        1,
+        101,
+        "guess: arrivals without a kernel stamp carry the generator's own delay; a figure of them is an upper bound, "
+        "never a reason to discard the run",
+        "use Linux, where the kernel stamps received segments",
+    ),
+    "clock_step_ms": Bound(
+        "ms",
+        1,
+        5,
+        "by definition: a step of the wall clock moves the latencies measured across it by as much",
+        "run again while the clock is not being set",
+    ),
+}
+
+# Below this many starts a share says nothing: one late start of ten is not a slow generator.
+SMALLEST_SAMPLE = 100
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a generator saw of itself during a run."""
+
+    loop_lag_ms_p99: float | None  # None: never probed
+    cpu_share_percent: float | None  # mean over the measured time
+    started: int
+    late: int
+    dropped: int
+    arrivals: int
+    unstamped: int
+    clock_step_ms: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Why a run must not be believed, and what its reader should know; both may be empty."""
+
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def judge(observation: Observation) -> Judgement:
+    """The judgement of a run by its generator's own figures; figures that are missing make it INVALID."""
+    reasons: list[str] = []
+    warnings: list[str] = []
+    intended = observation.started + observation.dropped
+    figures: dict[str, float | None] = {
+        "loop_lag_ms_p99": observation.loop_lag_ms_p99,
+        "cpu_share_percent": observation.cpu_share_percent,
+        "late_share_percent": _share(observation.late, max(observation.started, SMALLEST_SAMPLE)),
+        "dropped_share_percent": _share(observation.dropped, max(intended, SMALLEST_SAMPLE)),
+        "unstamped_share_percent": _share(observation.unstamped, max(observation.arrivals, SMALLEST_SAMPLE)),
+        "clock_step_ms": observation.clock_step_ms,
+    }
+    for name, figure in figures.items():
+        bound = BOUNDS[name]
+        if figure is None:
+            reasons.append(f"generator {name} was never measured; run longer than a second")
+        elif figure > bound.invalid:
+            reasons.append(_sentence(name, figure, bound, bound.invalid))
+        elif figure > bound.warning:
+            warnings.append(_sentence(name, figure, bound, bound.warning))
+    return Judgement(tuple(reasons), tuple(warnings))
+
+
+def _share(part: int, whole: int) -> float:
+    return 100 * part / whole
+
+
+def _sentence(name: str, figure: float, bound: Bound, limit: float) -> str:
+    return f"generator {name} is {figure:.4g}, over {limit:g} {bound.unit}: {bound.advice}"

@@ -1,0 +1,73 @@
+"""The reference server as a child process: started, found and stopped by a run."""
+
+import selectors
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from fixtures.errors import ChatbenchError
+from scenarios.child_process import log_tail, start_child, stop_child
+
+START_TIMEOUT_SECONDS = 30
+STOP_PATIENCE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Target:
+    """A chat server that scenarios may load."""
+
+    http_url: str
+    process_id: int | None  # None when it is not ours
+    settings: dict[str, Any]  # what it says of itself when it starts
+
+
+class LocalTarget:
+    """A reference server on `database_url` for as long as the `with` block lasts, on free loopback ports."""
+
+    def __init__(self, database_url: str, login_key: str, log: Path) -> None:
+        self.log = log
+        self._environment = {"CHATBENCH_DATABASE_URL": database_url, "CHATBENCH_LOGIN_KEY": login_key}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Target:
+        command = [sys.executable, "-m", "reference_server", "--http-port", "0", "--gateway-port", "0"]
+        self._process = start_child(command, log=self.log, environment=self._environment, stdout=subprocess.PIPE)
+        try:
+            ready = msgspec.json.decode(self._first_line(), type=dict[str, Any])
+        except BaseException:
+            stop_child(self._process, patience_seconds=STOP_PATIENCE_SECONDS)
+            raise
+        return Target(http_url=ready["http_url"], process_id=self._process.pid, settings=ready["settings"])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        stop_child(self._process, patience_seconds=STOP_PATIENCE_SECONDS)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    @property
+    def alive(self) -> bool:
+        """False once the server has ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
+    def _first_line(self) -> bytes:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while not selector.select(timeout=0.2):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    break
+        line = self._process.stdout.readline() if self._process.poll() is None else b""
+        if not line:
+            raise ChatbenchError(f"the reference server did not start: {log_tail(self.log)}")
+        return line

@@ -1,0 +1,112 @@
+"""Where a run happens: a PostgreSQL, a copy of a data set in it, and a chat server on that copy."""
+
+import asyncio
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fixtures import manifest as dataset_manifest
+from fixtures.database import connect, require_writable, settings_in_force
+from fixtures.errors import InputError
+from fixtures.manifest import DatasetManifest
+from fixtures.postgres import EmbeddedPostgres
+from fixtures.progress import Progress
+from fixtures.templates import cloned_database
+from reference_server.seed import ensure_template
+from scenarios.local_target import LocalTarget, Target
+
+
+@dataclass(frozen=True)
+class Place:
+    """A chat server to load, and what is known of it."""
+
+    target: Target
+    server: LocalTarget | None  # None when the target is not ours
+    dataset: DatasetManifest
+    postgres_settings: dict[str, str]  # empty when the target's database is not known
+
+
+@contextmanager
+def open_cluster(out: Path, database_url: str | None) -> Iterator[str]:
+    """The administrator's URL of a PostgreSQL in which databases can be made: the given one, or the embedded."""
+    if database_url is not None:
+        asyncio.run(_check_cluster(database_url))
+        yield database_url
+        return
+    with EmbeddedPostgres(out / "postgres") as postgres:
+        yield postgres.url("postgres")
+
+
+async def _check_cluster(url: str) -> None:
+    async with connect(url) as connection:
+        await require_writable(connection, url)
+
+
+@contextmanager
+def running_target(url: str, *, allow_remote: bool) -> Iterator[Place]:
+    """A chat server that somebody else started."""
+    require_loopback(url, allow_remote=allow_remote)
+    yield Place(Target(url, None, {}), None, fetch_dataset(url), {})
+
+
+@contextmanager
+def own_target(
+    cluster_url: str, *, size: str, seed: int, strategy: str, login_key: str, log_folder: Path, progress: Progress
+) -> Iterator[Place]:
+    """A reference server of our own on a fresh copy of a data set; both are gone afterwards."""
+    # One event loop for as long as the copy lives: its owner's lock hangs on a connection of that loop.
+    with asyncio.Runner() as runner:
+        template = runner.run(ensure_template(cluster_url, size, seed, strategy, progress=progress))
+        copy = cloned_database(cluster_url, template)
+        database_url = runner.run(copy.__aenter__())
+        try:
+            log_folder.mkdir(parents=True, exist_ok=True)
+            server = LocalTarget(database_url, login_key, log_folder / f"server-{os.getpid()}.log")
+            with server as target:
+                settings = runner.run(_settings_in_force(database_url))
+                yield Place(target, server, fetch_dataset(target.http_url), settings)
+        finally:
+            runner.run(copy.__aexit__(None, None, None))
+
+
+async def _settings_in_force(url: str) -> dict[str, str]:
+    async with connect(url) as connection:
+        return await settings_in_force(connection)
+
+
+def require_loopback(url: str, *, allow_remote: bool) -> None:
+    """InputError when `url` is no HTTP URL, or not on this machine and nobody said that it may be."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(f"{url!r} is no HTTP URL; write it as http://127.0.0.1:8000")
+    if not allow_remote and not _is_loopback(parts.hostname):
+        raise InputError(
+            f"{parts.hostname} is not this machine; add --allow-remote if the owner of that server agrees to the load"
+        )
+
+
+def _is_loopback(hostname: str) -> bool:
+    try:
+        return ip_address(hostname).is_loopback
+    except ValueError:
+        return hostname == "localhost"
+
+
+def fetch_dataset(http_url: str) -> DatasetManifest:
+    """What the server at `http_url` says of its data; InputError when it does not answer or holds none."""
+    url = f"{http_url.rstrip('/')}/v1/dataset"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - checked to be HTTP before
+            return dataset_manifest.decode(response.read())
+    except urllib.error.HTTPError as error:
+        raise InputError(f"{url} answers {error.code}: no chatbench data set there; seed its database first") from error
+    except (OSError, msgspec.DecodeError) as error:
+        raise InputError(f"no chat server answers at {url} ({error}); start one with: chatbench serve") from error

@@ -1,0 +1,201 @@
+"""One arm of a comparison: a strategy's own database, and one session of the server's role in it."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+import asyncpg
+
+from fixtures.database import app_url, connect, redacted, settings_in_force
+from fixtures.errors import InputError
+from fixtures.manifest import DatasetManifest, decode
+from reference_server.statements import QUERIES_FOLDER, Statement, Strategy, read_statement
+from scenarios.queries.parameter_classes import SQL_FOLDER, Case, Unit, claims, read_cases, value_text
+from scenarios.queries.plans import PlanSummary, summarise
+from scenarios.queries.strategy_ddl import AppliedStrategy, apply
+
+PlanMode = Literal["custom", "generic"]
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What one execution gave."""
+
+    rows: tuple[tuple[Any, ...], ...]
+    row_count: int  # returned or changed
+    wrote: bool
+    seconds: float  # of the execution alone
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One execution under EXPLAIN, by the plan that the prepared statement has."""
+
+    document: str
+    summary: PlanSummary
+    plan_mode: PlanMode
+
+
+class Arm:
+    """A strategy laid over its own copy of the data, open for executions."""
+
+    def __init__(
+        self, strategy: Strategy, applied: AppliedStrategy, admin: asyncpg.Connection, session: asyncpg.Connection
+    ) -> None:
+        self.strategy = strategy
+        self.applied = applied
+        self._admin = admin
+        self._session = session
+        self._acting_as: UUID | None = None
+        # One prepared statement for all parameter classes, as in the server's pool: they share a plan's fate.
+        self._prepared: dict[str, asyncpg.prepared_stmt.PreparedStatement] = {}
+
+    @property
+    def name(self) -> str:
+        """The strategy's name."""
+        return self.strategy.name
+
+    def description(self) -> dict[str, Any]:
+        """What was built, for the run's record."""
+        return {"purpose": self.strategy.purpose, **asdict(self.applied)}
+
+    async def try_out(self, unit: Unit, execution: int) -> Executed:
+        """Executes once and takes it back; asyncpg.PostgresError when the statement fails."""
+        prepared = await self._prepare(unit.statement)
+        await self._act_as(unit.case.caller_id)
+        transaction = self._session.transaction()
+        await transaction.start()
+        try:
+            arguments = unit.arguments(execution)
+            started = time.perf_counter()
+            rows = await prepared.fetch(*arguments)
+            seconds = time.perf_counter() - started
+            row_count = affected_rows(prepared.get_statusmsg())
+            wrote = await self._session.fetchval(_TRANSACTION_WRITES.text)
+        finally:
+            await transaction.rollback()
+        return Executed(rows=tuple(tuple(row) for row in rows), row_count=row_count, wrote=wrote, seconds=seconds)
+
+    async def execute(self, unit: Unit, execution: int) -> tuple[float, int]:
+        """The client-side latency of one execution in µs, whose writes stay, and its rows."""
+        prepared = await self._prepare(unit.statement)
+        await self._act_as(unit.case.caller_id)
+        arguments = unit.arguments(execution)
+        started = time.perf_counter_ns()
+        await prepared.fetch(*arguments)
+        latency_us = (time.perf_counter_ns() - started) / 1000
+        return latency_us, affected_rows(prepared.get_statusmsg())
+
+    async def explain(self, unit: Unit, execution: int) -> Explained:
+        """Executes once under EXPLAIN and takes it back."""
+        prepared = await self._prepare(unit.statement)
+        await self._act_as(unit.case.caller_id)
+        name = prepared.get_name()
+        # EXECUTE of the driver's own prepared statement: its cached plan, and no other, is what gets explained.
+        command = await self._session.fetchval(
+            _EXPLAIN_COMMAND.text, name, [value_text(value) for value in unit.arguments(execution)]
+        )
+        transaction = self._session.transaction()
+        await transaction.start()
+        try:
+            generic_before = await self._session.fetchval(_PLAN_COUNTS.text, name)
+            document = await self._session.fetchval(command)
+            generic_after = await self._session.fetchval(_PLAN_COUNTS.text, name)
+        finally:
+            await transaction.rollback()
+        return Explained(
+            document=document,
+            summary=summarise(document),
+            plan_mode="generic" if generic_after > generic_before else "custom",
+        )
+
+    async def read_cases(self) -> dict[str, list[Case]]:
+        """The parameter classes that this arm's data gives, the same in every arm."""
+        return await read_cases(self._admin)
+
+    async def dataset(self) -> DatasetManifest:
+        """What the data says of itself, the same in every arm."""
+        return decode(await self._admin.fetchval(_DATASET.text))
+
+    async def settings(self) -> dict[str, str]:
+        """The server's settings that differ from PostgreSQL's own."""
+        return await settings_in_force(self._admin)
+
+    async def update_counts(self) -> tuple[int, int]:
+        """All updates so far in this arm's chat tables, and how many of them were HOT."""
+        await self._session.execute(_FLUSH_STATISTICS.text)
+        row = await self._admin.fetchrow(_UPDATE_COUNTS.text)
+        assert row is not None, "an aggregate always gives a row"
+        return row["updates"], row["hot_updates"]
+
+    async def settle(self) -> None:
+        """Vacuums what earlier blocks have written, so that every block begins alike."""
+        await self._admin.execute("VACUUM")
+
+    async def checkpoint(self) -> None:
+        """Writes everything out, for the whole cluster: no checkpoint falls into the block that follows."""
+        await self._admin.execute("CHECKPOINT")
+
+    async def _prepare(self, statement: Statement) -> asyncpg.prepared_stmt.PreparedStatement:
+        if statement.name not in self._prepared:
+            self._prepared[statement.name] = await self._session.prepare(statement.text)
+        return self._prepared[statement.name]
+
+    async def _act_as(self, user_id: UUID) -> None:
+        if user_id != self._acting_as:
+            await self._session.fetchval(_SET_CLAIMS.text, claims(user_id))
+            self._acting_as = user_id
+
+
+@asynccontextmanager
+async def open_arm(url: str, strategy: Strategy, statement_timeout_seconds: float) -> AsyncIterator[Arm]:
+    """Lays a strategy over the database of an administrator's URL and opens it; InputError when the DDL fails."""
+    async with connect(url) as admin:
+        if not await admin.fetchval(_HAS_DATASET.text):
+            raise InputError(
+                f"{redacted(url)} is a copy of a database that holds no chatbench data set; "
+                "fill one with: chatbench seed"
+            )
+        applied = await apply(admin, strategy)
+        await admin.execute(_AUTOVACUUM_OFF.text)
+        # The statistics are the template's own, copied into every arm: each arm's own random sample would give
+        # the planner other estimates, and their difference would be taken for the strategy's.
+        await admin.execute("VACUUM (FREEZE, ANALYZE)" if applied.needs_statistics else "VACUUM (FREEZE)")
+        session = await asyncpg.connect(
+            app_url(url),
+            server_settings={
+                "application_name": "chatbench laboratory",
+                "statement_timeout": f"{round(statement_timeout_seconds * 1000)}ms",
+                # Pinned, because their choice depends on the machine and not on the strategy.
+                "jit": "off",
+                "max_parallel_workers_per_gather": "0",
+            },
+        )
+        try:
+            yield Arm(strategy, applied, admin, session)
+        finally:
+            await session.close()
+
+
+def affected_rows(status: str) -> int:
+    """The rows of a command's status, such as `SELECT 50` or `INSERT 0 1`; 0 when it counts none."""
+    last = status.rpartition(" ")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _own(name: str) -> Statement:
+    return read_statement(SQL_FOLDER / f"{name}.sql")
+
+
+_SET_CLAIMS = read_statement(QUERIES_FOLDER / "set_claims.sql")
+_AUTOVACUUM_OFF = _own("autovacuum_off")
+_DATASET = _own("dataset")
+_EXPLAIN_COMMAND = _own("explain_command")
+_FLUSH_STATISTICS = _own("flush_statistics")
+_HAS_DATASET = _own("has_dataset")
+_PLAN_COUNTS = _own("plan_counts")
+_TRANSACTION_WRITES = _own("transaction_writes")
+_UPDATE_COUNTS = _own("update_counts")

@@ -1,0 +1,209 @@
+"""The measuring itself: every unit tried out under every strategy, then block after block of timed executions."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TypeVar
+
+import asyncpg
+
+from fixtures.progress import Progress
+from scenarios.queries.arm import Arm, Executed, Explained
+from scenarios.queries.block_order import shuffled, visits
+from scenarios.queries.findings import Findings
+from scenarios.queries.parameter_classes import Unit
+from scenarios.queries.results import difference, is_ordered, masked
+from scenarios.run_folder import QueryLine, RunFolder
+
+# What a session says when its server goes away.
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+# How often a unit is tried out before it is measured: a prepared statement has then settled for custom or generic
+# plans, which PostgreSQL decides after five executions, and catalog and data are warm.
+TRY_OUTS = 6
+# A unit may take this long per strategy and block; slower ones are executed less often, under all strategies alike.
+UNIT_SECONDS = 0.12
+FEWEST_EXECUTIONS = 4
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class MeasuredUnit:
+    """A unit that works under every strategy, and how it will be executed."""
+
+    unit: Unit
+    executions: int  # per block and strategy
+    writes: bool  # seen in the database: the text does not tell what a function does
+
+
+class Blocks:
+    """A series of blocks over the same arms; the first arm is the baseline."""
+
+    def __init__(self, arms: Sequence[Arm], folder: RunFolder, findings: Findings, *, count: int, seed: int) -> None:
+        self._arms = arms
+        self._folder = folder
+        self._findings = findings
+        self._count = count
+        self._seed = seed
+        self._plan_files: dict[tuple[str, str, str], dict[str, str]] = {}
+
+    async def try_out(self, units: Sequence[Unit], executions: int, progress: Progress) -> list[MeasuredUnit]:
+        """The units that work, after comparing what they return; what does not goes into the findings."""
+        measured = []
+        for number, unit in enumerate(units):
+            progress(f"trying out {unit.title}", number / len(units))
+            tried = await self._try_out_unit(unit)
+            if tried is None:
+                continue
+            self._compare_results(unit, {arm.name: results[0] for arm, results in tried.items()})
+            slowest = max(median(result.seconds for result in results[1:]) for results in tried.values())
+            affordable = max(FEWEST_EXECUTIONS, min(executions, int(UNIT_SECONDS / slowest)))
+            writes = any(result.wrote for results in tried.values() for result in results)
+            # A write's supply must last for all blocks and one EXPLAIN in each; a read may ask the same again.
+            if writes and unit.supply is not None:
+                affordable = min(affordable, unit.supply // self._count - 1)
+            if affordable < 1:
+                self._findings.warning(
+                    f"{unit.title} is left out: the data has {unit.supply} values for it and "
+                    f"{self._count} blocks need at least {2 * self._count}; choose a larger size"
+                )
+                continue
+            measured.append(MeasuredUnit(unit, executions=affordable, writes=writes))
+        return measured
+
+    async def run(self, block: int, units: list[MeasuredUnit], progress: Progress) -> int:
+        """Measures one block and appends its lines; returns the executions. A unit that fails leaves `units`."""
+        for arm in self._arms:
+            await arm.settle()
+        await self._arms[0].checkpoint()
+        lines: list[QueryLine] = []
+        # Writes last: what they leave on the pages would be part of the reads' cost, in an order left to chance.
+        order = sorted(shuffled(units, self._seed, block), key=lambda item: item.writes)
+        for number, measured in enumerate(order):
+            title = measured.unit.title
+            progress(f"block {block + 1}: {title}", (block + number / len(order)) / self._count)
+            try:
+                lines += await self._measure(block, measured)
+            except _StatementError as error:
+                self._findings.reason(f"{title} failed in block {block + 1} {error}; it was left out from there on")
+                units.remove(measured)
+        self._folder.append_queries(lines)
+        return sum(len(line.latency_us) for line in lines)
+
+    async def _try_out_unit(self, unit: Unit) -> dict[Arm, list[Executed]] | None:
+        try:
+            return {arm: [await _guarded(arm, arm.try_out(unit, number)) for number in range(TRY_OUTS)]
+                    for arm in self._arms}  # fmt: skip
+        except _StatementError as error:
+            self._findings.reason(f"{unit.title} is left out: it fails {error}")
+            return None
+
+    def _compare_results(self, unit: Unit, results: dict[str, Executed]) -> None:
+        baseline, *others = results
+        ordered = is_ordered(unit.statement.text)
+        for other in others:
+            rows = [
+                masked(results[name].rows, unit.arguments(0)) if results[name].wrote else results[name].rows
+                for name in (baseline, other)
+            ]
+            differs = difference(rows[0], rows[1], ordered=ordered)
+            if differs:
+                self._report_wrong(unit, other, f"returns other rows than {baseline} for {unit.title}: {differs}")
+
+    def _report_wrong(self, unit: Unit, strategy: str, what: str) -> None:
+        self._findings.wrong.add((unit.statement.name, unit.case.parameter_class, strategy))
+        self._findings.reason(f"index strategy {strategy!r} is wrong: it {what}")
+
+    async def _measure(self, block: int, measured: MeasuredUnit) -> list[QueryLine]:
+        unit = measured.unit
+        forward = shuffled(self._arms, self._seed, block, unit.title)
+        first_execution = block * measured.executions
+        after_all = self._count * measured.executions + block
+        for arm in forward:
+            await _guarded(arm, arm.try_out(unit, after_all))  # warm again after other units and the vacuum
+        updates_before = {arm: await arm.update_counts() for arm in forward} if measured.writes else {}
+        latencies: dict[Arm, list[float]] = {arm: [] for arm in forward}
+        row_counts: dict[Arm, int] = {}
+        for arm, number in visits(forward, measured.executions):
+            latency_us, row_counts[arm] = await _guarded(arm, arm.execute(unit, first_execution + number))
+            latencies[arm].append(latency_us)
+        hot_shares = {arm: _share(before, await arm.update_counts()) for arm, before in updates_before.items()}
+        self._compare_row_counts(block, unit, row_counts)
+        lines = []
+        for position, arm in enumerate(forward):
+            explained = await _guarded(arm, arm.explain(unit, after_all))
+            summary = explained.summary
+            lines.append(
+                QueryLine(
+                    block=block,
+                    position=position,
+                    strategy=arm.name,
+                    statement=unit.statement.name,
+                    parameter_class=unit.case.parameter_class,
+                    latency_us=tuple(latencies[arm]),
+                    rows=row_counts[arm],
+                    buffers_hit=summary.buffers_hit,
+                    buffers_read=summary.buffers_read,
+                    buffers_dirtied=summary.buffers_dirtied,
+                    wal_bytes=summary.wal_bytes,
+                    planning_buffers=summary.planning_buffers,
+                    plan=self._save_plan(arm.name, unit, explained),
+                    plan_hash=summary.plan_hash,
+                    indexes=summary.indexes,
+                    hot_share=hot_shares.get(arm),
+                    plan_mode=explained.plan_mode,
+                )
+            )
+        return lines
+
+    def _compare_row_counts(self, block: int, unit: Unit, row_counts: dict[Arm, int]) -> None:
+        baseline = self._arms[0]
+        for arm, count in row_counts.items():
+            if count != row_counts[baseline]:
+                self._report_wrong(
+                    unit,
+                    arm.name,
+                    f"gives {count} rows for {unit.title} in block {block + 1} and {baseline.name} "
+                    f"{row_counts[baseline]}",
+                )
+
+    def _save_plan(self, strategy: str, unit: Unit, explained: Explained) -> str:
+        """The name of the file that holds the plan; another plan in a later block gets a file of its own."""
+        key = (strategy, unit.statement.name, unit.case.parameter_class)
+        files = self._plan_files.setdefault(key, {})
+        plan_hash = explained.summary.plan_hash
+        if plan_hash not in files:
+            files[plan_hash] = f"{'__'.join(key)}{f'__{plan_hash[:8]}' if files else ''}.json"
+            self._folder.plans.mkdir(exist_ok=True)
+            (self._folder.plans / files[plan_hash]).write_text(explained.document, encoding="utf-8")
+        if len(files) > 1:
+            self._findings.warning(
+                f"{unit.title} changed its plan between blocks under {strategy}: see {'__'.join(key)}* in plans/"
+            )
+        return files[plan_hash]
+
+
+class _StatementError(Exception):
+    """A statement that PostgreSQL refused or that took too long; reads as `under none: …`."""
+
+
+async def _guarded(arm: Arm, action: Awaitable[T]) -> T:
+    try:
+        return await action
+    except asyncpg.QueryCanceledError as error:
+        raise _StatementError(f"under {arm.name}: it took longer than the statement timeout") from error
+    except LOST:
+        raise
+    except asyncpg.PostgresError as error:
+        raise _StatementError(f"under {arm.name}: {' '.join(str(error).split())}") from error
+
+
+def _share(before: tuple[int, int], after: tuple[int, int]) -> float | None:
+    updates = after[0] - before[0]
+    return (after[1] - before[1]) / updates if updates else None

@@ -1,0 +1,295 @@
+"""The query laboratory: index strategies against each other, on the statements that the server really executes.
+
+One database per strategy, cloned from one template, all alive at once; each statement visits them in turn, block
+after block. Counters (buffers, WAL, HOT) are exact; times are confirmed over blocks.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from fixtures.database import connect, require_writable
+from fixtures.errors import InputError
+from fixtures.manifest import DatasetManifest
+from fixtures.progress import Progress, silent
+from fixtures.templates import RUN_PREFIX, cloned_database
+from reference_server.seed import ensure_template
+from reference_server.statements import Statement, Strategy, find_strategy, server_statements
+from scenarios.queries import strategy_ddl
+from scenarios.queries.arm import Arm, open_arm
+from scenarios.queries.blocks import LOST, Blocks
+from scenarios.queries.cluster import check_disk, database_bytes, laboratory_lock
+from scenarios.queries.findings import Findings
+from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
+from scenarios.queries.verdicts import CONFIDENCE, MARGIN_SHARE, Cell, judge
+from scenarios.run_folder import RunFolder, ScenarioRecord
+
+SCENARIO = "queries"
+# Below the prefix of run copies, so that those of a killed laboratory are dropped like them.
+DATABASE_PREFIX = f"{RUN_PREFIX}laboratory_"
+# Statements that prepare a session and read no chat data: nothing that an index could serve.
+SESSION_STATEMENTS = frozenset({"set_claims"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaboratoryOptions:
+    """What to compare and how; recorded with the run."""
+
+    strategies: tuple[str, ...] = ("none", "roadmap")  # names or .sql files; the first is the baseline
+    statements: tuple[str, ...] | None = None  # names; None for every statement of the server
+    size: str = "small"
+    seed: int = 1
+    blocks: int = 5
+    executions: int = 40  # per statement, parameter class, strategy and block; slow ones get fewer
+    statement_timeout_seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class LaboratoryResult:
+    """What a comparison found; the same figures are in the run folder."""
+
+    record: ScenarioRecord
+    baseline: str
+    cells: tuple[Cell, ...]
+    wrong: frozenset[tuple[str, str, str]]  # (statement, parameter class, strategy) that returned other rows
+    cut_short: bool
+
+
+@dataclass
+class _Outcome:
+    """What the measuring has come to, also when it ends early."""
+
+    findings: Findings = field(default_factory=Findings)
+    details: dict[str, Any] = field(default_factory=dict)  # for the record's options
+    dataset: DatasetManifest | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    blocks_finished: int = 0
+    executions: int = 0
+    seconds: float = 0.0
+    cut_short: bool = False
+
+
+def run_laboratory(
+    options: LaboratoryOptions, cluster_url: str, folder: RunFolder, progress: Progress = silent
+) -> LaboratoryResult:
+    """The comparison that the options ask for, from a program without an event loop; see `compare`."""
+    strategies = [find_strategy(name) for name in options.strategies]
+    return asyncio.run(compare(cluster_url, folder, strategies, options, progress))
+
+
+async def compare(
+    cluster_url: str,
+    folder: RunFolder,
+    strategies: Sequence[Strategy],
+    options: LaboratoryOptions,
+    progress: Progress = silent,
+) -> LaboratoryResult:
+    """Compares strategies on the options' data set; InputError when nothing can be compared.
+
+    `cluster_url` is an administrator's; the databases are made beside the one it names and dropped at the end.
+    """
+    check_request(strategies, options)
+    seeding = part_of(progress, 0.0, 0.3)
+    template = await ensure_template(cluster_url, options.size, options.seed, strategy_ddl.NOTHING, progress=seeding)
+    return await compare_on_template(
+        cluster_url, template, folder, strategies, options, progress=part_of(progress, 0.3, 1.0)
+    )
+
+
+async def compare_on_template(
+    cluster_url: str,
+    template: str,
+    folder: RunFolder,
+    strategies: Sequence[Strategy],
+    options: LaboratoryOptions,
+    *,
+    progress: Progress = silent,
+) -> LaboratoryResult:
+    """Compares strategies on copies of a database that chatbench seeded; nobody may be connected to it.
+
+    The lines go into the folder block by block. The record goes into its run.json at the end, which Ctrl-C only
+    brings forward.
+    """
+    statements = check_request(strategies, options)
+    started_second = _seconds_since(folder.read_manifest().started_at)
+    outcome = _Outcome(details={"template": template})
+    measuring = False
+    try:
+        async with AsyncExitStack() as stack:
+            arms = await _open_arms(stack, cluster_url, template, strategies, options, outcome, progress)
+            outcome.dataset, outcome.settings = await arms[0].dataset(), await arms[0].settings()
+            units = await _units(arms, statements, outcome)
+            measuring = True
+            await _measure(arms, units, folder, options, outcome, part_of(progress, 0.1, 1.0))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, InputError) as error:
+        if not measuring:
+            raise
+        outcome.findings.warning(f"the laboratory's databases could not be dropped ({error}); the next run does it")
+    record = _record(statements, options, outcome, started_second)
+    _save(folder, record, outcome)
+    baseline = record.options["baseline"]
+    return LaboratoryResult(
+        record=record,
+        baseline=baseline,
+        cells=tuple(judge(folder.read_queries(), baseline)),
+        wrong=frozenset(outcome.findings.wrong),
+        cut_short=outcome.cut_short,
+    )
+
+
+def measured_statements() -> dict[str, Statement]:
+    """The server's statements that the laboratory compares, by name."""
+    return {name: item for name, item in server_statements().items() if name not in SESSION_STATEMENTS}
+
+
+def check_request(strategies: Sequence[Strategy], options: LaboratoryOptions) -> list[Statement]:
+    """The statements to measure; InputError when the request makes no sense, before anything is made."""
+    names = [strategy.name for strategy in strategies]
+    if not names:
+        raise InputError("no index strategy to compare; name at least one, such as none")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(f"index strategy {repeated[0]!r} is named twice; give each strategy once")
+    if options.blocks < 1 or options.executions < 1:
+        raise InputError(
+            f"{options.blocks} blocks of {options.executions} executions measure nothing; ask for at least 1 of each"
+        )
+    if options.statement_timeout_seconds <= 0:
+        raise InputError(f"a statement timeout of {options.statement_timeout_seconds:g} s ends every statement")
+    available = measured_statements()
+    asked = tuple(available) if options.statements is None else options.statements
+    unknown = [name for name in asked if name not in available]
+    if unknown or not asked:
+        raise InputError(f"no statement named {(unknown or [''])[0]!r}; choose from {', '.join(available)}")
+    return [available[name] for name in dict.fromkeys(asked)]
+
+
+def part_of(progress: Progress, start: float, end: float) -> Progress:
+    """The progress of a part of the work, which runs from one share of the whole to another."""
+    return lambda step, share: progress(step, start + (end - start) * share)
+
+
+async def _open_arms(  # noqa: PLR0917 - one call, every name spelled there
+    stack: AsyncExitStack,
+    cluster_url: str,
+    template: str,
+    strategies: Sequence[Strategy],
+    options: LaboratoryOptions,
+    outcome: _Outcome,
+    progress: Progress,
+) -> list[Arm]:
+    """An arm per strategy that works; what is wrong with the others goes into the findings."""
+    cluster = await stack.enter_async_context(connect(cluster_url))
+    await require_writable(cluster, cluster_url)
+    await stack.enter_async_context(laboratory_lock(cluster, cluster_url))
+    bytes_each = await database_bytes(cluster, template)
+    await check_disk(cluster, cluster_url, bytes_each=bytes_each, copies=len(strategies))
+    arms = []
+    for number, strategy in enumerate(strategies):
+        progress(f"building {strategy.name}", 0.1 * number / len(strategies))
+        try:
+            strategy_ddl.check(strategy)
+            url = await stack.enter_async_context(cloned_database(cluster_url, template, prefix=DATABASE_PREFIX))
+            arms.append(await stack.enter_async_context(open_arm(url, strategy, options.statement_timeout_seconds)))
+        except InputError as error:
+            outcome.findings.reason(str(error))
+    if not arms:
+        raise InputError("; ".join(outcome.findings.reasons))
+    outcome.details["template_bytes"] = bytes_each
+    outcome.details["baseline"] = arms[0].name
+    outcome.details["strategies"] = {arm.name: arm.description() for arm in arms}
+    return arms
+
+
+async def _units(arms: Sequence[Arm], statements: Sequence[Statement], outcome: _Outcome) -> list[Unit]:
+    """What to execute, with values from the data; statements without values go into the warnings."""
+    cases = await arms[0].read_cases()
+    units = []
+    for statement in statements:
+        found = units_of(statement, cases)
+        if not found:
+            unknown = unknown_parameters(statement, cases)
+            outcome.findings.warning(
+                f"statement {statement.name!r} is not measured: the laboratory has no values for "
+                f"{', '.join(unknown) or 'its parameters together'} in this data set"
+            )
+        units += found
+    return units
+
+
+async def _measure(  # noqa: PLR0917 - one call, every name spelled there
+    arms: Sequence[Arm],
+    units: Sequence[Unit],
+    folder: RunFolder,
+    options: LaboratoryOptions,
+    outcome: _Outcome,
+    progress: Progress,
+) -> None:
+    """Blocks until all are done, Ctrl-C, or the server's end; finished blocks are on disk in any case."""
+    blocks = Blocks(arms, folder, outcome.findings, count=options.blocks, seed=options.seed)
+    started = time.monotonic()
+    try:
+        measured = await blocks.try_out(units, options.executions, part_of(progress, 0.0, 0.1))
+        outcome.details["executions_per_unit"] = {item.unit.title: item.executions for item in measured}
+        started = time.monotonic()  # the warm-up is over
+        for block in range(options.blocks):
+            outcome.executions += await blocks.run(block, measured, part_of(progress, 0.1, 1.0))
+            outcome.blocks_finished += 1
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        assert task is not None, "coroutines run in tasks"
+        task.uncancel()  # what was measured is to be written and reported now
+        outcome.cut_short = True
+    except LOST as error:
+        outcome.findings.reason(f"PostgreSQL was lost in block {outcome.blocks_finished + 1} ({error}); see its log")
+    outcome.seconds = time.monotonic() - started
+    if not outcome.executions:
+        outcome.findings.reason("nothing was measured: no block was finished")
+    elif outcome.blocks_finished < options.blocks:
+        outcome.findings.warning(f"ended after {outcome.blocks_finished} of {options.blocks} blocks")
+
+
+def _record(
+    statements: Sequence[Statement], options: LaboratoryOptions, outcome: _Outcome, started_second: int
+) -> ScenarioRecord:
+    return ScenarioRecord(
+        name=SCENARIO,
+        options={
+            **outcome.details,
+            "size": options.size,
+            "seed": options.seed,
+            "statements": {statement.name: statement.purpose for statement in statements},
+            "blocks": options.blocks,
+            "blocks_finished": outcome.blocks_finished,
+            "executions": options.executions,
+            "statement_timeout_seconds": options.statement_timeout_seconds,
+            "confidence": CONFIDENCE,
+            "margin_share": MARGIN_SHARE,
+            "wrong_results": [list(item) for item in sorted(outcome.findings.wrong)],
+        },
+        started_second=started_second,
+        seconds=outcome.seconds,
+        started=outcome.executions,
+        reasons=outcome.findings.reasons,
+        warnings=outcome.findings.warnings,
+    )
+
+
+def _save(folder: RunFolder, record: ScenarioRecord, outcome: _Outcome) -> None:
+    """Puts the record into run.json, in the place of an earlier one, and what nobody else has recorded yet."""
+    manifest = folder.read_manifest()
+    manifest.scenarios = [*(item for item in manifest.scenarios if item.name != record.name), record]
+    manifest.cut_short = manifest.cut_short or outcome.cut_short
+    manifest.dataset = manifest.dataset or outcome.dataset
+    manifest.postgres_settings = manifest.postgres_settings or outcome.settings
+    folder.write_manifest(manifest)
+
+
+def _seconds_since(time_text: str) -> int:
+    return max(0, round((datetime.now(UTC) - datetime.fromisoformat(time_text)).total_seconds()))

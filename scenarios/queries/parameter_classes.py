@@ -1,0 +1,241 @@
+"""Which values a statement is executed with: parameter classes, chosen from the data by SQL and always the same.
+
+A statement is matched by the names of its parameters alone, so a new server statement that speaks of
+`conversation_id`, `user_id`, `before_seq`, … is measured without a word here.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import asyncpg
+
+from reference_server.statements import Statement, read_statement
+
+SQL_FOLDER = Path(__file__).parent / "sql"
+
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One family of parameter classes, read from the data by one SQL file."""
+
+    name: str  # the SQL file's stem
+    keys: frozenset[str]  # a statement with all of these parameters is measured along this axis
+    classes: dict[str, str]  # parameter class → meaning
+    reads_only: bool = False
+
+    @property
+    def query(self) -> Statement:
+        """The SQL that chooses the values: columns parameter_class, caller_id and parameters by name."""
+        return read_statement(SQL_FOLDER / f"{self.name}.sql")
+
+
+# From the most particular to the most general: the first that fits a statement is taken.
+AXES = (
+    Axis(
+        "pair_classes",
+        frozenset({"other_user_id"}),
+        {
+            "existing_pair": "two users with a direct conversation",
+            "new_pair": "the user in the most conversations and someone not yet spoken to",
+        },
+    ),
+    Axis(
+        "group_classes",
+        frozenset({"user_ids"}),
+        {"small": "a group of 4", "large": "a group of 51"},
+    ),
+    Axis(
+        "message_classes",
+        frozenset({"client_id"}),
+        {"stored": "the newest message of the hot conversation", ABSENT: "a message that was never sent"},
+        reads_only=True,  # a write wants a client_id that is new
+    ),
+    Axis(
+        "page_classes",
+        frozenset({"conversation_id", "before_seq"}),
+        {
+            "hot_first_page": "the newest page of the conversation with the most messages",
+            "hot_deep_page": "a page nine tenths of the way back in it",
+            "median_first_page": "the newest page of the median conversation",
+            "light_first_page": "the newest page of the conversation with the fewest messages",
+            ABSENT: "a conversation that does not exist",
+        },
+    ),
+    Axis(
+        "resume_classes",
+        frozenset({"conversation_id", "after_seq"}),
+        {
+            "hot_few": "the last 10 messages of the conversation with the most",
+            "hot_many": "the last 1 000 messages of it",
+            "median_all": "every message of the median conversation",
+            ABSENT: "a conversation that does not exist",
+        },
+    ),
+    Axis(
+        "conversation_classes",
+        frozenset({"conversation_id"}),
+        {
+            "hot": "the conversation with the most messages",
+            "large": "the conversation with the most members",
+            "median": "the conversation with the median number of messages",
+            "light": "the conversation with the fewest messages",
+            ABSENT: "a conversation that does not exist",
+        },
+    ),
+    Axis(
+        "inbox_classes",
+        frozenset({"before_at", "before_id"}),
+        {
+            "heavy": "first page of the user in the most conversations",
+            "heavy_deep_page": "a page in the middle of that user's list",
+            "median": "first page of the user in the median number of conversations",
+            "light": "first page of the user in the fewest conversations",
+            ABSENT: "a user who does not exist",
+        },
+    ),
+    Axis(
+        "user_classes",
+        frozenset(),
+        {
+            "heavy": "the user in the most conversations",
+            "median": "the user in the median number of conversations",
+            "light": "the user in the fewest conversations",
+            ABSENT: "a user who does not exist",
+        },
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """The values of one parameter class."""
+
+    parameter_class: str
+    caller_id: UUID  # whom the session acts as
+    values: Mapping[str, Any]  # parameter name → value, the same for every execution
+    supplies: Mapping[str, tuple[Any, ...]]  # parameter name → one value per execution
+
+
+# Parameters that depend on no data, each with its source.
+CONSTANTS: dict[str, Any] = {
+    "page_limit": 50,  # cited: the roadmap's getMessages(conversationId, limit = 50)
+    "content": "How about Thursday, same place as last time?",  # guess: a short sentence
+    "name": "Laboratory",  # guess: one word
+    "after_conversation_id": UUID(int=0),  # the first page
+}
+
+_CLIENT_IDS = UUID("6c61626f-7261-8746-b279-000000000000")
+
+# Parameters that are made up for each execution, the same in every strategy.
+_MADE: dict[str, Callable[[Case, int], Any]] = {
+    "client_id": lambda case, execution: uuid5(_CLIENT_IDS, f"{case.parameter_class}/{execution}"),
+    "claims": lambda case, _execution: claims(case.caller_id),
+}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One statement with one parameter class: what a block executes under every strategy."""
+
+    statement: Statement
+    case: Case
+
+    @property
+    def title(self) -> str:
+        """Statement and class in words, for progress and messages."""
+        return f"{self.statement.name} ({self.case.parameter_class})"
+
+    @property
+    def supply(self) -> int | None:
+        """How many executions find a value of their own; None for any number."""
+        sizes = [len(self.case.supplies[item.name]) for item in self.statement.parameters if self._supplied(item.name)]
+        return min(sizes) if sizes else None
+
+    def arguments(self, execution: int) -> tuple[Any, ...]:
+        """The values of $1, $2, … in one execution."""
+        return tuple(self._value(parameter.name, execution) for parameter in self.statement.parameters)
+
+    def _supplied(self, name: str) -> bool:
+        return name in self.case.supplies
+
+    def _value(self, name: str, execution: int) -> Any:
+        if name in self.case.values:
+            return self.case.values[name]
+        if self._supplied(name):
+            supply = self.case.supplies[name]
+            return supply[execution % len(supply)]
+        return _MADE[name](self.case, execution) if name in _MADE else CONSTANTS[name]
+
+
+def claims(user_id: UUID) -> str:
+    """The claims of a user's token, as the policies read them."""
+    return json.dumps({"sub": str(user_id), "role": "authenticated"})
+
+
+def value_text(value: object) -> str | None:
+    """A value as PostgreSQL reads it from a string literal."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return "{" + ",".join(_element_text(value_text(item)) for item in value) + "}"
+    return str(value)
+
+
+async def read_cases(connection: asyncpg.Connection) -> dict[str, list[Case]]:
+    """The cases of every axis, by the axis's name, as the data has them; a class that no row fits is left out."""
+    return {axis.name: [_case(row) for row in await connection.fetch(axis.query.text)] for axis in AXES}
+
+
+def units_of(statement: Statement, cases: Mapping[str, Sequence[Case]]) -> list[Unit]:
+    """What to execute for a statement; empty when the laboratory has no values for one of its parameters."""
+    names = {parameter.name for parameter in statement.parameters}
+    for axis in AXES:
+        if not axis.keys <= names or (axis.reads_only and statement.writes):
+            continue
+        fitting = [case for case in cases[axis.name] if not names - _known(case)]
+        if fitting:
+            # A write that has nothing to write to is an error, not a measurement.
+            return [
+                Unit(statement, case) for case in fitting if not (statement.writes and case.parameter_class == ABSENT)
+            ]
+    return []
+
+
+def unknown_parameters(statement: Statement, cases: Mapping[str, Sequence[Case]]) -> list[str]:
+    """The parameters that no axis and no constant provides; for the warning about a statement without units."""
+    known = set().union(*(_known(case) for axis_cases in cases.values() for case in axis_cases), CONSTANTS, _MADE)
+    return [parameter.name for parameter in statement.parameters if parameter.name not in known]
+
+
+def _known(case: Case) -> set[str]:
+    return {*case.values, *case.supplies, *CONSTANTS, *_MADE}
+
+
+def _case(row: Mapping[str, Any]) -> Case:
+    columns = {name: value for name, value in row.items() if value is not None}
+    parameter_class = columns.pop("parameter_class")
+    return Case(
+        parameter_class=parameter_class,
+        caller_id=columns.pop("caller_id"),
+        values={name: value for name, value in columns.items() if not name.startswith("each_")},
+        supplies={
+            name.removeprefix("each_"): tuple(value) for name, value in columns.items() if name.startswith("each_")
+        },
+    )
+
+
+def _element_text(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

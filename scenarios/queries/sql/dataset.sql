@@ -1,0 +1,2 @@
+-- purpose: What the data set says of itself.
+SELECT manifest::text FROM chatbench.dataset

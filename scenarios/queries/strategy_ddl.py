@@ -1,0 +1,108 @@
+"""Laying a strategy's indexes over a database: checked before, applied outside transactions, looked at after."""
+
+import re
+import time
+from dataclasses import dataclass
+
+import asyncpg
+
+from fixtures.errors import InputError
+from reference_server.statements import Strategy, read_statement
+from scenarios.queries.parameter_classes import SQL_FOLDER
+
+# The strategy that is allowed to change nothing, because that is what it stands for.
+NOTHING = "none"
+
+# What a strategy is made of. Everything else could change rows, and then the strategies would not answer alike.
+_NAME = r'[\w."]+'
+_ALLOWED = re.compile(
+    rf"""CREATE\s+(UNIQUE\s+)?INDEX\s
+       | DROP\s+INDEX\s
+       | ALTER\s+INDEX\s+(IF\s+EXISTS\s+)?{_NAME}\s+(SET|RESET)\s*\(
+       | ALTER\s+INDEX\s+(IF\s+EXISTS\s+)?{_NAME}\s+ALTER\s+(COLUMN\s+)?\d+\s+SET\s+STATISTICS\s
+       | ALTER\s+TABLE\s+(ONLY\s+)?{_NAME}\s+(SET|RESET)\s*\(
+       | ALTER\s+TABLE\s+(ONLY\s+)?{_NAME}\s+ALTER\s+(COLUMN\s+)?{_NAME}\s+
+            (SET\s+STATISTICS\s|SET\s+STORAGE\s|SET\s+COMPRESSION\s|(SET|RESET)\s*\()
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+# `ALTER TABLE a SET (…), DROP COLUMN b`: only the first action has been looked at.
+_SECOND_ACTION = re.compile(r",\s*(ADD|ALTER|DROP|DISABLE|ENABLE|RENAME|ATTACH|DETACH|OWNER)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class AppliedStrategy:
+    """What a strategy's commands made."""
+
+    ddl: tuple[str, ...]
+    build_seconds: float
+    index_bytes: dict[str, int]  # every index of the chat's tables by name, keys included
+    new_indexes: tuple[str, ...]
+    needs_statistics: bool  # it computes index columns or sets statistics targets: the template's do not do
+
+
+def check(strategy: Strategy) -> None:
+    """InputError when a strategy has nothing to try or a command that is no index or storage DDL."""
+    if not strategy.commands and strategy.name != NOTHING:
+        raise InputError(
+            f"index strategy {strategy.name!r} holds no command; write CREATE INDEX commands below its header"
+        )
+    for command in strategy.commands:
+        if not _ALLOWED.match(command) or (command[:5].upper() == "ALTER" and _SECOND_ACTION.search(command)):
+            raise InputError(
+                f"index strategy {strategy.name!r} may not run {_shortened(command)!r}; a strategy is made of "
+                "CREATE INDEX, DROP INDEX and ALTER … SET of statistics or storage, one action each"
+            )
+
+
+async def apply(connection: asyncpg.Connection, strategy: Strategy) -> AppliedStrategy:
+    """Runs the commands one by one, as CONCURRENTLY needs; InputError when one fails or all change nothing."""
+    before = await _physical_design(connection)
+    started = time.perf_counter()
+    for command in strategy.commands:
+        try:
+            await connection.execute(command)
+        except asyncpg.PostgresError as error:
+            raise InputError(
+                f"index strategy {strategy.name!r} fails at {_shortened(command)!r}: {' '.join(str(error).split())}; "
+                "correct its file"
+            ) from error
+    build_seconds = time.perf_counter() - started
+    after = await _physical_design(connection)
+    _check_made(strategy, before, after)
+    indexes = {name: row for (kind, name), row in after.items() if kind == "index"}
+    new = tuple(name for name in indexes if ("index", name) not in before)
+    return AppliedStrategy(
+        ddl=strategy.commands,
+        build_seconds=build_seconds,
+        index_bytes={name: row["bytes"] for name, row in indexes.items()},
+        new_indexes=new,
+        needs_statistics=any(indexes[name]["computed"] for name in new)
+        or any(command[:5].upper() == "ALTER" for command in strategy.commands),
+    )
+
+
+def _check_made(
+    strategy: Strategy, before: dict[tuple[str, str], asyncpg.Record], after: dict[tuple[str, str], asyncpg.Record]
+) -> None:
+    definitions = [{key: row["definition"] for key, row in design.items()} for design in (before, after)]
+    if definitions[0] == definitions[1] and strategy.name != NOTHING:
+        raise InputError(
+            f"index strategy {strategy.name!r} creates nothing: what it names is there already; "
+            "leave it out or give it an index of its own"
+        )
+    invalid = [name for (_, name), row in after.items() if not row["valid"]]
+    if invalid:
+        raise InputError(
+            f"index strategy {strategy.name!r} leaves the invalid index {', '.join(invalid)}; correct its file"
+        )
+
+
+async def _physical_design(connection: asyncpg.Connection) -> dict[tuple[str, str], asyncpg.Record]:
+    query = read_statement(SQL_FOLDER / "physical_design.sql")
+    return {(row["kind"], row["name"]): row for row in await connection.fetch(query.text)}
+
+
+def _shortened(command: str) -> str:
+    words = " ".join(command.split())
+    return words if len(words) <= 100 else f"{words[:99]}…"

@@ -1,0 +1,133 @@
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from fixtures.identifiers import user_id
+from scenarios.client.chat_client import ChatClient
+from scenarios.client.gateway_client import GatewayClient
+from scenarios.client.gateway_socket import ConnectFailedError
+from scenarios.client.http_client import HttpPool
+
+USERS = [user_id(7, number) for number in range(4)]
+HEAVY = UUID(int=1)
+
+
+class Party:
+    """Users connected to one server."""
+
+    def __init__(self, server: Any) -> None:
+        self.pool = HttpPool(server.url)
+        self.chat = ChatClient(self.pool, server.url, "chatbench")
+        self.tokens = [self.chat.login(user) for user in USERS]
+        self.url = self.chat.gateway(self.tokens[0]).url
+
+    def connected(self, number: int) -> GatewayClient:
+        client = GatewayClient()
+        ready = client.connect(self.url, self.tokens[number])
+        assert ready.user_id == USERS[number]
+        return client
+
+
+@pytest.fixture
+def party(scripted_server: Callable[..., Any]) -> Party:
+    return Party(scripted_server())
+
+
+def collected(client: GatewayClient, count: int) -> tuple[list[tuple[Any, ...]], Event]:
+    """What a client receives, and an event set when `count` messages came."""
+    got: list[tuple[Any, ...]] = []
+    complete = Event()
+
+    def on_message(event: Any, wire_bytes: int, arrival_ns: int, observed_ns: int) -> None:
+        got.append((event.c, event.n, event.b, wire_bytes, arrival_ns, observed_ns))
+        if len(got) == count:
+            complete.set()
+
+    client.on_message = on_message
+    return got, complete
+
+
+def test_messages_arrive_with_their_times_and_bytes(party: Party) -> None:
+    """Each event has its fields, its bytes on the wire, and was received before it was read."""
+    client = party.connected(0)
+    got, complete = collected(client, 3)
+    client.subscribe_messages()
+    for number in range(3):
+        response = party.chat.send_message(party.tokens[1], HEAVY, f"hello {number}", uuid4())
+        assert response.ok
+        assert response.stamped
+        assert response.intended_ns <= response.sent_ns <= response.arrived_ns
+    assert complete.wait(timeout=10)
+    client.close()
+    party.pool.close()
+    assert [(conversation, seq, content) for conversation, seq, content, *_ in got] == [
+        (str(HEAVY), 3001 + number, f"hello {number}") for number in range(3)
+    ]
+    assert all(100 < wire_bytes < 250 for *_, wire_bytes, _, _ in got)
+    assert all(arrival_ns <= observed_ns for *_, arrival_ns, observed_ns in got)
+    assert client.last_seq == {str(HEAVY): 3003}
+
+
+def test_a_change_of_presence_is_confirmed_and_seen(party: Party) -> None:
+    """The one who changes hears the version that the watcher sees."""
+    watcher, flapper = party.connected(0), party.connected(1)
+    seen, confirmed = [], []
+    both = Event()
+
+    def note(into: list[Any], value: Any) -> None:
+        into.append(value)
+        if seen and confirmed:
+            both.set()
+
+    watcher.on_presence = lambda event, *_: note(seen, (event.u, event.v))
+    flapper.on_presence_updated = lambda event: note(confirmed, event.version)
+    state = watcher.subscribe_presence([USERS[1]])
+    assert [one.version for one in state.users] == [0]
+    flapper.update_presence("away")
+    assert both.wait(timeout=10)
+    watcher.close()
+    flapper.close()
+    party.pool.close()
+    assert (seen, confirmed) == ([(str(USERS[1]), 1)], [1])
+
+
+def test_the_end_of_the_server_is_told_once(scripted_server: Callable[..., Any]) -> None:
+    """A lost connection surfaces its close code, and asking on it fails at once."""
+    server = scripted_server()
+    party = Party(server)
+    client = party.connected(0)
+    ended = Event()
+    codes: list[int] = []
+    client.on_close = lambda code, _reason: (codes.append(code), ended.set())
+    server.process.kill()
+    assert ended.wait(timeout=10)
+    assert codes == [1006]
+    assert not client.is_open
+    with pytest.raises(ConnectFailedError, match="closed"):
+        client.subscribe_messages()
+    with pytest.raises(ConnectFailedError, match="cannot connect"):
+        client.connect(party.url, party.tokens[0])
+    party.pool.close()
+
+
+def test_something_that_is_no_gateway_is_refused(scripted_server: Callable[..., Any]) -> None:
+    """An HTTP server that answers the handshake with something else is named."""
+    server = scripted_server()
+    with pytest.raises(ConnectFailedError, match="handshake"):
+        GatewayClient().connect(server.url.replace("http", "ws"), "token")
+
+
+def test_closing_here_is_not_a_loss(party: Party) -> None:
+    """A polite goodbye has its own code; what follows is silence."""
+    client = party.connected(0)
+    codes: list[int] = []
+    client.on_close = lambda code, _reason: codes.append(code)
+    client.close()
+    client.close()
+    gevent.sleep(0)
+    party.pool.close()
+    assert codes == [1000]
