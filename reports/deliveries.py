@@ -1,0 +1,94 @@
+"""The ledger: which deliveries were expected, and what came of them."""
+
+from dataclasses import dataclass
+
+from reports.measurements import Measurements
+from reports.numbers import Cell, Column, Number, Table, number_key
+from scenarios.run_folder import LedgerTotals
+
+NAME = "ledger"
+
+FAULTS = ("missing", "duplicate", "reordered", "late", "leaked")
+
+MEASURES = ("expected", "delivered", *FAULTS, "messages")
+
+# The faults that make a delivery wrong whatever its speed.
+WRONG = ("missing", "duplicate", "leaked")
+
+
+@dataclass(frozen=True)
+class LedgerSummary:
+    """All ledgers of a run."""
+
+    ledgers: tuple[LedgerTotals, ...] = ()
+
+    @property
+    def expected(self) -> int:
+        """Deliveries that should have come."""
+        return sum(ledger.expected for ledger in self.ledgers)
+
+    @property
+    def wrong(self) -> int | None:
+        """Deliveries that did not come, came again, or came to a stranger; None without a ledger."""
+        return sum(getattr(ledger, fault) for ledger in self.ledgers for fault in WRONG) if self.ledgers else None
+
+    def total(self, fault: str) -> int:
+        """One of FAULTS over all ledgers."""
+        return sum(getattr(ledger, fault) for ledger in self.ledgers)
+
+
+def summarise_ledger(measurements: Measurements) -> LedgerSummary:
+    """The run's ledgers by scenario and labels."""
+    merged: dict[tuple[str, tuple[tuple[str, str], ...]], LedgerTotals] = {}
+    for ledger in measurements.ledger.ledgers:
+        key = (ledger.scenario, tuple(sorted(ledger.labels.items())))
+        merged[key] = _sum(merged[key], ledger) if key in merged else ledger
+    return LedgerSummary(tuple(sorted(merged.values(), key=lambda ledger: (ledger.scenario, _natural(ledger)))))
+
+
+def _sum(one: LedgerTotals, other: LedgerTotals) -> LedgerTotals:
+    counts = {measure: getattr(one, measure) + getattr(other, measure) for measure in MEASURES}
+    return LedgerTotals(scenario=one.scenario, labels=one.labels, **counts)
+
+
+def ledger_labels(ledger: LedgerTotals) -> str:
+    """`group size 100`, for people."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sorted(ledger.labels.items())) or "all"
+
+
+def ledger_table(summary: LedgerSummary) -> Table | None:
+    """Expected beside observed; None when the run kept no ledger."""
+    if not summary.ledgers:
+        return None
+    rows: list[tuple[Cell, ...]] = [
+        (
+            f"{ledger.scenario}, {ledger_labels(ledger)}",
+            *(
+                _count(
+                    measure, getattr(ledger, measure), ledger.expected, {**ledger.labels, "scenario": ledger.scenario}
+                )
+                for measure in MEASURES
+            ),
+        )
+        for ledger in summary.ledgers
+    ]
+    rows.append(
+        (
+            "all",
+            *(_count(measure, summary.total(measure), summary.expected, {}) for measure in MEASURES),
+        )
+    )
+    columns = (Column("scenario"), *(Column(measure) for measure in MEASURES))
+    return Table("Deliveries, counted per recipient", columns, tuple(rows))
+
+
+def _count(measure: str, value: int, expected: int, labels: dict[str, str]) -> Number:
+    bad = value > 0 if measure in FAULTS else measure == "delivered" and value != expected
+    return Number(number_key(NAME, measure, labels), value, bad=bad)
+
+
+def _natural(ledger: LedgerTotals) -> list[tuple[str, int, str]]:
+    return [
+        (name, int(value) if value.isascii() and value.isdigit() else 0, value)
+        for name, value in sorted(ledger.labels.items())
+    ]

@@ -1,0 +1,357 @@
+"""The figures of a run, each drawn from the summary alone."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.transforms import blended_transform_factory
+
+from reports import fanout, health, pagination, presence, strategies
+from reports.fanout import RECIPIENT_TITLES, RECIPIENTS, FanoutSummary
+from reports.figure_style import (
+    BAND,
+    DASHES,
+    INK,
+    MARKERS,
+    MUTED,
+    PAPER,
+    SERIES,
+    Drawing,
+    category_axis,
+    headroom,
+    shared_legend,
+    value_axis,
+)
+from reports.health import HealthSummary, Span
+from reports.latency import PERCENTS, Latency
+from reports.numbers import format_number
+from reports.pagination import PaginationSummary
+from reports.presence import PresenceSummary
+from reports.strategies import StrategiesSummary, StrategyCell
+from reports.summary import RunSummary
+
+STRATEGY_ROWS = 10  # pairs of statement and class in the figure; the table holds them all
+
+_FEW_SECONDS = 3  # a line through fewer points needs markers to be seen
+_CHARACTER_INCHES = 0.072  # of 8 pt text, to see whether a label fits
+
+
+def drawings(summary: RunSummary) -> dict[str, Drawing]:
+    """The figures that have something to show, by section name."""
+    makers: dict[str, Callable[[], Drawing | None]] = {
+        pagination.NAME: lambda: _pagination(summary.pagination),
+        fanout.NAME: lambda: _fanout(summary.fanout),
+        fanout.BYTES_NAME: lambda: _bytes(summary.fanout),
+        presence.NAME: lambda: _presence(summary.presence),
+        strategies.NAME: lambda: _strategies(summary.strategies),
+        health.NAME: lambda: _health(summary.health),
+    }
+    made = {section.name: makers[section.name]() for section in summary.sections if section.measured}
+    return {name: drawing for name, drawing in made.items() if drawing is not None}
+
+
+def _lines(axes: Axes, places: Sequence[int], lines: dict[str, list[tuple[float | None, bool]]]) -> None:
+    """One line per name through (value, weak) points; weak ones are hollow."""
+    for number, (name, points) in enumerate(lines.items()):
+        known = [(place, value, weak) for place, (value, weak) in zip(places, points, strict=True) if value is not None]
+        colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
+        x, y = [place for place, _, _ in known], [value for _, value, _ in known]
+        dashes = DASHES[number % len(DASHES)]
+        axes.plot(x, y, color=colour, linestyle=dashes, marker=marker, label=name, zorder=3)
+        hollow = [(place, value) for place, value, weak in known if weak]
+        if hollow:
+            axes.plot(
+                [place for place, _ in hollow],
+                [value for _, value in hollow],
+                linestyle="none",
+                marker=marker,
+                markeredgecolor=colour,
+                markerfacecolor=PAPER,
+                zorder=4,
+            )
+    value_axis(axes, [value for points in lines.values() for value, _ in points])
+
+
+def _percentile_lines(latencies: Sequence[Latency]) -> dict[str, list[tuple[float | None, bool]]]:
+    """Highest first, as the lines lie."""
+    return {
+        f"p{percent}": [(latency.percentile(percent), latency.weak(percent)) for latency in latencies]
+        for percent in sorted(PERCENTS, reverse=True)
+    }
+
+
+def _pagination(summary: PaginationSummary) -> Drawing:
+    depths = summary.depths
+
+    def draw(panels: Sequence[Axes]) -> None:
+        for axes, weight in zip(panels, summary.weights, strict=True):
+            pages = [page for page in summary.pages if page.weight == weight]
+            places = [depths.index(page.depth) for page in pages]
+            _lines(axes, places, _percentile_lines([page.latency for page in pages]))
+            category_axis(axes, depths, "pages back")
+            axes.set_title(f"{weight} conversations")
+            axes.set_ylabel("latency (ms)")
+        every = [page.latency.percentile(percent) for page in summary.pages for percent in PERCENTS]
+        for axes in panels:
+            value_axis(axes, every)
+        shared_legend(panels, len(PERCENTS))
+
+    return Drawing(pagination.NAME, len(summary.weights), draw, wide_columns=3)
+
+
+def _fanout(summary: FanoutSummary) -> Drawing | None:
+    groups = [group for group in summary.timed if group.recipients["last"].count]
+    if not groups:
+        return None
+
+    def draw(panels: Sequence[Axes]) -> None:
+        titles = {50: "a typical message (p50)", 99: "a slow message (p99)"}
+        for axes, (percent, title) in zip(panels, titles.items(), strict=True):
+            lines = {
+                RECIPIENT_TITLES[recipient]: [
+                    (group.recipients[recipient].percentile(percent), group.recipients[recipient].weak(percent))
+                    for group in groups
+                ]
+                for recipient in reversed(RECIPIENTS)
+            }
+            _lines(axes, range(len(groups)), lines)
+            category_axis(axes, [group.group_size for group in groups], "group size (members)")
+            axes.set_title(title)
+            axes.set_ylabel("delivery latency (ms)")
+        shared_legend(panels, 2 if _is_narrow(panels[0]) else 4)
+
+    return Drawing(fanout.NAME, 2, draw)
+
+
+def _bytes(summary: FanoutSummary) -> Drawing:
+    groups = summary.weighed
+    wire = [group.wire_bytes or 0.0 for group in groups]
+    content = [min(group.content_bytes or 0.0, total) for group, total in zip(groups, wire, strict=True)]
+
+    def draw(panels: Sequence[Axes]) -> None:
+        axes = panels[0]
+        places = range(len(groups))
+        rest = [total - part for total, part in zip(wire, content, strict=True)]
+        axes.barh(places, content, color=SERIES[0], height=0.6, label="message content")
+        axes.barh(
+            places,
+            rest,
+            left=content,
+            color=SERIES[1],
+            height=0.6,
+            label="everything else",
+            hatch="///",
+            edgecolor=PAPER,
+            linewidth=0,
+        )
+        for place, total in zip(places, wire, strict=True):
+            axes.annotate(
+                f"{format_number(total)} B",
+                (total, place),
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+                color=INK,
+            )
+        axes.set_yticks(places, [group.group_size for group in groups])
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlim(0, max(wire) * (1.3 if _is_narrow(axes) else 1.12) or 1)
+        axes.set_ylabel("group size (members)")
+        axes.set_xlabel("bytes per delivery, mean (B)")
+        shared_legend(panels, 2)
+
+    return Drawing(fanout.BYTES_NAME, 1, draw, panel_inches=1.1 + 0.42 * len(groups))
+
+
+def _presence(summary: PresenceSummary) -> Drawing:
+    groups = summary.groups
+    labels = [one.watchers for one in groups]
+
+    def draw(panels: Sequence[Axes]) -> None:
+        convergence, amplification = panels
+        _lines(convergence, range(len(groups)), _percentile_lines([one.convergence for one in groups]))
+        convergence.set_title("convergence: every watcher knows")
+        convergence.set_ylabel("since the change (ms)")
+        headroom(convergence)
+        convergence.legend(ncols=3, loc="upper left", handlelength=1.6, columnspacing=1)
+        frames = [one.frames_per_change for one in groups]
+        amplification.bar(
+            range(len(groups)), [value or 0.0 for value in frames], color=SERIES[3], width=0.55, label="measured"
+        )
+        for place, value in enumerate(frames):
+            top = max(value or 0.0, float(groups[place].watcher_count or 0))
+            amplification.annotate(
+                "not measured" if value is None else format_number(value),
+                (place, top),
+                xytext=(0, 4),
+                textcoords="offset points",
+                ha="center",
+            )
+        ideal = [(place, one.watcher_count) for place, one in enumerate(groups) if one.watcher_count is not None]
+        for place, count in ideal:
+            amplification.plot(
+                [place - 0.38, place + 0.38],
+                [count, count],
+                color=INK,
+                linewidth=1.4,
+                linestyle="--",
+                label="one per watcher" if place == ideal[0][0] else "_",
+            )
+        value_axis(amplification, [*(value or 0.0 for value in frames), *(float(count) for _, count in ideal)])
+        amplification.set_title("amplification: frames one change sends")
+        amplification.set_ylabel("frames per change, mean")
+        headroom(amplification)
+        amplification.legend(ncols=2, loc="upper left", handlelength=1.6, columnspacing=1)
+        for axes in panels:
+            category_axis(axes, labels, "watchers of the user")
+            axes.set_xlim(-0.6, len(groups) - 0.4)
+
+    return Drawing(presence.NAME, 2, draw)
+
+
+def strategy_rows(summary: StrategiesSummary) -> list[tuple[tuple[str, str], dict[str, StrategyCell]]]:
+    """The pairs of statement and class of the figure: those where strategies differ most, most different first."""
+
+    def spread(cells: dict[str, StrategyCell]) -> float:
+        buffers = [max(cell.buffers, 1.0) for cell in cells.values()]
+        return max(buffers) / min(buffers)
+
+    rows = sorted(summary.by_question.items(), key=lambda item: (-spread(item[1]), item[0]))
+    return rows[:STRATEGY_ROWS]
+
+
+def _strategies(summary: StrategiesSummary) -> Drawing:
+    rows = strategy_rows(summary)
+    names = summary.strategies
+
+    def draw(panels: Sequence[Axes]) -> None:
+        buffers, latency = panels
+        for number, strategy in enumerate(names):
+            style: Any = {"color": SERIES[number % len(SERIES)], "marker": MARKERS[number % len(MARKERS)]}
+            shift = (number - (len(names) - 1) / 2) * min(0.46 / max(len(names) - 1, 1), 0.18) + 0.17
+            found = [(place + shift, cells[strategy]) for place, (_, cells) in enumerate(rows) if strategy in cells]
+            buffers.plot(
+                [cell.buffers for _, cell in found],
+                [place for place, _ in found],
+                linestyle="none",
+                label=strategy,
+                **style,
+            )
+            timed = [(place, cell.latency_ms) for place, cell in found if cell.latency_ms]
+            for place, interval in timed:
+                latency.plot([interval.low, interval.high], [place, place], color=style["color"], linewidth=1.4)
+            latency.plot(
+                [interval.estimate for _, interval in timed], [place for place, _ in timed], linestyle="none", **style
+            )
+        cells = [cell for _, found in rows for cell in found.values()]
+        value_axis(buffers, [cell.buffers for cell in cells], horizontal=True)
+        ends = [end for cell in cells if cell.latency_ms for end in (cell.latency_ms.low, cell.latency_ms.high)]
+        value_axis(latency, ends, horizontal=True)
+        buffers.set_title("buffers touched (exact)")
+        buffers.set_xlabel("buffers per execution")
+        latency.set_title("latency, median of block medians")
+        latency.set_xlabel("milliseconds, with interval")
+        for axes in panels:
+            _name_rows(axes, [f"{statement} · {parameter_class}" for (statement, parameter_class), _ in rows])
+        shared_legend(panels, 1 if _is_narrow(buffers) else min(len(names), 4))
+
+    return Drawing(strategies.NAME, 2, draw, panel_inches=0.9 + 0.58 * len(rows))
+
+
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Each row's name above its points, where a phone has room for it."""
+    axes.set_yticks([])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(visible=True, axis="x")
+    across = blended_transform_factory(axes.transAxes, axes.transData)
+    for place, name in enumerate(names):
+        axes.axhline(place - 0.5, color=MUTED, linewidth=0.4, alpha=0.6)
+        axes.text(0.012, place - 0.32, name, transform=across, va="center", fontsize=8.5, color=INK, zorder=5)
+
+
+def _health(summary: HealthSummary) -> Drawing:
+    timeline = summary.timeline
+    content = (
+        ("operations", "begun per second", {"operations": timeline.operations}),
+        ("deliveries", "received per second", {"deliveries": timeline.deliveries}),
+        (
+            "generator delays, p99 of each second",
+            "delay (ms)",
+            {"event-loop lag": timeline.loop_lag_ms_p99, "start delay": timeline.start_delay_ms_p99},
+        ),
+        (
+            "CPU",
+            "% of one core",
+            {"load generator": timeline.generator_cpu_percent, "chat server": timeline.server_cpu_percent},
+        ),
+    )
+
+    def draw(panels: Sequence[Axes]) -> None:
+        for axes, (title, unit, lines) in zip(panels, content, strict=True):
+            _over_time(axes, timeline.seconds, lines)
+            axes.set_title(title)
+            axes.set_ylabel(unit)
+            axes.set_xlabel("seconds since the run began")
+            _mark_spans(axes, summary.spans)
+
+    return Drawing(health.NAME, len(content), draw, panel_inches=2.5)
+
+
+def _over_time(axes: Axes, seconds: Sequence[int], lines: dict[str, tuple[float | None, ...]]) -> None:
+    known = {name: values for name, values in lines.items() if any(value is not None for value in values)}
+    if not known:
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center", color=MUTED)
+        axes.set_yticks([])
+    for number, (name, values) in enumerate(known.items()):
+        heights = [float("nan") if value is None else value for value in values]
+        few = sum(value is not None for value in values) <= _FEW_SECONDS
+        axes.plot(
+            seconds,
+            heights,
+            color=SERIES[number],
+            linestyle=DASHES[number],
+            label=name,
+            linewidth=1.5,
+            marker=MARKERS[number] if few else None,
+        )
+    every = [value for values in known.values() for value in values if value is not None]
+    if every:
+        value_axis(axes, [0, *every])
+        headroom(axes, 1.27)
+    axes.set_xlim(seconds[0] - 0.5, seconds[-1] + 0.5)
+    if len(known) > 1:
+        axes.legend(ncols=2, loc="upper left", bbox_to_anchor=(-0.01, 0.93), handlelength=1.6, columnspacing=1)
+
+
+def _mark_spans(axes: Axes, spans: Sequence[Span]) -> None:
+    """Bands behind the scenarios' seconds, named where the name fits."""
+    left, right = axes.get_xlim()
+    width = _figure_inches(axes) * (0.85 if _is_narrow(axes) else 0.42)
+    for number, span in enumerate(spans):
+        if number % 2 == 0:
+            axes.axvspan(span.start - 0.5, span.end - 0.5, color=BAND, linewidth=0, zorder=0)
+        start, end = max(span.start - 0.5, left), min(span.end - 0.5, right)
+        if (end - start) / (right - left) * width > len(span.scenario) * _CHARACTER_INCHES:
+            across = blended_transform_factory(axes.transData, axes.transAxes)
+            axes.text(
+                (start + end) / 2,
+                0.985,
+                span.scenario,
+                transform=across,
+                ha="center",
+                va="top",
+                fontsize=8,
+                color=MUTED,
+            )
+    axes.set_xlim(left, right)
+
+
+def _is_narrow(axes: Axes) -> bool:
+    return _figure_inches(axes) < 5
+
+
+def _figure_inches(axes: Axes) -> float:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return float(figure.get_size_inches()[0])

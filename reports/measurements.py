@@ -1,0 +1,195 @@
+"""A run folder in memory: what every other part of the report works from. All reading happens here."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from fixtures.errors import InputError
+from reports.distributions import Distribution, decode, merge
+from scenarios.run_folder import HistogramLine, LedgerFile, QueryLine, RunFolder, RunManifest
+
+# A scenario's seconds are cut into this many blocks, the unit of replication of every interval: eight give the
+# range of block values a 99 % interval of the median, and leave enough values per block in a short run.
+BLOCKS = 8
+
+# Their percentiles are shown second by second; of the other metrics only the counts are.
+METRICS_OVER_TIME = frozenset(
+    {"start_delay_us", "generator_loop_lag_us", "generator_cpu_permille", "server_cpu_permille"}
+)
+
+_PENDING_PARTS = 256  # decoded lines a group keeps before it merges them: bounds memory
+
+Labels = tuple[tuple[str, str], ...]  # sorted pairs, "scenario" included
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric under one set of labels: merged per block of the scenario's seconds."""
+
+    metric: str
+    labels: dict[str, str]
+    blocks: dict[int, Distribution]
+
+    @property
+    def scenario(self) -> str:
+        """The scenario that measured it; empty when the line did not say."""
+        return self.labels.get("scenario", "")
+
+
+@dataclass(frozen=True)
+class Second:
+    """One metric of one scenario in one second, as one worker saw it."""
+
+    second: int
+    scenario: str
+    metric: str
+    worker: str
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Everything a report may say."""
+
+    manifest: RunManifest
+    ledger: LedgerFile
+    queries: tuple[QueryLine, ...] = ()
+    series: tuple[Series, ...] = ()
+    counts: dict[Second, int] = field(default_factory=dict)  # values recorded
+    over_time: dict[Second, Distribution] = field(default_factory=dict)  # of METRICS_OVER_TIME
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing at all was measured."""
+        return not (self.series or self.queries or self.ledger.ledgers)
+
+    def group(self, scenario: str, metric: str, *names: str, **wanted: str) -> dict[tuple[str, ...], list[Series]]:
+        """The series of a metric by the values of the named labels; series that lack one of them are left out."""
+        groups: dict[tuple[str, ...], list[Series]] = defaultdict(list)
+        for series in self.series:
+            if series.scenario != scenario or series.metric != metric:
+                continue
+            if any(series.labels.get(name) != value for name, value in wanted.items()):
+                continue
+            values = tuple(series.labels[name] for name in names if name in series.labels)
+            if len(values) == len(names):
+                groups[values].append(series)
+        return dict(groups)
+
+
+def pooled(series: Iterable[Series]) -> Distribution:
+    """All values of all blocks."""
+    return merge(part for one in series for part in one.blocks.values())
+
+
+def by_block(series: Iterable[Series]) -> dict[int, Distribution]:
+    """All values per block."""
+    parts: dict[int, list[Distribution]] = defaultdict(list)
+    for one in series:
+        for block, part in one.blocks.items():
+            parts[block].append(part)
+    return {block: merge(parts[block]) for block in sorted(parts)}
+
+
+def read_measurements(path: Path) -> Measurements:
+    """The run in a folder; InputError names the file and the way out."""
+    if not path.is_dir():
+        raise InputError(f"{path} is no run folder: there is no such folder; name a folder under out/runs")
+    folder = RunFolder(path)
+    manifest = folder.read_manifest()
+    _check_names(path, manifest)
+    collector = _Collector(_block_finder(manifest))
+    for number, line in enumerate(folder.read_histograms(), start=1):
+        try:
+            collector.add(line)
+        except ValueError as error:
+            raise InputError(
+                f"{path / 'histograms.jsonl'} line {number} is damaged: {error}; run the scenario again"
+            ) from error
+    return Measurements(
+        manifest=manifest,
+        ledger=folder.read_ledger(),
+        queries=tuple(folder.read_queries()),
+        series=collector.series(),
+        counts=dict(collector.counts),
+        over_time=collector.over_time(),
+    )
+
+
+def _check_names(path: Path, manifest: RunManifest) -> None:
+    names = [record.name for record in manifest.scenarios]
+    if len(set(names)) < len(names):
+        raise InputError(
+            f"{path / 'run.json'} is damaged: it names a scenario twice in {', '.join(names)}; run the scenarios again"
+        )
+
+
+def read_plan(path: Path, name: str) -> str | None:
+    """One EXPLAIN document of a run as indented text; None when the run does not hold it."""
+    plans = (path / "plans").resolve()
+    file = (plans / name).resolve()
+    if not file.is_relative_to(plans) or not file.is_file():
+        return None
+    try:
+        return json.dumps(json.loads(file.read_bytes()), indent=1, ensure_ascii=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is damaged: {error}; run the query laboratory again") from error
+
+
+class _Collector:
+    """Adds lines up; keeps few enough parts in memory."""
+
+    def __init__(self, block_of: Callable[[str, int], int]) -> None:
+        self.counts: dict[Second, int] = defaultdict(int)
+        self._block_of = block_of
+        self._parts: dict[tuple[str, Labels, int], list[Distribution]] = defaultdict(list)
+        self._seconds: dict[Second, list[Distribution]] = defaultdict(list)
+
+    def add(self, line: HistogramLine) -> None:
+        """Counts one line in; ValueError says what is wrong with it."""
+        distribution = decode(line.payload)
+        if distribution.count != line.count:
+            raise ValueError(f"it says {line.count} values and its histogram holds {distribution.count}")
+        if not line.count:
+            return
+        scenario = line.labels.get("scenario", "")
+        second = Second(line.second, scenario, line.metric, line.worker)
+        self.counts[second] += line.count
+        if line.metric in METRICS_OVER_TIME:
+            _append(self._seconds, second, distribution)
+        labels = tuple(sorted(line.labels.items()))
+        _append(self._parts, (line.metric, labels, self._block_of(scenario, line.second)), distribution)
+
+    def series(self) -> tuple[Series, ...]:
+        """One series per metric and labels, in that order."""
+        blocks: dict[tuple[str, Labels], dict[int, Distribution]] = defaultdict(dict)
+        for metric, labels, block in sorted(self._parts):
+            blocks[metric, labels][block] = merge(self._parts[metric, labels, block])
+        return tuple(Series(metric, dict(labels), parts) for (metric, labels), parts in blocks.items())
+
+    def over_time(self) -> dict[Second, Distribution]:
+        """The distributions of METRICS_OVER_TIME, second by second."""
+        return {second: merge(parts) for second, parts in self._seconds.items()}
+
+
+def _append(groups: dict[K, list[Distribution]], key: K, distribution: Distribution) -> None:
+    parts = groups[key]
+    parts.append(distribution)
+    if len(parts) >= _PENDING_PARTS:
+        parts[:] = [merge(parts)]
+
+
+def _block_finder(manifest: RunManifest) -> Callable[[str, int], int]:
+    """The block of a scenario's second, by the span its record names; one block where there is no record."""
+    spans = {record.name: (record.started_second, max(record.seconds, 1.0)) for record in manifest.scenarios}
+
+    def block_of(scenario: str, second: int) -> int:
+        if scenario not in spans:
+            return 0
+        start, seconds = spans[scenario]
+        return min(max(int((second - start) * BLOCKS / seconds), 0), BLOCKS - 1)
+
+    return block_of

@@ -1,0 +1,102 @@
+"""report.html: one file that opens offline, in light and dark, on paper and on a phone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.figure_style import Drawing, svg
+from reports.numbers import NOT_MEASURED, Number, format_number
+from reports.section import Section
+from reports.summary import RunSummary
+
+OPEN_ROWS = 16  # a longer table starts folded
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One list of names and values at the end of the page."""
+
+    title: str
+    values: dict[str, str]
+
+
+def render_page(summary: RunSummary, figures: Mapping[str, Drawing]) -> str:
+    """The whole document; everything that came from the run folder is escaped."""
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["number"] = lambda cell: isinstance(cell, Number)
+    environment.globals.update(not_measured=NOT_MEASURED, open_rows=OPEN_ROWS, format_number=format_number)
+    return environment.get_template("report.html").render(
+        summary=summary,
+        manifest=summary.manifest,
+        verdict=summary.verdict,
+        wide={name: _inline(drawing, narrow=False) for name, drawing in figures.items()},
+        narrow={name: _inline(drawing, narrow=True) for name, drawing in figures.items()},
+        alternatives={section.name: alternative(section) for section in summary.sections},
+        facts=_facts(summary),
+        started_at=_readable_time(manifest_time=summary.manifest.started_at),
+    )
+
+
+def alternative(section: Section) -> str:
+    """What a figure says to those who cannot see it; its numbers are in the tables below it."""
+    return f"Figure: {section.title}. {section.reading} The numbers are in the tables below."
+
+
+def _inline(drawing: Drawing, *, narrow: bool) -> Markup:
+    # matplotlib escapes the texts it draws; everything else in its SVG is its own.
+    return Markup(svg(drawing, narrow=narrow))  # noqa: S704
+
+
+def _readable_time(manifest_time: str) -> str:
+    """To the minute, in UTC; as it stands when it is no time."""
+    try:
+        return datetime.fromisoformat(manifest_time).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:
+        return manifest_time
+
+
+def _facts(summary: RunSummary) -> tuple[Facts, ...]:
+    manifest = summary.manifest
+    run: dict[str, Any] = {
+        "run": manifest.run_id,
+        "started at": manifest.started_at,
+        "finished at": manifest.finished_at or "never",
+        "seed": manifest.seed,
+        "commit": manifest.commit or "not run from a checkout",
+    }
+    found = [Facts("Run", _texts(run)), Facts("Options", _texts(manifest.options))]
+    if manifest.dataset is not None:
+        dataset = manifest.dataset
+        described: dict[str, Any] = {
+            "size": dataset.size,
+            "seed": dataset.seed,
+            "sha256": dataset.sha256,
+            "users": format_number(dataset.user_count),
+            **{f"rows of {table}": format_number(rows) for table, rows in dataset.rows.items()},
+        }
+        found.append(Facts("Data set", _texts(described)))
+    found += [
+        Facts("Versions", _texts(manifest.versions)),
+        Facts("Host", _texts(manifest.host)),
+        Facts("PostgreSQL settings", _texts(manifest.postgres_settings)),
+        Facts("Chat server settings", _texts(manifest.server_settings)),
+    ]
+    found += [Facts(f"Options of {record.name}", _texts(record.options)) for record in manifest.scenarios]
+    return tuple(facts for facts in found if facts.values)
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode() for name, value in values.items()
+    }

@@ -1,0 +1,131 @@
+"""The one place all numbers of a report come from: pages, figures and documents show this summary and nothing else."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from reports.deliveries import LedgerSummary, ledger_table, summarise_ledger
+from reports.fanout import FanoutSummary, bytes_section, fanout_section, summarise_fanout
+from reports.headline import Headline, RunVerdict, headlines, run_verdict, surprises
+from reports.health import HealthSummary, health_section, summarise_health
+from reports.measurements import Measurements
+from reports.numbers import Number, Table
+from reports.pagination import PaginationSummary, pagination_section, summarise_pagination
+from reports.presence import PresenceSummary, presence_section, summarise_presence
+from reports.section import Section
+from reports.strategies import StrategiesSummary, strategies_section, summarise_strategies
+from scenarios.run_folder import RunManifest
+
+DOCUMENT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run says."""
+
+    manifest: RunManifest
+    verdict: RunVerdict
+    empty: bool
+    headlines: tuple[Headline, ...]
+    surprises: tuple[str, ...]
+    ledger: LedgerSummary
+    ledger_table: Table | None
+    pagination: PaginationSummary
+    fanout: FanoutSummary
+    presence: PresenceSummary
+    strategies: StrategiesSummary
+    health: HealthSummary
+    sections: tuple[Section, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the scenarios want the reader to know."""
+        return tuple(
+            f"{record.name}: {warning}"
+            for record in self.manifest.scenarios
+            for warning in dict.fromkeys(record.warnings)
+        )
+
+    @property
+    def numbers(self) -> dict[str, Number]:
+        """Every number of the report by its key."""
+        tables = [table for section in self.sections for table in section.tables]
+        if self.ledger_table is not None:
+            tables.append(self.ledger_table)
+        found = [headline.number for headline in self.headlines]
+        found += [number for table in tables for number in table.numbers]
+        repeated = [key for key, times in Counter(number.key for number in found).items() if times > 1]
+        assert not repeated, f"numbers share keys: {repeated}"
+        return {number.key: number for number in found}
+
+
+def summarise_run(measurements: Measurements) -> RunSummary:
+    """The summary of a run."""
+    manifest = measurements.manifest
+    ledger = summarise_ledger(measurements)
+    pagination = summarise_pagination(measurements)
+    fanout = summarise_fanout(measurements)
+    presence = summarise_presence(measurements)
+    strategies = summarise_strategies(measurements)
+    health = summarise_health(measurements)
+    return RunSummary(
+        manifest=manifest,
+        verdict=run_verdict(manifest),
+        empty=measurements.empty,
+        headlines=headlines(ledger, pagination, fanout, presence, strategies),
+        surprises=surprises(
+            manifest=manifest,
+            measured_scenarios=_measured(measurements),
+            ledger=ledger,
+            pagination=pagination,
+            fanout=fanout,
+            strategies=strategies,
+            health=health,
+        ),
+        ledger=ledger,
+        ledger_table=ledger_table(ledger),
+        pagination=pagination,
+        fanout=fanout,
+        presence=presence,
+        strategies=strategies,
+        health=health,
+        sections=(
+            pagination_section(pagination),
+            fanout_section(fanout),
+            bytes_section(fanout),
+            presence_section(presence),
+            strategies_section(strategies),
+            health_section(health),
+        ),
+    )
+
+
+def summary_document(summary: RunSummary) -> dict[str, Any]:
+    """The summary as plain JSON values; `numbers` holds every figure of the report by key, None where not measured."""
+    document = {
+        "document_version": DOCUMENT_VERSION,
+        "run_id": summary.manifest.run_id,
+        "title": summary.manifest.title,
+        "verdict": summary.verdict,
+        "warnings": summary.warnings,
+        "surprises": summary.surprises,
+        "headlines": [
+            {"title": headline.title, "key": headline.number.key, "detail": headline.detail}
+            for headline in summary.headlines
+        ],
+        "readings": {section.name: section.reading for section in summary.sections},
+        "numbers": {key: number.value for key, number in summary.numbers.items()},
+        "units": {key: number.unit for key, number in summary.numbers.items() if number.unit},
+        "timeline": summary.health.timeline,
+    }
+    plain: dict[str, Any] = msgspec.to_builtins(document)
+    return plain
+
+
+def _measured(measurements: Measurements) -> frozenset[str]:
+    """The scenarios that left anything."""
+    names = {series.scenario for series in measurements.series}
+    names |= {ledger.scenario for ledger in measurements.ledger.ledgers}
+    return frozenset(names | {"queries", "indexes"} if measurements.queries else names)
