@@ -1,0 +1,107 @@
+"""The command line: exit codes, one sentence for bad input, one JSON document for programs."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHATBENCH = Path(sys.executable).parent / "chatbench"
+
+
+def chatbench(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command as a person would, in an empty folder, without settings of this machine."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CHATBENCH_")}
+    command = [str(CHATBENCH), *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def complaint(result: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a refused command says; it must be the only one, with nothing on standard output."""
+    assert result.stdout == ""
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("chatbench: ")
+    return lines[0]
+
+
+REFUSED = {
+    "unknown scenario": (("run", "nosuch"), "no scenario named 'nosuch'"),
+    "unknown size": (("seed", "--size", "huge"), "no size named 'huge'"),
+    "unknown strategy": (("indexes", "--strategies", "none,nosuch"), "no index strategy named 'nosuch'"),
+    "missing strategy file": (("indexes", "--strategies", "none,my.sql"), "cannot read the SQL file my.sql"),
+    "unknown statement": (("indexes", "--statements", "nosuch"), "no statement named 'nosuch'"),
+    "unknown scenario option": (("run", "fanout", "-o", "frob=1"), "fanout has no option '--frob'"),
+    "an option without a value": (("run", "fanout", "-o", "rate"), "--option 'rate' names no value"),
+    "no run folder": (("report", "nosuch"), "nosuch is no run folder"),
+    "no database URL": (("seed", "--database-url", "chat.db"), "no PostgreSQL URL"),
+    "an unreachable database": (
+        ("seed", "--database-url", "postgresql://me:secret@127.0.0.1:1/chat"),
+        "cannot reach PostgreSQL at postgresql://me@127.0.0.1:1/chat",
+    ),
+    "a target elsewhere": (("run", "fanout", "--target", "http://192.0.2.1"), "192.0.2.1 is not this machine"),
+    "a target that is no URL": (("run", "fanout", "--target", "localhost:8000"), "is no HTTP URL"),
+    "a target that does not answer": (("run", "fanout", "--target", "http://127.0.0.1:1"), "no chat server answers"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), REFUSED.values(), ids=REFUSED)
+def test_bad_input_gets_one_sentence_and_exit_code_2(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    """The sentence holds the value; no password is repeated, no stack trace shown, no run folder left."""
+    result = chatbench(*arguments, folder=tmp_path)
+    assert said in complaint(result)
+    assert "secret" not in result.stderr
+    assert result.returncode == 2
+    assert not list(tmp_path.glob("out/runs/*"))
+
+
+def test_bad_usage_exits_with_2(tmp_path: Path) -> None:
+    """An unknown verb and an unknown option are usage errors."""
+    assert chatbench("nosuch", folder=tmp_path).returncode == 2
+    assert chatbench("run", "--nosuch", folder=tmp_path).returncode == 2
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """Output into a place that is no folder is refused with its name."""
+    (tmp_path / "file").write_text("")
+    result = chatbench("seed", "--size", "tiny", "--out", "file", folder=tmp_path)
+    assert "file" in complaint(result)
+    assert result.returncode == 2
+
+
+@pytest.mark.parametrize("verb", ["run", "indexes"])
+def test_lists_name_what_there_is(verb: str, tmp_path: Path) -> None:
+    """--list prints one JSON document with names and their meaning."""
+    result = chatbench(verb, "--list", "--json", folder=tmp_path)
+    assert result.returncode == 0
+    names = {item["name"] for item in json.loads(result.stdout)}
+    expected = {"run": {"pagination", "fanout", "presence", "queries"}, "indexes": {"none", "roadmap", "list_messages"}}
+    assert expected[verb] <= names
+
+
+def test_a_port_in_use_is_named(tiny_url: str, tmp_path: Path) -> None:
+    """The sentence says which port is taken and how to choose another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = chatbench("serve", "--database-url", tiny_url, "--http-port", port, folder=tmp_path)
+    assert str(port) in complaint(result)
+    assert result.returncode == 2
+
+
+def test_serve_refuses_a_database_that_is_not_seeded(empty_url: str, tmp_path: Path) -> None:
+    """An empty database of somebody's is not filled unasked."""
+    result = chatbench("serve", "--database-url", empty_url, "--http-port", 0, "--gateway-port", 0, folder=tmp_path)
+    assert "chatbench seed" in complaint(result)
+    assert result.returncode == 2
+
+
+def test_seed_prints_one_document(empty_url: str, tmp_path: Path) -> None:
+    """--json puts one JSON document on standard output and nothing else there."""
+    result = chatbench("seed", "--size", "tiny", "--database-url", empty_url, "--json", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["rows"]["chat_messages"] == 2000
+    assert len(document["sha256"]) == 64
