@@ -5,15 +5,16 @@ on the wire, because an event is paid for once per recipient. A frame is one JSO
 `chat.v1.json`) or one msgpack map with 16-byte ids (`chat.v1.msgpack`); `t` says which frame it is.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import field
+from msgspec import Meta, field
 
 SUBPROTOCOLS = ("chat.v1.json", "chat.v1.msgpack")
 
 PresenceStatus = Literal["online", "away", "offline"]
+HeldSeq = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]  # 0: none yet
 
 
 class CloseCode:
@@ -45,7 +46,7 @@ class SubscribeMessages(_Frame, frozen=True, tag="subscribe_messages"):
     With `resume`, every message after the given seq comes first, exactly once, then the live ones.
     """
 
-    resume: dict[UUID, int] = {}  # conversation → last seq the client holds
+    resume: dict[UUID, HeldSeq] = {}  # conversation → last seq the client holds
 
 
 class UnsubscribeMessages(_Frame, frozen=True, tag="unsubscribe_messages"):

@@ -54,6 +54,7 @@ class Gateway:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._settings = services.settings
+        self._websockets: set[ServerConnection] = set()
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Server]:
@@ -74,20 +75,35 @@ class Gateway:
             yield server
         finally:
             server.close(code=CloseCode.GOING_AWAY, reason="the server stops")
-            await server.wait_closed()
+            try:
+                async with asyncio.timeout(self._settings.shutdown_seconds):
+                    await server.wait_closed()
+            except TimeoutError:
+                for websocket in self._websockets:
+                    websocket.transport.abort()  # its queue is full, and a goodbye would wait behind it
+                await server.wait_closed()
 
     async def _handle(self, websocket: ServerConnection) -> None:
         codec = CODECS[websocket.subprotocol or SUBPROTOCOLS[0]]
+        self._websockets.add(websocket)
         try:
             user_id = await self._authenticate(websocket, codec)
             if user_id is not None:
-                await self._converse(Outlet(websocket, user_id, self._settings.send_queue_bytes), codec)
+                await self._converse(self._outlet(websocket, user_id), codec)
         except _BadFrameError as error:
             await self._close(websocket, CloseCode.BAD_FRAME, str(error))
         except ConnectionClosed:
             pass  # by either side, which is how every conversation ends
+        finally:
+            self._websockets.discard(websocket)
         if websocket.close_code is not None and websocket.protocol.close_sent is not None:
             self._services.metrics.closes.labels(str(websocket.protocol.close_sent.code)).inc()
+
+    def _outlet(self, websocket: ServerConnection, user_id: UUID) -> Outlet:
+        settings = self._settings
+        return Outlet(
+            websocket, user_id, queue_bytes_max=settings.send_queue_bytes, close_seconds=settings.shutdown_seconds
+        )
 
     async def _authenticate(self, websocket: ServerConnection, codec: Codec) -> UUID | None:
         """The user, by the first frame; None when the connection was closed with 4401."""

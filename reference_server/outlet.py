@@ -25,6 +25,7 @@ class Outlet:
     """
 
     __slots__ = (
+        "_close_seconds",
         "_held",
         "_held_bytes",
         "_queue_bytes_max",
@@ -37,7 +38,9 @@ class Outlet:
         "websocket",
     )
 
-    def __init__(self, websocket: ServerConnection, user_id: UUID, queue_bytes_max: int) -> None:
+    def __init__(
+        self, websocket: ServerConnection, user_id: UUID, *, queue_bytes_max: int, close_seconds: float
+    ) -> None:
         self.websocket = websocket
         # What the fan-out loop touches, without a detour.
         self.protocol = websocket.protocol
@@ -47,6 +50,7 @@ class Outlet:
         self.subprotocol = self.codec.subprotocol
         self.closing: asyncio.Task[None] | None = None
         self._queue_bytes_max = queue_bytes_max
+        self._close_seconds = close_seconds
         self._held: list[tuple[MessageEvent, bytes]] | None = None
         self._held_bytes = 0
 
@@ -101,9 +105,17 @@ class Outlet:
         return len(data)
 
     def close(self, code: int, reason: str) -> None:
-        """Says goodbye behind what is queued; nothing follows."""
+        """Says goodbye behind what is queued; nothing follows. A client that does not take it in time is cut off."""
         if self.closing is None:
-            self.closing = asyncio.get_running_loop().create_task(self.websocket.close(code, reason))
+            self.closing = asyncio.get_running_loop().create_task(self._close(code, reason))
+
+    async def _close(self, code: int, reason: str) -> None:
+        try:
+            # Its own time-out begins only when the queue has room again, which may be never.
+            async with asyncio.timeout(self._close_seconds):
+                await self.websocket.close(code, reason)
+        except TimeoutError:
+            self.transport.abort()
 
     def _close_slow(self) -> None:
         self.close(CloseCode.SLOW_CONSUMER, f"more than {self._queue_bytes_max} bytes were waiting to be read")

@@ -105,7 +105,8 @@ class Sender:
             members = await connection.fetch(self._sql["list_members"], conversation_id)
             if conversation is not None and members:
                 room.members = frozenset(row["user_id"] for row in members)
-                room.published_seq = room.published_seq or conversation["last_seq"]
+                if room.published_seq is None:
+                    room.published_seq = conversation["last_seq"]
                 self._cached_members += len(room.members)
         if conversation_id in self._rooms:
             self._rooms.move_to_end(conversation_id)

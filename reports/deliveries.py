@@ -1,4 +1,4 @@
-"""The ledger: which deliveries were expected, and what came of them."""
+"""The ledger: which deliveries and paged messages were expected, and what came of them."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ NAME = "ledger"
 
 FAULTS = ("missing", "duplicate", "reordered", "late", "leaked")
 
-MEASURES = ("expected", "delivered", *FAULTS, "messages")
+MEASURES = ("expected", "delivered", "superseded", *FAULTS, "messages")
 
 # The faults that make a delivery wrong whatever its speed.
 WRONG = ("missing", "duplicate", "leaked")
@@ -24,17 +24,22 @@ class LedgerSummary:
 
     @property
     def expected(self) -> int:
-        """Deliveries that should have come."""
+        """What should have come."""
         return sum(ledger.expected for ledger in self.ledgers)
 
     @property
     def wrong(self) -> int | None:
-        """Deliveries that did not come, came again, or came to a stranger; None without a ledger."""
+        """What did not come, came again, or came to a stranger; None without a ledger."""
         return sum(getattr(ledger, fault) for ledger in self.ledgers for fault in WRONG) if self.ledgers else None
 
-    def total(self, fault: str) -> int:
-        """One of FAULTS over all ledgers."""
-        return sum(getattr(ledger, fault) for ledger in self.ledgers)
+    @property
+    def superseded(self) -> int:
+        """What a newer status replaced on the way: not due any more."""
+        return self.total("superseded")
+
+    def total(self, measure: str) -> int:
+        """One of MEASURES over all ledgers."""
+        return sum(getattr(ledger, measure) for ledger in self.ledgers)
 
 
 def summarise_ledger(measurements: Measurements) -> LedgerSummary:
@@ -64,9 +69,7 @@ def ledger_table(summary: LedgerSummary) -> Table | None:
         (
             f"{ledger.scenario}, {ledger_labels(ledger)}",
             *(
-                _count(
-                    measure, getattr(ledger, measure), ledger.expected, {**ledger.labels, "scenario": ledger.scenario}
-                )
+                _count(measure, getattr(ledger, measure), ledger, {**ledger.labels, "scenario": ledger.scenario})
                 for measure in MEASURES
             ),
         )
@@ -75,15 +78,15 @@ def ledger_table(summary: LedgerSummary) -> Table | None:
     rows.append(
         (
             "all",
-            *(_count(measure, summary.total(measure), summary.expected, {}) for measure in MEASURES),
+            *(_count(measure, summary.total(measure), summary, {}) for measure in MEASURES),
         )
     )
     columns = (Column("scenario"), *(Column(measure) for measure in MEASURES))
-    return Table("Deliveries, counted per recipient", columns, tuple(rows))
+    return Table("Events per recipient, and messages per page", columns, tuple(rows))
 
 
-def _count(measure: str, value: int, expected: int, labels: dict[str, str]) -> Number:
-    bad = value > 0 if measure in FAULTS else measure == "delivered" and value != expected
+def _count(measure: str, value: int, of: LedgerTotals | LedgerSummary, labels: dict[str, str]) -> Number:
+    bad = value > 0 if measure in FAULTS else measure == "delivered" and value != of.expected - of.superseded
     return Number(number_key(NAME, measure, labels), value, bad=bad)
 
 

@@ -176,7 +176,7 @@ def _bytes_row(group: GroupDelivery) -> tuple[Cell, ...]:
         ("wire_bytes", group.wire_bytes, "B", None),
         ("content_bytes", group.content_bytes, "B", None),
         ("overhead_bytes", group.overhead_bytes, "B", None),
-        ("wire_megabytes", group.wire_bytes_sum / 1e6, "MB", None),
+        ("wire_megabytes", group.wire_bytes_sum / 1e6, "MB", 3),
     )
     return (
         group.group_size,

@@ -17,7 +17,8 @@ _WEIGHTS = ("heavy", "median", "light")
 _HOW = (
     "Open loop: latency runs from a request's intended start to the arrival of its response's last segment, and "
     "service time from its actual send; percentiles are of histograms merged over all seconds and workers, and the "
-    "growth is the median, over the eight blocks of the run, of deepest ÷ first."
+    "growth is the median, over the blocks of the run that hold enough of both, of deepest ÷ first. Pages are counted "
+    "from the newest one, 1."
 )
 
 
@@ -26,7 +27,7 @@ class PageLatency:
     """Pages of one depth in conversations of one weight."""
 
     weight: str
-    depth: str  # pages back
+    depth: str  # which page from the newest one, counted from 1; a range such as 2-9
     latency: Latency
     service: Latency
 
@@ -104,7 +105,7 @@ def pagination_section(summary: PaginationSummary) -> Section:
         return missing(NAME, TITLE, QUESTION, "Not measured: this run holds no message page that was fetched.")
     pages = Table(
         "Latency of one page of messages",
-        (Column("conversations"), Column("pages back"), *LATENCY_COLUMNS, Column("service p50", "ms")),
+        (Column("conversations"), Column("page"), *LATENCY_COLUMNS, Column("service p50", "ms")),
         tuple(_page_row(page) for page in summary.pages),
     )
     requests = Table(
@@ -140,16 +141,17 @@ def _reading(summary: PaginationSummary) -> str:
 def _growth_text(growth: Growth) -> str:
     where = f"in {growth.weight} conversations"
     if growth.ratio is None:
-        return f"{where} too few pages were fetched to tell growth from {growth.first} to {growth.deepest} pages back"
+        return f"{where} too few pages were fetched to tell growth from {page_name(growth.first)} to {growth.deepest}"
     return (
-        f"{where} {growth_text(f'p{growth.ratio.percent}', growth.ratio.judgement)}: {_pages(growth.deepest)} back "
-        f"costs {format_number(growth.ratio.interval.estimate)} × {_pages(growth.first)} back "
-        f"({interval_text(growth.ratio.interval)})"
+        f"{where} {growth_text(f'the p{growth.ratio.percent}', growth.ratio.judgement)} with depth: "
+        f"{page_name(growth.deepest)} costs {format_number(growth.ratio.interval.estimate)} × "
+        f"{page_name(growth.first)} ({interval_text(growth.ratio.interval)})"
     )
 
 
-def _pages(depth: str) -> str:
-    return f"{depth} page" if depth == "1" else f"{depth} pages"
+def page_name(depth: str) -> str:
+    """`page 1`, `pages 10–99`."""
+    return f"page {depth}" if depth.isdigit() else f"pages {depth.replace('-', '–')}"
 
 
 def _page_order(weight: str, depth: str) -> tuple[object, ...]:

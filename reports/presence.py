@@ -17,7 +17,7 @@ _ONE_PER_WATCHER = 0.05  # relative difference under which amplification counts 
 _HOW = (
     "Convergence runs from the intended change of a user's status until every watcher has received it, by the kernel's "
     "receive timestamps; frames are presence events received by all watchers of a change, so one per watcher is the "
-    "least that tells everyone of every change."
+    "least that tells everyone of every change; fewer means that newer statuses replaced older ones on the way."
 )
 
 
@@ -118,8 +118,9 @@ def _reading(summary: PresenceSummary) -> str:
         return f"No change was followed until every watcher knew; {_amplification_text(summary.groups[-1])}."
     most = converged[-1]
     high = most.convergence.highest_percent
+    share = "Half" if high == 50 else f"{high} %"
     sentence = (
-        f"{high} % of changes have reached all of {most.watchers} watchers within "
+        f"{share} of the changes have reached all of {most.watchers} watchers within "
         f"{format_number(most.convergence.percentile(high))} ms"
     )
     if summary.growth is not None:

@@ -18,6 +18,11 @@ class Section:
     measured: bool
     tables: tuple[Table, ...] = ()
 
+    @property
+    def weak(self) -> bool:
+        """True when some of its numbers come from too few values."""
+        return any(number.weak for table in self.tables for number in table.numbers)
+
 
 def missing(name: str, title: str, question: str, reason: str) -> Section:
     """A section that has nothing to show, and says so."""
@@ -25,7 +30,10 @@ def missing(name: str, title: str, question: str, reason: str) -> Section:
 
 
 def interval_text(interval: Interval) -> str:
-    """`99 % interval 0.98–1.12`, by its own coverage."""
+    """`99 % interval 0.98–1.12`, by its own coverage; from a few blocks, only their number."""
+    if not interval.sound:
+        blocks = f"{interval.blocks} blocks" if interval.blocks > 1 else "one block"
+        return f"{blocks}, too few to be sure"
     return f"{whole_percent(interval.coverage)} % interval {format_number(interval.low)}–{format_number(interval.high)}"
 
 
@@ -42,7 +50,7 @@ def ratio_text(ratio: Ratio) -> str:
 def growth_text(quantity: str, judgement: Judgement) -> str:
     """What a ratio allows to say of the growth of a quantity."""
     if judgement == "unsure":
-        return f"whether {quantity} grows is unsure"
+        return f"it is unsure whether {quantity} grows"
     return f"{quantity} {({'flat': 'stays flat', 'higher': 'grows', 'lower': 'falls'})[judgement]}"
 
 

@@ -9,14 +9,14 @@ import psutil
 from scenarios.child_process import log_tail, start_child, stop_child
 
 PARENT = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from scenarios.child_process import start_child
-child = start_child([sys.executable, "-c", "import time; time.sleep(600)"], log=Path(sys.argv[1]), environment={})
+child = start_child([sys.executable, "-c", "import signal; signal.pause()"], log=Path(sys.argv[1]), environment={})
 print(child.pid, flush=True)
-time.sleep(600)
+signal.pause()
 """
-STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+STUBBORN = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); signal.pause()"
 
 
 def test_a_child_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
