@@ -57,8 +57,10 @@ def decode_cursor(word: str, kind: type[Cursor]) -> Cursor:
         cursor = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=kind)
         if isinstance(cursor, MessageCursor) and not 0 <= cursor.before_seq <= SEQ_MAX:
             raise ValueError(cursor.before_seq)  # noqa: TRY301 - one answer for every way to be wrong
-        if isinstance(cursor, ConversationCursor) and cursor.before_at.tzinfo is None:
-            raise ValueError(cursor.before_at)  # noqa: TRY301 - the same
-    except (msgspec.DecodeError, binascii.Error, ValueError) as error:
+        if isinstance(cursor, ConversationCursor):
+            if cursor.before_at.tzinfo is None:
+                raise ValueError(cursor.before_at)  # noqa: TRY301 - the same
+            cursor.before_at.astimezone(UTC)  # OverflowError before the first and after the last year
+    except (msgspec.DecodeError, binascii.Error, ValueError, OverflowError) as error:
         raise RefusedError(f"{word[:40]!r} is no cursor of this list; pass next_cursor as it was given") from error
     return cursor

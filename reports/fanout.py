@@ -217,18 +217,18 @@ def _bytes_reading(summary: FanoutSummary) -> str:
         mean = format_number(summary.wire_bytes)
         return f"A delivery costs {mean} B on the wire; how much of it is content was not measured."
     overheads = [group.overhead_bytes or 0.0 for group in known]
-    first, last = known[0], known[-1]
     low, high = min(overheads), max(overheads)
     if len(known) == 1:
         return (
-            f"A delivery costs {format_number(first.wire_bytes)} B on the wire, "
-            f"{format_number(first.overhead_bytes)} B beyond its content; only one group size was measured."
+            f"A delivery costs {format_number(known[0].wire_bytes)} B on the wire, "
+            f"{format_number(low)} B beyond its content; only one group size was measured."
         )
     if high - low <= _SAME_OVERHEAD * high:
         return f"A delivery costs {_span(low, high)} B beyond its content, whatever the group's size."
+    least, most = known[overheads.index(low)], known[overheads.index(high)]
     return (
-        f"Beyond its content a delivery costs {format_number(first.overhead_bytes)} B in groups of {first.group_size} "
-        f"and {format_number(last.overhead_bytes)} B in groups of {last.group_size}."
+        f"Beyond its content a delivery costs least in groups of {least.group_size} ({format_number(low)} B) "
+        f"and most in groups of {most.group_size} ({format_number(high)} B)."
     )
 
 

@@ -8,13 +8,11 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
@@ -68,7 +66,7 @@ _STYLE: dict[Any, Any] = {
     "grid.color": GRID,
     "grid.linewidth": 0.8,
     "legend.frameon": False,
-    "legend.handlelength": 2.2,
+    "legend.handlelength": 2.8,
     "legend.columnspacing": 1.4,
     "lines.linewidth": 1.8,
     "lines.markersize": 5.5,
@@ -104,25 +102,32 @@ class Drawing:
     panel_inches: float = PANEL_INCHES
 
 
-def svg(drawing: Drawing, *, narrow: bool) -> str:
-    """The figure as an `<svg>` element whose colours are CSS variables and whose text follows the page's font."""
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": f"{drawing.name}-{narrow}"}):
-        figure = _draw(drawing, narrow=narrow)
-        figure.patch.set_visible(False)
-        FigureCanvasSVG(figure)
-        buffer = io.StringIO()
+@dataclass(frozen=True)
+class Images:
+    """One figure as it is shown: on a wide page, on a phone, and as a file of its own."""
+
+    wide_svg: str
+    narrow_svg: str
+    png: bytes
+
+
+def images(drawing: Drawing) -> Images:
+    """The figure drawn: `<svg>` elements whose colours are CSS variables, and a PNG in the light palette."""
+    with mpl.rc_context(_STYLE):
+        wide = _draw(drawing, narrow=False)
+        png = io.BytesIO()
+        wide.savefig(png, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
+        wide_svg = _svg(wide, f"{drawing.name}-wide")
+        return Images(wide_svg, _svg(_draw(drawing, narrow=True), f"{drawing.name}-narrow"), png.getvalue())
+
+
+def _svg(figure: Figure, salt: str) -> str:
+    """A drawn figure as an element; `salt` keeps the ids of several apart and the same each time."""
+    figure.patch.set_visible(False)
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": salt}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return _for_page(buffer.getvalue())
-
-
-def write_png(drawing: Drawing, path: Path) -> None:
-    """The figure as a PNG in the wide layout and the light palette."""
-    with mpl.rc_context(_STYLE):
-        figure = _draw(drawing, narrow=False)
-        FigureCanvasAgg(figure)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
-    path.write_bytes(buffer.getvalue())
 
 
 def _draw(drawing: Drawing, *, narrow: bool) -> Figure:
@@ -135,6 +140,12 @@ def _draw(drawing: Drawing, *, narrow: bool) -> Figure:
     drawing.draw(flat[: drawing.panels])
     for unused in flat[drawing.panels :]:
         unused.remove()
+    # Laid out once: savefig would do it again for every format, and draw everything twice.
+    FigureCanvasAgg(figure)
+    layout = figure.get_layout_engine()
+    assert layout is not None
+    layout.execute(figure)
+    figure.set_layout_engine("none")
     return figure
 
 

@@ -32,7 +32,6 @@ from reports.summary import RunSummary
 
 STRATEGY_ROWS = 10  # pairs of statement and class in the figure; the table holds them all
 
-_FEW_SECONDS = 3  # a line through fewer points needs markers to be seen
 _CHARACTER_INCHES = 0.072  # of 8 pt text, to see whether a label fits
 
 
@@ -88,7 +87,7 @@ def _pagination(summary: PaginationSummary) -> Drawing:
             pages = [page for page in summary.pages if page.weight == weight]
             places = [depths.index(page.depth) for page in pages]
             _lines(axes, places, _percentile_lines([page.latency for page in pages]))
-            category_axis(axes, depths, "pages back")
+            category_axis(axes, depths, "page, counted from the newest")
             axes.set_title(f"{weight} conversations")
             axes.set_ylabel("latency (ms)")
         every = [page.latency.percentile(percent) for page in summary.pages for percent in PERCENTS]
@@ -251,7 +250,7 @@ def _strategies(summary: StrategiesSummary) -> Drawing:
         buffers.set_title("buffers touched (exact)")
         buffers.set_xlabel("buffers per execution")
         latency.set_title("latency, median of block medians")
-        latency.set_xlabel("milliseconds, with interval")
+        latency.set_xlabel("latency (ms), with interval")
         for axes in panels:
             _name_rows(axes, [f"{statement} · {parameter_class}" for (statement, parameter_class), _ in rows])
         shared_legend(panels, 1 if _is_narrow(buffers) else min(len(names), 4))
@@ -305,15 +304,15 @@ def _over_time(axes: Axes, seconds: Sequence[int], lines: dict[str, tuple[float 
         axes.set_yticks([])
     for number, (name, values) in enumerate(known.items()):
         heights = [float("nan") if value is None else value for value in values]
-        few = sum(value is not None for value in values) <= _FEW_SECONDS
+        axes.plot(seconds, heights, color=SERIES[number], linestyle=DASHES[number], label=name, linewidth=1.5)
+        alone = [place for place in range(len(values)) if _stands_alone(values, place)]
         axes.plot(
-            seconds,
-            heights,
+            [seconds[place] for place in alone],
+            [heights[place] for place in alone],
             color=SERIES[number],
-            linestyle=DASHES[number],
-            label=name,
-            linewidth=1.5,
-            marker=MARKERS[number] if few else None,
+            linestyle="none",
+            marker=MARKERS[number],
+            markersize=4,
         )
     every = [value for values in known.values() for value in values if value is not None]
     if every:
@@ -322,6 +321,12 @@ def _over_time(axes: Axes, seconds: Sequence[int], lines: dict[str, tuple[float 
     axes.set_xlim(seconds[0] - 0.5, seconds[-1] + 0.5)
     if len(known) > 1:
         axes.legend(ncols=2, loc="upper left", bbox_to_anchor=(-0.01, 0.93), handlelength=1.6, columnspacing=1)
+
+
+def _stands_alone(values: Sequence[float | None], place: int) -> bool:
+    """True for a value without neighbours, which a line would not show."""
+    beside = [values[other] for other in (place - 1, place + 1) if 0 <= other < len(values)]
+    return values[place] is not None and all(value is None for value in beside)
 
 
 def _mark_spans(axes: Axes, spans: Sequence[Span]) -> None:

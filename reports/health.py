@@ -20,7 +20,7 @@ _DELIVERY_METRICS = ("delivery_us", "presence_delivery_us")
 _HOW = (
     "Operations are counted in the second their start was recorded, deliveries in the second they came in; loop lag is "
     "how late a 10 ms timer of the generator's event loop fires, start delay is actual − intended start, and CPU is of "
-    "one core (generator: its busiest process)."
+    "one core (generator: its busiest process). A scenario's last second may be a part of one."
 )
 
 
@@ -55,16 +55,22 @@ class HealthSummary:
     records: tuple[ScenarioRecord, ...] = ()
     loop_lag: Latency | None = None
     start_delay: Latency | None = None
+    scheduling: frozenset[str] = frozenset()  # scenarios that recorded start delays
+
+    @property
+    def scheduled(self) -> tuple[ScenarioRecord, ...]:
+        """The scenarios whose operations have an intended start: only they can be late."""
+        return tuple(record for record in self.records if record.name in self.scheduling)
 
     @property
     def started(self) -> int:
-        """Operations begun by all scenarios."""
-        return sum(record.started for record in self.records)
+        """Operations begun on a schedule."""
+        return sum(record.started for record in self.scheduled)
 
     @property
     def late(self) -> int:
         """Operations begun over 10 ms after their intended start."""
-        return sum(record.late for record in self.records)
+        return sum(record.late for record in self.scheduled)
 
     @property
     def dropped(self) -> int:
@@ -91,6 +97,7 @@ def summarise_health(measurements: Measurements) -> HealthSummary:
         records=tuple(measurements.manifest.scenarios),
         loop_lag=latency_of(merge(lag.values())) if lag else None,
         start_delay=latency_of(merge(delay.values())) if delay else None,
+        scheduling=frozenset(key.scenario for key in measurements.counts if key.metric == "start_delay_us"),
     )
 
 
@@ -107,10 +114,11 @@ def _timeline(
     server = _cpu(measurements, "server_cpu_permille", _mean)
 
     def counts(found: dict[int, int]) -> tuple[float | None, ...]:
-        """Zero inside a scenario's span, nothing outside."""
+        """Zero inside the span of a scenario that counts such things, nothing outside."""
+        counting = [span for span in spans if any(span.start <= second < span.end for second in found)]
         return tuple(
             float(found.get(second, 0))
-            if found and (second in found or any(span.start <= second < int(span.end) for span in spans))
+            if second in found or any(span.start <= second < int(span.end) for span in counting)
             else None
             for second in seconds
         )
@@ -245,13 +253,12 @@ def _reading(summary: HealthSummary) -> str:
         parts.append(f"in its busiest second the generator used {format_number(cpu)} % of a core")
     if summary.loop_lag is not None:
         parts.append(f"its event loop was {format_number(summary.loop_lag.ms_p99)} ms late at p99")
-    if summary.started or summary.dropped:
-        share = summary.late / summary.started * 100 if summary.started else 0.0
-        parts.append(
-            f"{format_number(share)} % of {format_number(summary.started)} operations began over 10 ms late, "
-            f"{format_number(summary.dropped)} were dropped and {format_number(summary.failed)} failed"
-        )
+    if summary.started:
+        share = format_number(summary.late / summary.started * 100)
+        parts.append(f"{share} % of {format_number(summary.started)} scheduled operations began over 10 ms late")
+    if summary.records:
+        parts.append(f"{format_number(summary.dropped)} were dropped and {format_number(summary.failed)} failed")
     if not parts:
         return "Nothing was recorded of the generator's own health."
-    sentence = ", ".join(parts)
+    sentence = "; ".join(parts)
     return f"{sentence[0].upper()}{sentence[1:]}."

@@ -34,9 +34,7 @@ class Notice:
 
 def notices(records: Iterable[ScenarioRecord]) -> tuple[Notice, ...]:
     """The warnings of a run, in order; the same sentence once, alike ones together."""
-    return tuple(
-        notice for record in records for notice in _grouped(record.name, list(dict.fromkeys(record.warnings)))
-    )
+    return tuple(notice for record in records for notice in _grouped(record.name, list(dict.fromkeys(record.warnings))))
 
 
 def _grouped(scenario: str, sentences: Sequence[str]) -> list[Notice]:

@@ -1,5 +1,6 @@
 """report.html: one file that opens offline, in light and dark, on paper and on a phone."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.figure_style import Drawing, svg
+from reports.figure_style import Images
 from reports.numbers import NOT_MEASURED, Number, format_number
 from reports.section import Section
 from reports.summary import RunSummary
@@ -25,7 +26,7 @@ class Facts:
     values: dict[str, str]
 
 
-def render_page(summary: RunSummary, figures: Mapping[str, Drawing]) -> str:
+def render_page(summary: RunSummary, figures: Mapping[str, Images]) -> str:
     """The whole document; everything that came from the run folder is escaped."""
     environment = Environment(
         loader=PackageLoader("reports"),
@@ -34,28 +35,32 @@ def render_page(summary: RunSummary, figures: Mapping[str, Drawing]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = unbroken
     environment.tests["number"] = lambda cell: isinstance(cell, Number)
     environment.globals.update(not_measured=NOT_MEASURED, open_rows=OPEN_ROWS, format_number=format_number)
     return environment.get_template("report.html").render(
         summary=summary,
         manifest=summary.manifest,
         verdict=summary.verdict,
-        wide={name: _inline(drawing, narrow=False) for name, drawing in figures.items()},
-        narrow={name: _inline(drawing, narrow=True) for name, drawing in figures.items()},
+        # matplotlib escapes the texts it draws; everything else in its SVG is its own.
+        wide={name: Markup(figure.wide_svg) for name, figure in figures.items()},  # noqa: S704
+        narrow={name: Markup(figure.narrow_svg) for name, figure in figures.items()},  # noqa: S704
+        measured=[section for section in summary.sections if section.measured],
+        unmeasured=[section for section in summary.sections if not section.measured],
         alternatives={section.name: alternative(section) for section in summary.sections},
         facts=_facts(summary),
         started_at=_readable_time(manifest_time=summary.manifest.started_at),
     )
 
 
+def unbroken(text: str) -> str:
+    """The text with numbers that stay on one line with their units."""
+    return re.sub(r"(?<=\d) (?=(?:ms|s|B|MB|%|×)(?!\w))", "\N{NO-BREAK SPACE}", text)
+
+
 def alternative(section: Section) -> str:
     """What a figure says to those who cannot see it; its numbers are in the tables below it."""
     return f"Figure: {section.title}. {section.reading} The numbers are in the tables below."
-
-
-def _inline(drawing: Drawing, *, narrow: bool) -> Markup:
-    # matplotlib escapes the texts it draws; everything else in its SVG is its own.
-    return Markup(svg(drawing, narrow=narrow))  # noqa: S704
 
 
 def _readable_time(manifest_time: str) -> str:

@@ -18,7 +18,7 @@ _HOW = (
     "Open loop: latency runs from a request's intended start to the arrival of its response's last segment, and "
     "service time from its actual send; percentiles are of histograms merged over all seconds and workers, and the "
     "growth is the median, over the blocks of the run that hold enough of both, of deepest ÷ first. Pages are counted "
-    "from the newest one, 1."
+    "from the newest one."
 )
 
 
@@ -141,7 +141,9 @@ def _reading(summary: PaginationSummary) -> str:
 def _growth_text(growth: Growth) -> str:
     where = f"in {growth.weight} conversations"
     if growth.ratio is None:
-        return f"{where} too few pages were fetched to tell growth from {page_name(growth.first)} to {growth.deepest}"
+        return (
+            f"{where} too few pages were fetched to compare {page_name(growth.deepest)} with {page_name(growth.first)}"
+        )
     return (
         f"{where} {growth_text(f'the p{growth.ratio.percent}', growth.ratio.judgement)} with depth: "
         f"{page_name(growth.deepest)} costs {format_number(growth.ratio.interval.estimate)} × "
@@ -150,8 +152,8 @@ def _growth_text(growth: Growth) -> str:
 
 
 def page_name(depth: str) -> str:
-    """`page 1`, `pages 10–99`."""
-    return f"page {depth}" if depth.isdigit() else f"pages {depth.replace('-', '–')}"
+    """`page 1`, `page 10–99`."""
+    return f"page {depth.replace('-', '–')}"
 
 
 def _page_order(weight: str, depth: str) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixtures.errors import InputError
-from reports.figure_style import write_png
+from reports.figure_style import images
 from reports.figures import drawings
 from reports.headline import RunVerdict
 from reports.measurements import read_measurements
@@ -37,7 +37,7 @@ def summarise(run_folder: Path) -> RunSummary:
 def render(run_folder: Path) -> Report:
     """Draws the report into its run folder, replacing an older one; InputError when it cannot be read or written."""
     summary = summarise(run_folder)
-    figures = drawings(summary)
+    figures = {name: images(drawing) for name, drawing in drawings(summary).items()}
     document = render_page(summary, figures)
     folder = run_folder / FIGURES_FOLDER
     page = run_folder / PAGE_NAME
@@ -48,8 +48,8 @@ def render(run_folder: Path) -> Report:
         for older in folder.glob("*.png"):
             if older not in paths.values():
                 older.unlink()  # a figure of an earlier drawing must not outlive its data
-        for name, drawing in figures.items():
-            write_png(drawing, paths[name])
+        for name, figure in figures.items():
+            paths[name].write_bytes(figure.png)
         temporary.write_text(document, encoding="utf-8")
         temporary.replace(page)
     except OSError as error:

@@ -58,6 +58,11 @@ class StrategyCell:
     rows_differ: bool  # from the baseline's in some block
 
     @property
+    def name(self) -> str:
+        """`list_messages (deep) under “roadmap”`, for people."""
+        return f"{self.statement} ({self.parameter_class}) under “{self.strategy}”"
+
+    @property
     def labels(self) -> dict[str, str]:
         """What it is the cell of."""
         return {
@@ -247,6 +252,9 @@ def _strategy_reading(summary: StrategiesSummary, strategy: str) -> str:
             f"{format_number(best.buffers + (best.buffers_saved or 0), 0)}: {best.statement}, {best.parameter_class})"
         )
     latency = and_list([f"{words.count(word)} {word}" for word in LATENCY_WORDS.values() if word in words])
+    doubtful = [cell.ratio.blocks for cell in cells if cell.ratio and not cell.ratio.sound]
+    if doubtful:
+        latency += f" ({max(doubtful)} blocks are too few to tell)"
     return (
         f"“{strategy}” touches fewer buffers in {len(fewer)} of {len(cells)} pairs of statement and class{example} and "
         f"more in {len(more)}; by latency {latency or 'none was compared'}"

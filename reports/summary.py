@@ -8,14 +8,16 @@ import msgspec
 
 from reports.deliveries import LedgerSummary, ledger_table, summarise_ledger
 from reports.fanout import FanoutSummary, bytes_section, fanout_section, summarise_fanout
-from reports.headline import Headline, RunVerdict, headlines, run_verdict, surprises
+from reports.headline import Headline, RunVerdict, headlines, run_verdict
 from reports.health import HealthSummary, health_section, summarise_health
 from reports.measurements import Measurements
+from reports.notices import Notice, notices
 from reports.numbers import Number, Table
 from reports.pagination import PaginationSummary, pagination_section, summarise_pagination
 from reports.presence import PresenceSummary, presence_section, summarise_presence
 from reports.section import Section
 from reports.strategies import StrategiesSummary, strategies_section, summarise_strategies
+from reports.surprises import surprises
 from scenarios.run_folder import RunManifest
 
 DOCUMENT_VERSION = 1
@@ -49,6 +51,11 @@ class RunSummary:
         )
 
     @property
+    def notices(self) -> tuple[Notice, ...]:
+        """The same warnings, alike ones together."""
+        return notices(self.manifest.scenarios)
+
+    @property
     def numbers(self) -> dict[str, Number]:
         """Every number of the report by its key."""
         tables = [table for section in self.sections for table in section.tables]
@@ -74,7 +81,14 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         manifest=manifest,
         verdict=run_verdict(manifest),
         empty=measurements.empty,
-        headlines=headlines(ledger, pagination, fanout, presence, strategies),
+        headlines=headlines(
+            ran=[record.name for record in manifest.scenarios],
+            ledger=ledger,
+            pagination=pagination,
+            fanout=fanout,
+            presence=presence,
+            strategies=strategies,
+        ),
         surprises=surprises(
             manifest=manifest,
             measured_scenarios=_measured(measurements),

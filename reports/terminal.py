@@ -15,7 +15,8 @@ def terminal_text(report: Report) -> str:
         detail = f" ({headline.detail})" if headline.detail else ""
         unit = f" {number.unit}" if number.unit and number.value is not None else ""
         lines.append(f"{headline.title:{width}}  {number.text}{unit}{detail}")
-    for title, sentences in (("What surprised", summary.surprises), ("Warnings", summary.warnings)):
+    warnings = [notice.line for notice in summary.notices]
+    for title, sentences in (("What surprised", summary.surprises), ("Warnings", warnings)):
         if sentences:
             lines += ["", title, *(f"  {sentence}" for sentence in sentences)]
     return "\n".join([*lines, "", f"Report: {report.page}"])

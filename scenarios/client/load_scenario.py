@@ -13,7 +13,6 @@ import gevent
 from gevent.event import AsyncResult
 from locust import User, events, task
 from locust.env import Environment
-from locust.exception import StopUser
 from locust.runners import LocalRunner
 
 from fixtures.errors import ChatbenchError, InputError
@@ -82,12 +81,16 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
     number: int
     user_id: UUID
     gateway: GatewayClient | None = None
+    run_of: "_ActiveRun | None" = None
 
     def on_start(self) -> None:
         """Connects."""
         run = ACTIVE.get(self.environment)
         if run is None or run.session.stopping.is_set() or not run.free_numbers:
-            raise StopUser
+            # Added by hand beyond what the run was prepared for: there, and idle.
+            if run is not None and run.free_numbers == []:
+                run.extra_users += 1
+            return
         self.run_of = run
         self.number = run.free_numbers.pop(0)
         self.user_id = run.session.user_id(self.number)
@@ -96,10 +99,11 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
 
     def on_stop(self) -> None:
         """Disconnects."""
-        run = getattr(self, "run_of", None)
+        run = self.run_of
         if run is not None:
             run.scenario.user_stopped(self)
             if self.gateway is not None:
+                self.gateway.on_close = lambda _code, _reason: None  # ended on purpose, no loss
                 self.gateway.close()
             run.free_numbers.append(self.number)
 
@@ -107,8 +111,8 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
     def live(self) -> None:
         """Waits for the measured time, lives through it, and rests until Locust stops it."""
         run = self.run_of
-        begin_ns = run.measuring.get()
-        run.scenario.user_lives(self, begin_ns)
+        if run is not None:
+            run.scenario.user_lives(self, run.measuring.get())
         gevent.sleep(1e6)
 
 
@@ -120,6 +124,7 @@ class _ActiveRun:
         self.session = session
         self.scenario = scenario
         self.connected = 0
+        self.extra_users = 0
         self.measuring = AsyncResult()
         self.free_numbers = list(range(session.options.user_count))
         self.is_finished = False
@@ -154,6 +159,10 @@ class _ActiveRun:
         self.is_finished = True
         session = self.session
         session.stop_starting()
+        if self.extra_users:
+            session.warnings.append(
+                f"{self.extra_users} users were added during the test and stayed idle; start a new one with more users"
+            )
         try:
             if self.measuring.ready():
                 session.drain(self.scenario.outstanding)

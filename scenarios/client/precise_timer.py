@@ -1,8 +1,9 @@
 """Wakes greenlets at absolute times, finer than the event loop's own timers can.
 
 gevent's own timers wait in whole milliseconds (epoll): measured, an operation started by one is 0.8 ms late at the
-median, which would be added to every latency. Linux's timerfd is an ordinary descriptor with nanoseconds: measured
-in the same run of the fan-out scenario, 0.2 ms. Python 3.11 has no binding for it, so libc is called directly; elsewhere gevent's timers serve.
+median, which would be added to every latency. Linux's timerfd is an ordinary descriptor that counts in nanoseconds:
+measured for the same scenario 0.2 ms. Python 3.11 has no binding for it, so libc is called directly; elsewhere
+gevent's timers serve.
 """
 
 import ctypes

@@ -80,6 +80,7 @@ class Presence(LoadScenario):
             superseding=True,
         )
         self.recipients: dict[int, Recipient] = {}
+        self.drives: dict[int, gevent.Greenlet] = {}
         self.unconfirmed = 0
         session.on_second = self.settle
 
@@ -131,7 +132,7 @@ class Presence(LoadScenario):
         if flapper is not None:
             seed = f"{self.session.options.seed} {user.number}"
             arrivals = ARRIVALS[self.session.options.arrivals](self.rate / len(self.flappers), seed)
-            gevent.spawn(
+            self.drives[user.number] = gevent.spawn(
                 self.session.open_loop("update_presence").drive,
                 arrivals,
                 begin_ns,
@@ -142,7 +143,10 @@ class Presence(LoadScenario):
                 self._connect(user.gateway, user)
 
     def user_stopped(self, user: ChatUser) -> None:
-        """A watcher who leaves on purpose misses nothing."""
+        """Who leaves on purpose flaps no more, and misses nothing."""
+        drive = self.drives.pop(user.number, None)
+        if drive is not None:
+            drive.kill(block=False)
         recipient = self.recipients.pop(user.number, None)
         if recipient is not None and user.gateway is not None and user.gateway.is_open:
             recipient.stop_listening()

@@ -1,22 +1,14 @@
 """The command line: exit codes, one sentence for bad input, one JSON document for programs."""
 
 import json
-import os
 import socket
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-CHATBENCH = Path(sys.executable).parent / "chatbench"
-
-
-def chatbench(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a command as a person would, in an empty folder, without settings of this machine."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CHATBENCH_")}
-    command = [str(CHATBENCH), *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+Chatbench = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def complaint(result: subprocess.CompletedProcess[str]) -> str:
@@ -49,7 +41,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("arguments", "said"), REFUSED.values(), ids=REFUSED)
-def test_bad_input_gets_one_sentence_and_exit_code_2(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_bad_input_gets_one_sentence_and_exit_code_2(
+    chatbench: Chatbench, arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
     """The sentence holds the value; no password is repeated, no stack trace shown, no run folder left."""
     result = chatbench(*arguments, folder=tmp_path)
     assert said in complaint(result)
@@ -58,13 +52,13 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(arguments: tuple[str, ...],
     assert not list(tmp_path.glob("out/runs/*"))
 
 
-def test_bad_usage_exits_with_2(tmp_path: Path) -> None:
+def test_bad_usage_exits_with_2(chatbench: Chatbench, tmp_path: Path) -> None:
     """An unknown verb and an unknown option are usage errors."""
     assert chatbench("nosuch", folder=tmp_path).returncode == 2
     assert chatbench("run", "--nosuch", folder=tmp_path).returncode == 2
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(chatbench: Chatbench, tmp_path: Path) -> None:
     """Output into a place that is no folder is refused with its name."""
     (tmp_path / "file").write_text("")
     result = chatbench("seed", "--size", "tiny", "--out", "file", folder=tmp_path)
@@ -73,7 +67,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["run", "indexes"])
-def test_lists_name_what_there_is(verb: str, tmp_path: Path) -> None:
+def test_lists_name_what_there_is(chatbench: Chatbench, verb: str, tmp_path: Path) -> None:
     """--list prints one JSON document with names and their meaning."""
     result = chatbench(verb, "--list", "--json", folder=tmp_path)
     assert result.returncode == 0
@@ -82,7 +76,7 @@ def test_lists_name_what_there_is(verb: str, tmp_path: Path) -> None:
     assert expected[verb] <= names
 
 
-def test_a_port_in_use_is_named(tiny_url: str, tmp_path: Path) -> None:
+def test_a_port_in_use_is_named(chatbench: Chatbench, tiny_url: str, tmp_path: Path) -> None:
     """The sentence says which port is taken and how to choose another."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -91,14 +85,14 @@ def test_a_port_in_use_is_named(tiny_url: str, tmp_path: Path) -> None:
     assert result.returncode == 2
 
 
-def test_serve_refuses_a_database_that_is_not_seeded(empty_url: str, tmp_path: Path) -> None:
+def test_serve_refuses_a_database_that_is_not_seeded(chatbench: Chatbench, empty_url: str, tmp_path: Path) -> None:
     """An empty database of somebody's is not filled unasked."""
     result = chatbench("serve", "--database-url", empty_url, "--http-port", 0, "--gateway-port", 0, folder=tmp_path)
     assert "chatbench seed" in complaint(result)
     assert result.returncode == 2
 
 
-def test_seed_prints_one_document(empty_url: str, tmp_path: Path) -> None:
+def test_seed_prints_one_document(chatbench: Chatbench, empty_url: str, tmp_path: Path) -> None:
     """--json puts one JSON document on standard output and nothing else there."""
     result = chatbench("seed", "--size", "tiny", "--database-url", empty_url, "--json", folder=tmp_path)
     assert result.returncode == 0, result.stderr

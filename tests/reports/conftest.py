@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fixtures.manifest import DatasetManifest
+from reports.report import Report, render
 from scenarios import histograms
 from scenarios.run_folder import (
     HistogramLine,
@@ -83,13 +85,13 @@ def query(block: int, strategy: str, statement: str, parameter_class: str, **cha
 
 def ledger(scenario: str, labels: Mapping[str, str], expected: int, **faults: int) -> LedgerTotals:
     """One row of the ledger; without faults, all that was expected came."""
-    counts = {"missing": 0, "duplicate": 0, "reordered": 0, "late": 0, "leaked": 0, **faults}
+    counts = {"missing": 0, "duplicate": 0, "reordered": 0, "late": 0, "leaked": 0, "superseded": 0, **faults}
     return LedgerTotals(
         scenario=scenario,
         labels=dict(labels),
         messages=10,
         expected=expected,
-        delivered=expected - counts["missing"],
+        delivered=expected - counts["missing"] - counts["superseded"],
         **counts,
     )
 
@@ -115,6 +117,127 @@ def build_run(tmp_path: Path) -> RunBuilder:
         return folder
 
     return build
+
+
+def known_lines() -> list[HistogramLine]:
+    """Eight seconds of three scenarios with few distinct values, all below 2 048, where histograms are exact."""
+    lines = []
+    for second in range(8):
+        for weight, depth, latency_us in KNOWN_PAGES:
+            labels = {"scenario": "pagination", "request": "get_messages", "weight": weight, "depth": depth}
+            lines.append(line(second, "request_us", [latency_us] * 100, **labels))
+            lines.append(line(second, "service_us", [latency_us - 100] * 100, **labels))
+        sends = {"scenario": "pagination", "request": "send_message", "weight": "heavy", "depth": "new"}
+        lines.append(line(second, "request_us", [1000] * 10, **sends))
+    for second in range(10, 18):
+        for size, factor in (("10", 1), ("100", 2)):
+            fanout = {"scenario": "fanout", "group_size": size}
+            lines += [
+                line(second, "delivery_us", [400 * factor] * 60 + [600 * factor] * 40, **fanout),
+                line(second, "delivery_observed_us", [500 * factor] * 100, **fanout),
+                line(second, "delivery_first_us", [200] * 20, **fanout),
+                line(second, "delivery_median_us", [400 * factor] * 20, **fanout),
+                line(second, "delivery_p95_us", [700 * factor] * 20, **fanout),
+                line(second, "delivery_last_us", [800 * factor] * 20, **fanout),
+                line(second, "delivery_wire_bytes", [240, 260] * 50, **fanout),
+                line(second, "delivery_content_bytes", [100] * 100, **fanout),
+            ]
+    for second in range(20, 28):
+        for watchers, latency_us in (("5", 1000), ("10", 1000)):
+            presence = {"scenario": "presence", "watchers": watchers}
+            lines += [
+                line(second, "presence_convergence_us", [latency_us] * 20, **presence),
+                line(second, "presence_delivery_us", [latency_us // 2] * 100, **presence),
+                line(second, "presence_frames_per_change", [int(watchers)] * 20, **presence),
+                line(second, "presence_wire_bytes", [90] * 20, **presence),
+            ]
+    for start, scenario in ((0, "pagination"), (10, "fanout"), (20, "presence")):
+        for second in range(start, start + 8):
+            lines += [
+                line(second, "generator_loop_lag_us", [100] * 90 + [1500] * 10, scenario=scenario),
+                line(second, "start_delay_us", [200] * 50, scenario=scenario, operation="any"),
+                line(second, "generator_cpu_permille", [300 + second], scenario=scenario),
+                line(second, "server_cpu_permille", [500], scenario=scenario),
+            ]
+    return lines
+
+
+KNOWN_PAGES = (("heavy", "1", 500), ("heavy", "10-99", 1500), ("light", "1", 500), ("light", "2-9", 500))
+
+
+def known_queries() -> list[QueryLine]:
+    """Eight blocks in which the indexes quarter the buffers and halve the latency, and cost the HOT updates."""
+    return [
+        query(
+            block,
+            strategy,
+            statement,
+            parameter_class,
+            latency_us=(900.0 / factor, 1000.0 / factor, 5000.0 / factor),
+            buffers_hit=buffers,
+            wal_bytes=wal_bytes,
+            hot_share=hot_share,
+            indexes=indexes,
+        )
+        for block in range(8)
+        for strategy, statement, parameter_class, factor, buffers, wal_bytes, hot_share, indexes in (
+            ("none", "list_conversations", "heavy", 1, 100, 0, None, ()),
+            ("roadmap", "list_conversations", "heavy", 2, 25, 0, None, ("idx_conversations_user_activity",)),
+            ("none", "send_message", "hot", 1, 20, 400, 0.94, ()),
+            ("roadmap", "send_message", "hot", 1, 30, 600, 0.0, ()),
+        )
+    ]
+
+
+def known_manifest(**changes: object) -> RunManifest:
+    """The manifest of the run whose every number is known."""
+    return manifest(
+        [
+            record("pagination", 0, 8, started=400, late=4),
+            record("fanout", 10, 8, started=400),
+            record("presence", 20, 8, started=400, failed=1),
+            record("queries", 30, 8, started=96),
+        ],
+        **changes,
+    )
+
+
+def known_ledgers() -> list[LedgerTotals]:
+    """One fault of each kind that must not be, and five that may."""
+    return [
+        ledger("fanout", {"group_size": "10"}, 800),
+        ledger("fanout", {"group_size": "100"}, 800, missing=3, duplicate=2, leaked=1),
+        ledger("presence", {"watchers": "5"}, 400, superseded=5),
+    ]
+
+
+@pytest.fixture
+def known_run(build_run: RunBuilder) -> RunFolder:
+    """A run of all scenarios whose every number is known."""
+    return build_run(known_manifest(), known_lines(), known_ledgers(), known_queries())
+
+
+@pytest.fixture(scope="session")
+def parts() -> SimpleNamespace:
+    """The functions that make the parts of a run folder."""
+    return SimpleNamespace(
+        manifest=manifest,
+        record=record,
+        line=line,
+        query=query,
+        ledger=ledger,
+        known_lines=known_lines,
+        known_queries=known_queries,
+        known_ledgers=known_ledgers,
+        known_manifest=known_manifest,
+        write_tour=write_tour,
+    )
+
+
+@pytest.fixture(scope="session")
+def rendered_tour(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The report of a run that looks like a real quick tour, drawn once per session."""
+    return render(write_tour(tmp_path_factory.mktemp("tour") / "run", seconds=8).path)
 
 
 def write_tour(path: Path, seed: int = 5, seconds: int = 20) -> RunFolder:
@@ -283,9 +406,3 @@ def _tour_queries(random: np.random.Generator) -> list[QueryLine]:
                     )
                 )
     return lines
-
-
-@pytest.fixture
-def tour(tmp_path: Path) -> RunFolder:
-    """A run that looks like a real quick tour."""
-    return write_tour(tmp_path / "tour", seconds=8)

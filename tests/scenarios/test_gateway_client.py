@@ -26,6 +26,7 @@ class Party:
         self.url = self.chat.gateway(self.tokens[0]).url
 
     def connected(self, number: int) -> GatewayClient:
+        """The client of one user, ready."""
         client = GatewayClient()
         ready = client.connect(self.url, self.tokens[number])
         assert ready.user_id == USERS[number]

@@ -24,8 +24,8 @@ def worlds(draw: st.DrawFn) -> tuple[int, int, list[tuple[int, int, int]], set[i
         share = 0.9 if recipient < members else 0.1
         for seq in range(1, messages + 1):
             copies = draw(st.sampled_from([1] * round(10 * share) + [0] * round(10 * (1 - share)) + [2]))
-            for _ in range(copies):
-                deliveries.append((recipient, seq, draw(st.sampled_from([1, 5, DEADLINE_MS, DEADLINE_MS + 1, 500]))))
+            latencies = st.sampled_from([1, 5, DEADLINE_MS, DEADLINE_MS + 1, 500])
+            deliveries += [(recipient, seq, draw(latencies)) for _ in range(copies)]
     for _ in range(draw(st.integers(0, 6))):  # a few swaps
         if len(deliveries) > 1:
             at = draw(st.integers(0, len(deliveries) - 2))

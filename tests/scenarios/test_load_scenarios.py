@@ -145,9 +145,7 @@ def test_presence_counts_superseded_changes(scripted_server: Callable[..., Any],
     assert sum(totals.delivered for totals in books.values()) == len(told["log"])
     known = sum(newest.values())
     assert sum(totals.superseded for totals in books.values()) == known - len(told["log"]) > 0
-    assert sum(totals.missing for totals in books.values()) == sum(
-        totals.expected for totals in books.values()
-    ) - known
+    assert sum(totals.missing for totals in books.values()) == sum(totals.expected for totals in books.values()) - known
     assert sum(versions.values()) > 0
     assert counts(tmp_path)["presence_delivery_us"] == len(told["log"])
 
@@ -164,7 +162,8 @@ def test_pagination_finds_the_lost_row(scripted_server: Callable[..., Any], tmp_
         for line in RunFolder(tmp_path).read_histograms()
         if line.metric == "request_us" and line.labels["request"] == "get_messages"
     }
-    assert {"1", "2-9", "100-999"} <= depths
+    assert {"1", "2-9"} <= depths
+    assert depths & {"10-99", "100-999"}  # some walks begin deep
     assert "paging lost" in said
 
 

@@ -80,7 +80,7 @@ def test_the_server_s_process_must_exist() -> None:
 
 def test_too_few_descriptors_are_told_before_anything_starts() -> None:
     """The error says how many are needed, how many there are, and how many users would do."""
-    with pytest.raises(InputError, match="5000 users need 5200 file descriptors.*may have 1024.*at most 824 users"):
+    with pytest.raises(InputError, match=r"5000 users need 5200 file descriptors.*may have 1024.*at most 824 users"):
         check_descriptors(5000, limits=lambda _: (512, 1024), set_limits=lambda *_: None)
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +30,7 @@ def test_behaves_as_a_set(operations: list[tuple[str, int, int]], low: int, high
     assert all((seq in ranges) == (seq in model) for seq in range(42))
     assert ranges.count_between(low, high) == len([seq for seq in model if low <= seq <= high])
     pieces = list(ranges)
-    assert all(before[1] + 1 < after[0] for before, after in zip(pieces, pieces[1:], strict=False))
+    assert all(before[1] + 1 < after[0] for before, after in itertools.pairwise(pieces))
 
 
 @given(first=st.sets(seqs), second=st.sets(seqs), low=seqs, high=seqs)

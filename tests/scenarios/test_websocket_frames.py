@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ def read(stream: bytes, cuts: list[int]) -> Read:
     got: Read = []
     reader = FrameReader(lambda opcode, payload, wire_bytes: got.append((opcode, bytes(payload), wire_bytes)))
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         reader.feed(memoryview(stream)[start:stop])
     return got
 
@@ -44,9 +46,9 @@ def test_any_stream_in_any_pieces(
     for opcode, parts in messages:
         wire_bytes = 0
         for number, part in enumerate(parts):
-            frame = Frame(
-                opcode if number == 0 else Opcode.CONT, part, fin=number == len(parts) - 1
-            ).serialize(mask=False)
+            frame = Frame(opcode if number == 0 else Opcode.CONT, part, fin=number == len(parts) - 1).serialize(
+                mask=False
+            )
             stream += frame
             wire_bytes += len(frame)
             if number < len(parts) - 1 and pending and data.draw(st.booleans()):

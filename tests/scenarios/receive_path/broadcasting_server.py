@@ -26,7 +26,8 @@ async def handle(connection: ServerConnection) -> None:
 async def main() -> None:
     """Serves until standard input ends."""
     async with serve(handle, "127.0.0.1", 0, compression=None, subprotocols=["chat.v1.json"]) as server:
-        print(server.sockets[0].getsockname()[1], flush=True)
+        sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+        sys.stdout.flush()
         ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         start = asyncio.get_running_loop().time()
         number = 0

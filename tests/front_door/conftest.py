@@ -1,0 +1,44 @@
+"""Running the command line as a person does: in an empty folder, without this machine's settings."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHATBENCH = Path(sys.executable).parent / "chatbench"
+
+Chatbench = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def start(*arguments: object, folder: Path) -> "subprocess.Popen[str]":
+    """A command in a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CHATBENCH_")}
+    return subprocess.Popen(
+        [str(CHATBENCH), *map(str, arguments)],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def start_chatbench() -> Callable[..., "subprocess.Popen[str]"]:
+    """Starts a command and leaves waiting to the test."""
+    return start
+
+
+@pytest.fixture(scope="session")
+def chatbench() -> Chatbench:
+    """Runs a command to its end."""
+
+    def run(*arguments: object, folder: Path) -> "subprocess.CompletedProcess[str]":
+        with start(*arguments, folder=folder) as process:
+            output, complaints = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, output, complaints)
+
+    return run

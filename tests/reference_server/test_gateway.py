@@ -1,0 +1,264 @@
+import contextlib
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode as StandardCode
+
+from reference_server.frames import (
+    Authenticate,
+    CloseCode,
+    ErrorEvent,
+    MessageEvent,
+    PresenceEvent,
+    PresenceState,
+    PresenceUpdated,
+    SubscribeMessages,
+    SubscribePresence,
+    Unsubscribed,
+    UnsubscribeMessages,
+    UnsubscribePresence,
+    UpdatePresence,
+)
+
+LONG = "🌍" * 4000  # 16 kB, the longest message there is
+
+
+def close_of(receive: Callable[[], object]) -> tuple[int, str]:
+    """Code and reason with which the server closes, whatever comes before."""
+    with pytest.raises(ConnectionClosed) as caught:
+        while True:
+            receive()
+    assert caught.value.rcvd is not None, "the connection ended without a close frame"
+    return caught.value.rcvd.code, caught.value.rcvd.reason
+
+
+# --- who is let in -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("subprotocol", ["chat.v1.json", "chat.v1.msgpack"])
+def test_a_token_opens_the_gateway(server: Any, subprotocol: str) -> None:
+    """Both subprotocols answer `ready` with the user and the heartbeat."""
+    assert server.user(40).connect(subprotocol).websocket.subprotocol == subprotocol
+
+
+def test_a_client_without_a_known_subprotocol_is_refused(server: Any) -> None:
+    """The encoding must be agreed on."""
+    with pytest.raises(InvalidStatus) as caught:
+        server.connect("chat.v9.json")
+    assert caught.value.response.status_code == 400
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:8080"])
+def test_pages_of_this_machine_are_let_in(server: Any, origin: str) -> None:
+    """A browser on a page from loopback may connect."""
+    server.user(40).connect(origin=origin)
+
+
+@pytest.mark.parametrize("origin", ["https://example.org", "http://localhost.example.org", "null"])
+def test_pages_of_others_are_refused(server: Any, origin: str) -> None:
+    """Any other page is refused in the handshake."""
+    with pytest.raises(InvalidStatus) as caught:
+        server.connect(origin=origin)
+    assert caught.value.response.status_code == 403
+
+
+def test_a_false_token_is_closed_with_4401(server: Any) -> None:
+    """An invalid token ends the connection and says why."""
+    websocket = server.connect()
+    websocket.send('{"t":"authenticate","token":"forged"}')
+    assert close_of(websocket.recv) == (CloseCode.UNAUTHENTICATED, "the token is not valid; log in again")
+
+
+def test_a_silent_client_is_closed_with_4401(tight_server: Any) -> None:
+    """Who does not authenticate in time is closed."""
+    assert close_of(tight_server.connect().recv) == (CloseCode.UNAUTHENTICATED, "no authenticate within 0.5 s")
+
+
+# --- bad frames ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "payload", ["", "hello", "{}", '{"t":"shout"}', '{"t":"authenticate"}', "[]", b"\xff\x00", '{"t":"subscribe_messages"}']
+)
+def test_a_first_frame_that_is_no_authenticate_is_closed_with_4400(server: Any, payload: str | bytes) -> None:
+    """Noise and commands out of order end the connection."""
+    websocket = server.connect()
+    websocket.send(payload)
+    assert close_of(websocket.recv)[0] == CloseCode.BAD_FRAME
+
+
+@pytest.mark.parametrize("payload", ["?", '{"t":"update_presence","status":"busy"}', '{"t":"subscribe_presence","user_ids":[1]}'])
+def test_a_later_bad_frame_is_closed_with_4400(server: Any, payload: str) -> None:
+    """The same once authenticated."""
+    gateway = server.user(40).connect()
+    gateway.websocket.send(payload)
+    code, reason = close_of(gateway.receive)
+    assert (code, reason[:11]) == (CloseCode.BAD_FRAME, "no command:")
+
+
+def test_authenticating_twice_is_closed_with_4400(server: Any) -> None:
+    """A connection does not change hands."""
+    user = server.user(40)
+    gateway = user.connect()
+    gateway.send(Authenticate(token=user.token))
+    assert close_of(gateway.receive)[0] == CloseCode.BAD_FRAME
+
+
+def test_a_frame_above_the_bound_is_closed_with_1009(tight_server: Any) -> None:
+    """A command that is too big is not read."""
+    websocket = tight_server.connect()
+    websocket.send("x" * 20_000)
+    assert close_of(websocket.recv)[0] == StandardCode.MESSAGE_TOO_BIG
+
+
+def test_too_many_watched_users_is_an_error_and_no_more(tight_server: Any) -> None:
+    """The command is not carried out; the connection and its earlier subscriptions stay."""
+    gateway, others = tight_server.user(40).connect(), tuple(tight_server.user(index).id for index in range(41, 44))
+    assert isinstance(gateway.ask(SubscribePresence(user_ids=others)), PresenceState)
+    error = gateway.ask(SubscribePresence(user_ids=(uuid4(),)))
+    assert (error.code, error.message) == ("too_many", "at most 3 watched users per connection")
+    assert isinstance(gateway.ask(SubscribePresence(user_ids=others[:1])), PresenceState)
+
+
+def test_too_many_conversations_to_resume_is_an_error(tight_server: Any) -> None:
+    """The same for a resume."""
+    error = tight_server.user(40).connect().ask(SubscribeMessages(resume={uuid4(): 0 for _ in range(3)}))
+    assert isinstance(error, ErrorEvent)
+    assert error.code == "too_many"
+
+
+# --- subscriptions -------------------------------------------------------------------------------------
+
+
+def test_unsubscribing_ends_the_messages(server: Any) -> None:
+    """What is sent after `unsubscribed` does not come; after subscribing again, the next one does."""
+    user, sender = server.user(41), server.user(42)
+    conversation, gateway = server.group(user, sender), user.connect()
+    gateway.subscribe()
+    assert gateway.ask(UnsubscribeMessages()) == Unsubscribed(topic="messages")
+    sender.send(conversation)
+    gateway.subscribe()
+    sender.send(conversation)
+    assert gateway.receive().seq == 2
+
+
+def test_presence_reaches_watchers_only(server: Any) -> None:
+    """A watcher hears the change with its version; who has stopped watching does not."""
+    watcher, watched = server.user(43).connect(), server.user(44)
+    state = watcher.ask(SubscribePresence(user_ids=(watched.id,)))
+    assert state.users == (PresenceEvent(user_id=watched.id, status="offline", version=0),)
+    device = watched.connect()
+    assert watcher.receive() == PresenceEvent(user_id=watched.id, status="online", version=1)
+    assert device.ask(UpdatePresence(status="away")) == PresenceUpdated(status="away", version=2)
+    assert watcher.receive() == PresenceEvent(user_id=watched.id, status="away", version=2)
+    assert watcher.ask(UnsubscribePresence(user_ids=(watched.id,))) == Unsubscribed(topic="presence")
+    assert device.ask(UpdatePresence(status="online")).version == 3
+    state = watcher.ask(SubscribePresence(user_ids=(watched.id,)))
+    assert state.users == (PresenceEvent(user_id=watched.id, status="online", version=3),)
+
+
+def test_a_closed_connection_becomes_offline_after_the_grace(tight_server: Any) -> None:
+    """No goodbye is needed: the connection's end is enough."""
+    watcher, watched = tight_server.user(45).connect(), tight_server.user(46)
+    watcher.ask(SubscribePresence(user_ids=(watched.id,)))
+    device = watched.connect()
+    assert watcher.receive().status == "online"
+    device.websocket.socket.shutdown(socket.SHUT_RDWR)
+    assert watcher.receive() == PresenceEvent(user_id=watched.id, status="offline", version=2)
+
+
+def test_a_client_that_answers_no_ping_is_cut_off(tight_server: Any) -> None:
+    """A peer that is gone without a word is noticed by the heartbeat, and its presence ends."""
+    watcher, watched = tight_server.user(47).connect(), tight_server.user(48)
+    watcher.ask(SubscribePresence(user_ids=(watched.id,)))
+    device = watched.connect()
+    assert watcher.receive().status == "online"
+    device.websocket.protocol.receive_data = lambda _data: None  # deaf from here on: pings get no pong
+    assert watcher.receive().status == "offline"
+
+
+# --- consumers that cannot keep up ---------------------------------------------------------------------
+
+
+def stop_reading(gateway: Any) -> None:
+    """Fills the client's own buffers, so that TCP holds back what follows."""
+    gateway.websocket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+
+def send_until(sender: Any, conversation: Any, reached: Callable[[], bool]) -> int:
+    """Sends long messages until something happens; how many were sent."""
+    for number in range(1, 4001):
+        sender.send(conversation, LONG)
+        if number % 10 == 0 and reached():
+            return number
+    raise AssertionError("64 MB were queued for a client that reads nothing")
+
+
+def test_a_slow_consumer_is_closed_with_4408_and_misses_nothing_in_between(tight_server: Any) -> None:
+    """It gets a gap-free piece from the first message on, then the close code; others are not held up."""
+    slow, quick, sender = (tight_server.user(index) for index in (50, 51, 52))
+    conversation = tight_server.group(sender, slow, quick)
+    gateway, other = slow.connect(), quick.connect()
+    gateway.subscribe()
+    other.subscribe()
+    heard: list[int] = []
+    with ThreadPoolExecutor(1) as reading:
+        stop = reading.submit(lambda: _read_until_closed(other, heard))
+        written = [-1.0, 0.0]
+
+        def stalled() -> bool:
+            """Ten more messages brought ten more events and not twenty: one of two connections takes no more."""
+            written.append(tight_server.metric("chat_gateway_events_total", kind="m"))
+            return written[-1] - written[-2] <= 11
+
+        sent = send_until(sender, conversation, stalled)
+        seqs: list[int] = []
+        with pytest.raises(ConnectionClosed) as caught:
+            while True:
+                event = gateway.receive()
+                assert isinstance(event, MessageEvent)
+                seqs.append(event.seq)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == CloseCode.SLOW_CONSUMER
+        assert seqs == list(range(1, len(seqs) + 1))
+        assert 0 < len(seqs) < sent
+        tight_server.wait_for_metric(lambda value: value >= 1, "chat_gateway_closes_total", code="4408")
+        sender.send(conversation, "the end")
+        stop.result()
+    assert heard == list(range(1, sent + 2))
+
+
+def _read_until_closed(gateway: Any, heard: list[int]) -> None:
+    while True:
+        event = gateway.receive()
+        heard.append(event.seq)
+        if event.content == "the end":
+            return
+
+
+def test_a_consumer_that_never_reads_is_cut_off(database: str, launch: Any) -> None:
+    """A goodbye that cannot be delivered is given up after the closing time: the connection ends, and so does the server."""
+    server = launch(database, send_queue_bytes=1 << 16, shutdown_seconds=0.5)
+    stuck, sender = server.user(53), server.user(54)
+    conversation, gateway = server.group(sender, stuck), stuck.connect()
+    gateway.subscribe()
+    send_until(sender, conversation, lambda: server.metric("chat_gateway_closes_total", code="4408") == 1)
+    server.wait_for_metric(lambda value: value == 0, "chat_gateway_connections")
+
+
+def test_a_server_with_a_stuck_client_still_stops(database: str, launch: Any) -> None:
+    """A client that reads nothing cannot keep the process from ending."""
+    server = launch(database, send_queue_bytes=1 << 30, shutdown_seconds=1)
+    stuck, sender = server.user(55), server.user(56)
+    conversation, gateway = server.group(sender, stuck), stuck.connect()
+    gateway.subscribe()
+    for _ in range(600):  # more than the buffers of both ends take
+        sender.send(conversation, LONG)
+    assert server.stop() == 0
+    with contextlib.suppress(ConnectionClosed):
+        gateway.receive()

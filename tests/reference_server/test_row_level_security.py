@@ -1,0 +1,163 @@
+"""What the pool's login may do with SQL in hand: exactly what the user whose claims it carries may."""
+
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from fixtures.identifiers import user_id
+
+# Visible to a user, by what the tables say: the administrator's answer to the same question.
+VISIBLE = {
+    "conversations": "SELECT id::text AS key FROM conversations WHERE id IN",
+    "conversation_participants": "SELECT conversation_id || ' ' || user_id AS key FROM conversation_participants "
+    "WHERE conversation_id IN",
+    "chat_messages": "SELECT id::text AS key FROM chat_messages WHERE conversation_id IN",
+}
+MINE = "(SELECT conversation_id FROM conversation_participants WHERE user_id = $1 AND left_at IS NULL)"
+SEND = "INSERT INTO chat_messages (conversation_id, sender_id, content, client_id) VALUES ($1, $2, 'x', $3)"
+
+
+@pytest.fixture(scope="module")
+def people(server: Any) -> list[Any]:
+    """An owner, a member, and someone who is not in the conversation."""
+    return [server.user(index) for index in (30, 31, 32)]
+
+
+@pytest.fixture(scope="module")
+def conversation(server: Any, people: list[Any]) -> Any:
+    """A group of the first two."""
+    made = server.group(*people[:2])
+    people[0].send(made)
+    return made
+
+
+@pytest.mark.parametrize("table", VISIBLE)
+@pytest.mark.parametrize("index", [0, 1, 50, 119])
+def test_a_user_sees_exactly_their_own(user_sql: Any, administrator_sql: Any, table: str, index: int) -> None:
+    """Rows of one's conversations, all of them, and no others."""
+    user = user_id(1, index)
+    key = VISIBLE[table].split(" AS key")[0]
+    seen = {row["key"] for row in user_sql(user, f"{key} AS key FROM {table}")}
+    expected = {row["key"] for row in administrator_sql(f"{VISIBLE[table]} {MINE}", user)}
+    assert seen == expected
+    assert seen
+    assert len(seen) < administrator_sql(f"SELECT count(*) AS n FROM {table}")[0]["n"]
+
+
+@pytest.mark.parametrize("table", VISIBLE)
+def test_a_stranger_sees_nothing(user_sql: Any, table: str) -> None:
+    """Claims of nobody, and no claims, see no row."""
+    assert user_sql(uuid4(), f"SELECT * FROM {table}") == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE chat_messages SET content = 'changed'",
+        "DELETE FROM chat_messages",
+        "UPDATE conversations SET name = 'mine'",
+        "DELETE FROM conversations",
+        "UPDATE conversation_participants SET role = 'owner'",
+        "DELETE FROM conversation_participants",
+        "TRUNCATE chat_messages",
+        "INSERT INTO conversations (type, name) VALUES ('group', 'forged')",
+        "INSERT INTO conversation_participants (conversation_id, user_id) SELECT id, auth.uid() FROM conversations",
+        "INSERT INTO users (display_name) VALUES ('nobody')",
+        "UPDATE chatbench.dataset SET manifest = '{}'",
+        "SELECT * FROM messages",
+        "SELECT * FROM connection_requests",
+        "CREATE TABLE public.mine (id int)",
+    ],
+)
+def test_what_is_not_granted_is_refused(user_sql: Any, people: list[Any], conversation: Any, statement: str) -> None:
+    """A member may neither change nor remove, nor make conversations past the functions, nor read older tables."""
+    with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError)):
+        user_sql(people[1].id, statement)
+
+
+def test_the_trigger_that_gives_seqs_cannot_be_borrowed(user_sql: Any, people: list[Any]) -> None:
+    """Hung on a table of one's own, it would take seqs without a message."""
+    user_sql(people[2].id, "CREATE TEMPORARY TABLE mine (conversation_id uuid, seq bigint, created_at timestamptz)")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        user_sql(
+            people[2].id,
+            "CREATE TRIGGER taking BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION chatbench.assign_seq()",
+        )
+
+
+@pytest.mark.parametrize("column", ["seq", "created_at", "id", "edited_at"])
+def test_a_sender_cannot_choose_what_the_server_gives(
+    user_sql: Any, people: list[Any], conversation: Any, column: str
+) -> None:
+    """seq, id and times are not the sender's to write."""
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        user_sql(
+            people[1].id,
+            f"INSERT INTO chat_messages (conversation_id, sender_id, content, client_id, {column}) "
+            "VALUES ($1, $2, 'x', $3, NULL)",
+            conversation,
+            people[1].id,
+            uuid4(),
+        )
+
+
+def test_a_member_may_send(user_sql: Any, people: list[Any], conversation: Any) -> None:
+    """The same statement is allowed to a member, for themselves: the refusals below are the policy's."""
+    row = user_sql(people[1].id, SEND + " RETURNING seq", conversation, people[1].id, uuid4())[0]
+    assert row["seq"] > 1
+
+
+def test_nobody_sends_for_others(user_sql: Any, people: list[Any], conversation: Any) -> None:
+    """sender_id is the caller."""
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        user_sql(people[1].id, SEND, conversation, people[0].id, uuid4())
+
+
+def test_nobody_sends_into_a_foreign_conversation(
+    user_sql: Any, administrator_sql: Any, people: list[Any], conversation: Any
+) -> None:
+    """A stranger's message is refused, and takes no seq with it."""
+    before = administrator_sql("SELECT last_seq FROM conversations WHERE id = $1", conversation)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        user_sql(people[2].id, SEND, conversation, people[2].id, uuid4())
+    assert administrator_sql("SELECT last_seq FROM conversations WHERE id = $1", conversation) == before
+
+
+def test_who_has_left_sees_nothing_more(server: Any, user_sql: Any, administrator_sql: Any, people: list[Any]) -> None:
+    """Leaving a conversation ends the sight of its messages and other members."""
+    made = server.group(*people[:2])
+    people[0].send(made)
+    administrator_sql(
+        "UPDATE conversation_participants SET left_at = now() WHERE conversation_id = $1 AND user_id = $2",
+        made,
+        people[1].id,
+    )
+    assert user_sql(people[1].id, "SELECT id FROM conversations WHERE id = $1", made) == []
+    assert user_sql(people[1].id, "SELECT id FROM chat_messages WHERE conversation_id = $1", made) == []
+    rows = user_sql(people[1].id, "SELECT user_id FROM conversation_participants WHERE conversation_id = $1", made)
+    assert [row["user_id"] for row in rows] == [people[1].id]  # one's own row, which says that one has left
+
+
+def test_the_functions_make_conversations_of_the_caller(user_sql: Any, people: list[Any]) -> None:
+    """The way that is open: the caller is in it, whoever else is named, and owns the group."""
+    row = user_sql(
+        people[2].id, "SELECT * FROM chatbench.create_group_conversation('ours', $1)", [people[0].id, people[2].id]
+    )[0]
+    rows = user_sql(
+        people[2].id, "SELECT user_id, role FROM conversation_participants WHERE conversation_id = $1", row["id"]
+    )
+    assert {(one["user_id"], one["role"]) for one in rows} == {(people[2].id, "owner"), (people[0].id, "member")}
+
+
+def test_the_login_itself_may_nothing(user_sql: Any, people: list[Any]) -> None:
+    """Dropping the role `authenticated` leaves no rights at all, and no way to become the administrator."""
+    user_sql(people[0].id, "SET ROLE NONE")
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            user_sql(people[0].id, "SELECT * FROM chat_messages")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            user_sql(people[0].id, "SET ROLE postgres")
+    finally:
+        user_sql(people[0].id, "SET ROLE authenticated")

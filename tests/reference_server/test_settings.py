@@ -1,0 +1,34 @@
+import pytest
+
+from fixtures.errors import InputError
+from reference_server.settings import Settings, settings_record
+
+URL = "postgresql://someone:sesame@127.0.0.1:5432/chat"
+
+
+def test_a_server_open_to_others_needs_a_key_of_its_own() -> None:
+    """The default login key is for this machine only."""
+    with pytest.raises(InputError, match="0.0.0.0.*--login-key"):
+        Settings(database_url=URL, host="0.0.0.0")  # noqa: S104 - the case
+    assert not Settings(database_url=URL, host="0.0.0.0", login_key="a key").is_loopback  # noqa: S104 - the same
+
+
+def test_an_impossible_pool_is_refused() -> None:
+    """The bounds of the pool must be in order."""
+    with pytest.raises(InputError, match="5 to 4 connections"):
+        Settings(database_url=URL, pool_size_min=5, pool_size_max=4)
+
+
+def test_presence_must_outlive_a_missed_heartbeat() -> None:
+    """An expiry that every quiet client would meet is refused."""
+    with pytest.raises(InputError, match="heartbeat of 20 s"):
+        Settings(database_url=URL, presence_expiry_seconds=40)
+
+
+def test_the_record_holds_no_secret() -> None:
+    """What is printed and stored names neither password, login key nor token secret."""
+    settings = Settings(database_url=URL, login_key="open-sesame")
+    told = repr(settings_record(settings))
+    for secret in ("sesame", settings.token_secret):
+        assert secret not in told
+    assert "127.0.0.1:5432/chat" in told
