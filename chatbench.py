@@ -111,6 +111,7 @@ def indexes(
     from scenarios import runner
     from scenarios.queries.laboratory import LaboratoryOptions
     from scenarios.queries.listing import listing
+    from scenarios.queries.verdict_table import document, read_result, verdict_table
 
     if list_only:
         named = [
@@ -136,7 +137,10 @@ def indexes(
     )
     with progress_bar() as progress:
         folder = runner.run(options, progress)
-    show_report(folder.path, as_json=as_json)
+    result = read_result(folder)
+    if result is not None and not as_json:
+        wide_console().print(verdict_table(result))
+    show_report(folder.path, as_json=as_json, laboratory=document(result) if result is not None else None)
 
 
 @app.command()
@@ -209,7 +213,7 @@ def doctor(database_url: DatabaseUrl = None, out: Out = DEFAULT_OUT, as_json: Js
 # --- how things are shown ---------------------------------------------------------------------------------
 
 
-def show_report(run_folder: Path, *, as_json: bool) -> None:
+def show_report(run_folder: Path, *, as_json: bool, **more: Any) -> None:
     """Renders the report and says where it is; RunInvalidError when the run must not be believed."""
     from reports.report import render
     from reports.summary import summary_document
@@ -218,7 +222,7 @@ def show_report(run_folder: Path, *, as_json: bool) -> None:
     rendered = render(run_folder)
     if as_json:
         files = {"run": run_folder, "page": rendered.page, "figures": rendered.figures}
-        print_json({**summary_document(rendered.summary), "files": files})
+        print_json({**summary_document(rendered.summary), "files": files, **more})
     else:
         print(terminal_text(rendered))  # noqa: T201 - standard output is where results go
     if rendered.verdict.verdict != "VALID":
@@ -233,8 +237,12 @@ def show_listing(items: list[dict[str, Any]], *, as_json: bool) -> None:
     table = Table(*items[0], box=None, pad_edge=False)
     for item in items:
         table.add_row(*(_cell(value) for value in item.values()))
-    # A file or a pipe has no width; rows that fit a wide screen need no folding there.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    wide_console().print(table)
+
+
+def wide_console() -> Console:
+    """Standard output for tables: a file or a pipe has no width, and rows need no folding there."""
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def show_ready(record: dict[str, Any], *, as_json: bool) -> None:

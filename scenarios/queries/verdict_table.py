@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from scenarios.queries.laboratory import LaboratoryResult
-from scenarios.queries.verdicts import CONFIDENCE, Cell, Interval
+from scenarios.queries.laboratory import SCENARIO, LaboratoryResult
+from scenarios.queries.verdicts import CONFIDENCE, Cell, Interval, judge
+from scenarios.run_folder import RunFolder
 
 _COLUMNS = (
     ("statement", "left"),
@@ -23,6 +24,22 @@ _COLUMNS = (
     ("verdict", "left"),
     ("would find", "right"),
 )
+
+
+def read_result(folder: RunFolder) -> LaboratoryResult | None:
+    """What the laboratory found, from a run folder; None when it did not measure there."""
+    manifest = folder.read_manifest()
+    record = next((item for item in manifest.scenarios if item.name == SCENARIO), None)
+    if record is None:
+        return None
+    baseline = record.options["baseline"]
+    return LaboratoryResult(
+        record=record,
+        baseline=baseline,
+        cells=tuple(judge(folder.read_queries(), baseline)),
+        wrong=frozenset((item[0], item[1], item[2]) for item in record.options["wrong_results"]),
+        cut_short=manifest.cut_short,
+    )
 
 
 def verdict_table(result: LaboratoryResult) -> Table:
