@@ -14,17 +14,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fixtures.errors import InputError
+from fixtures.errors import ChatbenchError, InputError
 from fixtures.progress import Progress
 from reference_server.statements import find_strategy
 from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS
 from scenarios.child_process import log_tail, start_child, stop_child
 from scenarios.place import Place, open_cluster, own_target, running_target
-from scenarios.provenance import new_manifest, utc_now
 from scenarios.queries.laboratory import LaboratoryOptions, check_request, run_laboratory
 from scenarios.run_folder import RunFolder
+from scenarios.run_so_far import RunSoFar
+from scenarios.shares import Shares
 
 LABORATORY = "queries"  # runs beside the load scenarios in a tour; needs a database, not a server
+PREPARING = "preparing"
+PREPARING_SECONDS = 15  # measured: seeding small, once; a copy and a server's start afterwards
+LABORATORY_SECONDS = 45  # measured: two strategies on small
 # Past its run time a generator drains outstanding deliveries and writes its ledger; then it is asked to end.
 LOCUST_OVERHEAD_SECONDS = 8
 LOCUST_PATIENCE_SECONDS = 45
@@ -63,22 +67,35 @@ def run(options: RunOptions, progress: Progress) -> RunFolder:
         _check_scenario_options(name, options.scenario_options)
     if LABORATORY in names:
         check_request([find_strategy(name) for name in options.laboratory.strategies], options.laboratory)
-    shares = _Shares(names, progress)
-    folder: RunFolder | None = None
+    shares = Shares(_expected_seconds(names), progress)
+    so_far = RunSoFar(options.out / "runs", names, options.seed, options.record())
+    try:
+        _run_parts(load_names, options, so_far, shares, with_laboratory=LABORATORY in names)
+    except KeyboardInterrupt:
+        if not so_far.has_measured:
+            so_far.discard()
+            raise
+        so_far.note(cut_short=True)
+    except ChatbenchError as error:
+        if not so_far.has_measured:
+            so_far.discard()
+            raise
+        so_far.note(reason=str(error))
+    return so_far.finish()
+
+
+def _run_parts(
+    load_names: list[str], options: RunOptions, so_far: RunSoFar, shares: Shares, *, with_laboratory: bool
+) -> None:
     with ExitStack() as stack:
         cluster_url = ""
-        if options.target is None or LABORATORY in names:
+        if options.target is None or with_laboratory:
             cluster_url = stack.enter_context(open_cluster(options.out, options.database_url))
         if load_names:
-            with _place(options, cluster_url, shares.preparing()) as place:
-                folder = _create_folder(options, names, place)
-                _run_load_scenarios(load_names, options, folder, place, shares)
-        if LABORATORY in names and not (folder and folder.read_manifest().cut_short):
-            folder = folder or _create_folder(options, names, None)
-            run_laboratory(options.laboratory, cluster_url, folder, shares.of(LABORATORY))
-    assert folder is not None, "at least one scenario runs"
-    _finish(folder, names)
-    return folder
+            with _place(options, cluster_url, shares.of(PREPARING)) as place:
+                _run_load_scenarios(load_names, options, so_far, place, shares)
+        if with_laboratory and not so_far.is_cut_short:
+            run_laboratory(options.laboratory, cluster_url, so_far.folder(None), shares.of(LABORATORY))
 
 
 def scenario_names(options: RunOptions) -> tuple[str, ...]:
@@ -91,6 +108,13 @@ def scenario_names(options: RunOptions) -> tuple[str, ...]:
         return tuple(dict.fromkeys(options.scenarios))
     # Somebody else's server comes without a database to experiment in.
     return known if options.target is None or options.database_url else tuple(SCENARIOS)
+
+
+def _expected_seconds(names: tuple[str, ...]) -> dict[str, float]:
+    """How long each part usually takes, in the order of the parts."""
+    usual = {name: item.default_run_seconds + LOCUST_OVERHEAD_SECONDS for name, item in SCENARIOS.items()}
+    usual[LABORATORY] = LABORATORY_SECONDS
+    return {PREPARING: PREPARING_SECONDS, **{name: usual[name] for name in names}}
 
 
 def listing() -> list[dict[str, Any]]:
@@ -124,39 +148,23 @@ def _place(options: RunOptions, cluster_url: str, progress: Progress) -> Abstrac
     )
 
 
-def _create_folder(options: RunOptions, names: tuple[str, ...], place: Place | None) -> RunFolder:
-    title = names[0] if len(names) == 1 else "tour"
-    folder = RunFolder.create(options.out / "runs", title)
-    manifest = new_manifest(
-        run_id=folder.path.name,
-        title=title,
-        seed=options.seed,
-        options=options.record(),
-        dataset=place.dataset if place else None,
-        postgres_settings=place.postgres_settings if place else None,
-        server_settings=place.target.settings if place else None,
-    )
-    folder.write_manifest(manifest)
-    return folder
-
-
-def _run_load_scenarios(
-    names: list[str], options: RunOptions, folder: RunFolder, place: Place, shares: "_Shares"
-) -> None:
+def _run_load_scenarios(names: list[str], options: RunOptions, so_far: RunSoFar, place: Place, shares: Shares) -> None:
     """One Locust process after the other, until all ran, one is interrupted, or the server is gone."""
     for name in names:
         try:
-            _run_load_scenario(name, options, folder, place, shares.of(name))
+            _run_load_scenario(name, options, so_far, place, shares.of(name))
         except KeyboardInterrupt:
-            _amend(folder, cut_short=True)
+            so_far.note(cut_short=True)
             return
         if place.server is not None and not place.server.alive:
-            reason = f"the reference server ended in the middle of the run: {log_tail(place.server.log)}"
-            _amend(folder, reason=f"{name}: {reason}")
+            said = f"the reference server ended in the middle of the run: {log_tail(place.server.log)}"
+            so_far.note(reason=f"{name}: {said}")
             return
 
 
-def _run_load_scenario(name: str, options: RunOptions, folder: RunFolder, place: Place, progress: Progress) -> None:
+def _run_load_scenario(name: str, options: RunOptions, so_far: RunSoFar, place: Place, progress: Progress) -> None:
+    """One scenario from start to record. InputError when the generator found fault with what was asked for."""
+    folder = so_far.folder(place)
     log = folder.path / f"locust-{name}.log"
     seconds = options.seconds or SCENARIOS[name].default_run_seconds
     command = _locust_command(name, options, folder, place, seconds)
@@ -166,8 +174,11 @@ def _run_load_scenario(name: str, options: RunOptions, folder: RunFolder, place:
     finally:
         # Interrupted: the generator is asked to end, drains, and writes what it measured.
         exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
-    if name not in [record.name for record in folder.read_manifest().scenarios]:
-        _amend(folder, reason=f"{name}: its generator ended with exit code {exit_code}: {log_tail(log)}")
+    if name not in so_far.recorded:
+        said = log_tail(log, lines=1).removeprefix("chatbench: ")
+        if exit_code == InputError.exit_code:
+            raise InputError(said)
+        so_far.note(reason=f"{name}: its generator ended with exit code {exit_code}: {said}")
 
 
 def _locust_command(name: str, options: RunOptions, folder: RunFolder, place: Place, seconds: float) -> list[str]:
@@ -199,56 +210,3 @@ def _watch(process: subprocess.Popen[bytes], name: str, seconds: float, progress
         except subprocess.TimeoutExpired:
             continue
     progress(name, 1.0)
-
-
-def _amend(folder: RunFolder, *, reason: str | None = None, cut_short: bool = False) -> None:
-    manifest = folder.read_manifest()
-    manifest.cut_short |= cut_short
-    if reason is not None:
-        manifest.reasons.append(reason)
-    folder.write_manifest(manifest)
-
-
-def _finish(folder: RunFolder, names: tuple[str, ...]) -> None:
-    """Gives the verdict: VALID when every part was measured whole and nothing speaks against it."""
-    manifest = folder.read_manifest()
-    recorded = {record.name: record for record in manifest.scenarios}
-    for name in names:
-        if name in recorded:
-            manifest.reasons += [f"{name}: {reason}" for reason in recorded[name].reasons]
-        elif not any(reason.startswith(f"{name}: ") for reason in manifest.reasons):
-            manifest.reasons.append(f"{name}: not measured")
-    if manifest.cut_short:
-        manifest.reasons.insert(0, "cut short by an interrupt")
-    manifest.finished_at = utc_now()
-    manifest.verdict = "INVALID" if manifest.reasons else "VALID"
-    folder.write_manifest(manifest)
-
-
-class _Shares:
-    """Cuts one bar into the parts of a run, by how long each usually takes."""
-
-    PREPARING_SECONDS = 15  # measured: seeding small, once; a copy and a server's start afterwards
-    LABORATORY_SECONDS = 45  # measured: two strategies on small
-
-    def __init__(self, names: tuple[str, ...], progress: Progress) -> None:
-        self._progress = progress
-        expected = {"": self.PREPARING_SECONDS, LABORATORY: self.LABORATORY_SECONDS}
-        for item in SCENARIOS.values():
-            expected[item.name] = item.default_run_seconds + LOCUST_OVERHEAD_SECONDS
-        self._seconds = {name: expected[name] for name in ("", *names)}
-
-    def preparing(self) -> Progress:
-        """Progress of the database and the server."""
-        return self.of("")
-
-    def of(self, part: str) -> Progress:
-        """Progress of one part, told as a share of the whole run."""
-        total = sum(self._seconds.values())
-        before = 0.0
-        for name, seconds in self._seconds.items():
-            if name == part:
-                break
-            before += seconds
-        share_before, share_of_part = before / total, self._seconds[part] / total
-        return lambda step, share: self._progress(step, share_before + share * share_of_part)
