@@ -13,6 +13,7 @@ do not know.
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -123,7 +124,7 @@ class QueryLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunFolder:
-    """One run on disk. Writing creates what is missing; reading raises InputError that names the file."""
+    """One run on disk. InputError names the file that cannot be written or read, and the way out."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -133,7 +134,12 @@ class RunFolder:
         """A new, empty folder `<utc time>-<title>-<short id>` under `runs_folder`."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         folder = cls(runs_folder / f"{stamp}-{manifest_title}-{secrets.token_hex(3)}")
-        folder.path.mkdir(parents=True)
+        try:
+            folder.path.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(
+                f"cannot create {folder.path}: {error.strerror}; choose another folder with --out"
+            ) from error
         return folder
 
     @property
@@ -175,13 +181,27 @@ class RunFolder:
 
     def _replace(self, name: str, value: msgspec.Struct) -> None:
         temporary = self.path / f".{name}.{os.getpid()}"
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-        temporary.replace(self.path / name)
+        with self._writing(name):
+            try:
+                temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+                temporary.replace(self.path / name)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def _append(self, name: str, lines: list[Any]) -> None:
         if lines:
-            with (self.path / name).open("ab") as file:
+            with self._writing(name), (self.path / name).open("ab") as file:
                 file.write(msgspec.json.Encoder().encode_lines(lines))
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"cannot write {self.path / name}: {error.strerror}; what was measured until then is kept, "
+                "make room or choose another folder with --out"
+            ) from error
 
     def _read(self, name: str, type_: type[T]) -> T:
         path = self.path / name

@@ -167,10 +167,18 @@ class _ActiveRun:
             if self.measuring.ready():
                 session.drain(self.scenario.outstanding)
         finally:
-            ledgers = self.scenario.finish()
-            record = session.finish(ledgers, cut_short=cut_short)
-            self.environment.process_exit_code = EXIT_INVALID if record.reasons else EXIT_FINE
-            _tell(session, record, ledgers)
+            self.environment.process_exit_code = self._write(cut_short=cut_short)
+
+    def _write(self, *, cut_short: bool) -> int:
+        """Writes what was measured; the exit code."""
+        ledgers = self.scenario.finish()
+        try:
+            record = self.session.finish(ledgers, cut_short=cut_short)
+        except ChatbenchError as error:
+            sys.stderr.write(f"chatbench: {error}\n")
+            return EXIT_INVALID
+        _tell(self.session, record, ledgers)
+        return EXIT_INVALID if record.reasons else EXIT_FINE
 
 
 ACTIVE: dict[Environment, _ActiveRun] = {}

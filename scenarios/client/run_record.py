@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest
 from scenarios.provenance import new_manifest, utc_now
 from scenarios.run_folder import HistogramLine, LedgerTotals, RunFolder, ScenarioRecord
@@ -29,21 +28,13 @@ class RunRecord:
         dataset: DatasetManifest | None,
         options: dict[str, Any],
     ) -> None:
-        try:
-            self.folder = RunFolder(folder) if folder is not None else RunFolder.create(RUNS_FOLDER, scenario)
-            self._is_owner = not (self.folder.path / "run.json").exists()
-            if self._is_owner:
-                self.folder.write_manifest(
-                    new_manifest(
-                        run_id=self.folder.path.name, title=scenario, seed=seed, options=options, dataset=dataset
-                    )
-                )
-            self._manifest = self.folder.read_manifest()
-        except OSError as error:
-            raise InputError(
-                f"cannot write the run folder {folder or RUNS_FOLDER}: {error.strerror}; free it or name another one "
-                "with --run-folder"
-            ) from error
+        self.folder = RunFolder(folder) if folder is not None else RunFolder.create(RUNS_FOLDER, scenario)
+        self._is_owner = not (self.folder.path / "run.json").exists()
+        if self._is_owner:
+            self.folder.write_manifest(
+                new_manifest(run_id=self.folder.path.name, title=scenario, seed=seed, options=options, dataset=dataset)
+            )
+        self._manifest = self.folder.read_manifest()
         self._scenario = scenario
         self._options = options
         self._record: ScenarioRecord | None = None

@@ -278,8 +278,8 @@ class RunSession:
                 gevent.sleep(0.001)
             try:
                 self.record.append(lines)
-            except OSError as error:
-                self.give_up(f"cannot write {self.record.folder.path}: {error.strerror}")
+            except InputError as error:
+                self.give_up(str(error))
                 return
             if self.options.progress:
                 self._report_progress()

@@ -1,12 +1,16 @@
 """The command line: exit codes, one sentence for bad input, one JSON document for programs."""
 
 import json
+import resource
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from fixtures.postgres import EmbeddedPostgres
+from scenarios.run_folder import RunFolder
 
 Chatbench = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -99,3 +103,43 @@ def test_seed_prints_one_document(chatbench: Chatbench, empty_url: str, tmp_path
     document = json.loads(result.stdout)
     assert document["rows"]["chat_messages"] == 2000
     assert len(document["sha256"]) == 64
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 100 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_and_what_was_measured_is_kept(
+    chatbench: Chatbench, postgres: EmbeddedPostgres, small_disk: Path, tmp_path: Path
+) -> None:
+    """A run whose folder fills up ends with one sentence; the lines written until then can be read."""
+    url = postgres.url("postgres")
+    result = chatbench(
+        *("run", "fanout", "--size", "tiny", "--seconds", 12, "--database-url", url, "--out", small_disk / "out"),
+        folder=tmp_path,
+    )
+    assert "No space left on device" in complaint(result)
+    assert result.returncode == 2
+    (run_folder,) = small_disk.glob("out/runs/*")
+    assert sum(line.count for line in RunFolder(run_folder).read_histograms() if line.metric == "delivery_us") > 0
+
+
+def test_too_few_file_descriptors_for_the_users_are_told(
+    chatbench: Chatbench, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """The sentence says how many are needed and how many there are; nothing is left behind."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    users = hard + 1
+    url = postgres.url("postgres")
+    result = chatbench(*("run", "fanout", "--size", "tiny", "--users", users, "--database-url", url), folder=tmp_path)
+    assert f"{users} users need" in complaint(result)
+    assert result.returncode == 2
+    assert not list(tmp_path.glob("out/runs/*"))
