@@ -1,6 +1,7 @@
 """Running the command line as a person does: in an empty folder, without this machine's settings."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,3 +43,11 @@ def chatbench() -> Chatbench:
         return subprocess.CompletedProcess(process.args, process.returncode, output, complaints)
 
     return run
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port

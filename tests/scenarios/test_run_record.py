@@ -66,5 +66,5 @@ def test_a_folder_of_someone_else_is_added_to(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """One sentence, before anything is measured."""
-    with pytest.raises(InputError, match="cannot write .*run.json"):
+    with pytest.raises(InputError, match=r"cannot write .*run\.json"):
         RunRecord(tmp_path / "gone", "fanout", 1, None, {})
