@@ -32,6 +32,7 @@ app = typer.Typer(
 # Typer brings a private copy of click; what it complains of usage with is the public BadParameter's base.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
+INTERRUPTED = 130  # what Typer makes of a KeyboardInterrupt
 DEFAULT_OUT = Path("out")
 DEFAULT_STRATEGY = "roadmap_membership"
 DEFAULT_LOGIN_KEY = "chatbench"  # the reference server takes it on loopback only
@@ -67,8 +68,9 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run load scenarios and the query laboratory, then write the report."""
-    from scenarios import runner
-    from scenarios.queries.laboratory import LaboratoryOptions
+    with whole_imports():
+        from scenarios import runner
+        from scenarios.queries.laboratory import LaboratoryOptions
 
     if list_only:
         show_listing(runner.listing(), as_json=as_json)
@@ -99,7 +101,7 @@ def indexes(
         "none,roadmap"
     ),
     statements: Annotated[str | None, typer.Option(help="Statements to compare, comma between. [all]")] = None,
-    blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 5,
+    blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
     size: Size = "small",
     seed: Seed = 1,
     database_url: DatabaseUrl = None,
@@ -108,10 +110,11 @@ def indexes(
     as_json: Json = False,
 ) -> None:
     """Compare index strategies on the statements that the server executes."""
-    from scenarios import runner
-    from scenarios.queries.laboratory import LaboratoryOptions
-    from scenarios.queries.listing import listing
-    from scenarios.queries.verdict_table import document, read_result, verdict_table
+    with whole_imports():
+        from scenarios import runner
+        from scenarios.queries.laboratory import LaboratoryOptions
+        from scenarios.queries.listing import listing
+        from scenarios.queries.verdict_table import document, read_result, verdict_table
 
     if list_only:
         named = [
@@ -165,9 +168,10 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Run the reference chat server until Ctrl-C; the embedded PostgreSQL is seeded when it is empty."""
-    from reference_server.home import home_database, seeded
-    from reference_server.server import run as run_server
-    from reference_server.settings import Settings
+    with whole_imports():
+        from reference_server.home import home_database, seeded
+        from reference_server.server import run as run_server
+        from reference_server.settings import Settings
 
     with home_database(out, database_url) as url:
         if database_url is None:
@@ -190,8 +194,9 @@ def seed(
     as_json: Json = False,
 ) -> None:
     """Put a population into a database; one that chatbench filled before is filled anew."""
-    from reference_server.home import home_database
-    from reference_server.seed import seed as fill
+    with whole_imports():
+        from reference_server.home import home_database
+        from reference_server.seed import seed as fill
 
     with home_database(out, database_url) as url, progress_bar() as progress:
         manifest = asyncio.run(fill(url, size, random_seed, strategy, force=force, progress=progress))
@@ -202,7 +207,8 @@ def seed(
 @app.command()
 def doctor(database_url: DatabaseUrl = None, out: Out = DEFAULT_OUT, as_json: Json = False) -> None:
     """Say what this machine can measure, and what would help."""
-    from scenarios.doctor import examine
+    with whole_imports():
+        from scenarios.doctor import examine
 
     findings = [asdict(finding) for finding in examine(out, database_url)]
     show_listing(findings, as_json=as_json)
@@ -215,9 +221,10 @@ def doctor(database_url: DatabaseUrl = None, out: Out = DEFAULT_OUT, as_json: Js
 
 def show_report(run_folder: Path, *, as_json: bool, **more: Any) -> None:
     """Renders the report and says where it is; RunInvalidError when the run must not be believed."""
-    from reports.report import render
-    from reports.summary import summary_document
-    from reports.terminal import terminal_text
+    with whole_imports():
+        from reports.report import render
+        from reports.summary import summary_document
+        from reports.terminal import terminal_text
 
     rendered = render(run_folder)
     if as_json:
@@ -284,6 +291,17 @@ def progress_bar() -> Iterator[Callable[[str, float], None]]:
         yield lambda step, share: bars.update(task, description=step, completed=share)
 
 
+@contextmanager
+def whole_imports() -> Iterator[None]:
+    """Keeps Ctrl-C waiting while a stage is imported: half-initialised C extensions answer it with odd errors."""
+    ending = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
+
+
 def named_value(text: str) -> tuple[str, str]:
     """("--rate", "5") of "rate=5"."""
     name, separator, value = text.partition("=")
@@ -309,16 +327,13 @@ def main() -> None:
 def exit_code_of(command: Callable[..., Any]) -> int:
     """The exit code of a command; what went wrong is said in one sentence on standard error."""
     try:
-        return int(command(standalone_mode=False) or 0)
+        code = int(command(standalone_mode=False) or 0)
     except ChatbenchError as error:
         complain(str(error))
         return error.exit_code
     except UsageError as error:
         error.show()  # type: ignore[attr-defined]
         return 2
-    except (KeyboardInterrupt, typer.Abort):
-        complain("stopped before anything was measured")
-        return 3
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE):
             raise
@@ -326,6 +341,10 @@ def exit_code_of(command: Callable[..., Any]) -> int:
             f"{error.strerror}: {error.filename or 'while writing'}; make room, or choose another folder with --out"
         )
         return 2
+    if code == INTERRUPTED:
+        complain("stopped early; nothing was measured")
+        return RunInvalidError.exit_code
+    return code
 
 
 def complain(sentence: str) -> None:

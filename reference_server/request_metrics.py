@@ -14,7 +14,7 @@ def request_metrics(metrics: Metrics) -> Callable[[ASGIApp], ASGIApp]:
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def timed(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] is not ScopeType.HTTP:
+            if scope["type"] != ScopeType.HTTP:
                 await app(scope, receive, send)
                 return
             began = time.perf_counter()

@@ -53,6 +53,8 @@ async def serve(settings: Settings, on_ready: OnReady) -> None:
                     create_app(services, gateway_url),
                     log_level="warning",
                     access_log=False,
+                    proxy_headers=False,  # clients connect directly
+                    ws="none",  # the gateway has a port of its own
                     server_header=False,
                     timeout_graceful_shutdown=int(settings.shutdown_seconds),
                 )

@@ -203,7 +203,8 @@ def _reading(summary: FanoutSummary) -> str:
         return f"{sentence}; only one group size was measured."
     smallest = reached[0].group_size
     if summary.growth is None:
-        return f"{sentence}; too few messages to compare that with groups of {smallest}."
+        p50 = format_number(reached[0].recipients["last"].ms_p50)
+        return f"{sentence}; in groups of {smallest} within {p50} ms, from too few messages to be sure of a difference."
     growth = summary.growth
     return (
         f"{sentence}; from {smallest} to {largest.group_size} members "

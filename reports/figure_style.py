@@ -188,10 +188,15 @@ def headroom(axes: Axes, factor: float = 1.2) -> None:
 
 def category_axis(axes: Axes, labels: Sequence[str], title: str) -> None:
     """One place per label along the x axis, evenly spaced."""
-    axes.set_xticks(range(len(labels)), [label if len(label) <= 12 else f"{label[:11]}…" for label in labels])
+    axes.set_xticks(range(len(labels)), [shortened(label) for label in labels])
     axes.set_xlim(-0.35, len(labels) - 0.65)
     axes.grid(visible=False, axis="x")
     axes.set_xlabel(title)
+
+
+def shortened(label: str, characters: int = 12) -> str:
+    """The label, cut where it would leave no room for the drawing."""
+    return label if len(label) <= characters else f"{label[: characters - 1]}…"
 
 
 def tick_text(value: float) -> str:

@@ -20,6 +20,7 @@ from reports.figure_style import (
     category_axis,
     headroom,
     shared_legend,
+    shortened,
     value_axis,
 )
 from reports.health import HealthSummary, Span
@@ -88,7 +89,7 @@ def _pagination(summary: PaginationSummary) -> Drawing:
             places = [depths.index(page.depth) for page in pages]
             _lines(axes, places, _percentile_lines([page.latency for page in pages]))
             category_axis(axes, depths, "page, counted from the newest")
-            axes.set_title(f"{weight} conversations")
+            axes.set_title(f"{shortened(weight)} conversations")
             axes.set_ylabel("latency (ms)")
         every = [page.latency.percentile(percent) for page in summary.pages for percent in PERCENTS]
         for axes in panels:
@@ -152,7 +153,7 @@ def _bytes(summary: FanoutSummary) -> Drawing:
                 va="center",
                 color=INK,
             )
-        axes.set_yticks(places, [group.group_size for group in groups])
+        axes.set_yticks(places, [shortened(group.group_size) for group in groups])
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlim(0, max(wire) * (1.3 if _is_narrow(axes) else 1.12) or 1)
@@ -234,7 +235,7 @@ def _strategies(summary: StrategiesSummary) -> Drawing:
                 [cell.buffers for _, cell in found],
                 [place for place, _ in found],
                 linestyle="none",
-                label=strategy,
+                label=shortened(strategy, 30),
                 **style,
             )
             timed = [(place, cell.latency_ms) for place, cell in found if cell.latency_ms]
@@ -252,7 +253,9 @@ def _strategies(summary: StrategiesSummary) -> Drawing:
         latency.set_title("latency, median of block medians")
         latency.set_xlabel("latency (ms), with interval")
         for axes in panels:
-            _name_rows(axes, [f"{statement} · {parameter_class}" for (statement, parameter_class), _ in rows])
+            _name_rows(
+                axes, [shortened(f"{statement} · {parameter_class}", 44) for (statement, parameter_class), _ in rows]
+            )
         shared_legend(panels, 1 if _is_narrow(buffers) else min(len(names), 4))
 
     return Drawing(strategies.NAME, 2, draw, panel_inches=0.9 + 0.58 * len(rows))

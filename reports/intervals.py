@@ -77,13 +77,13 @@ def judge(interval: Interval, factor: float = FLAT_FACTOR) -> Judgement:
 
 
 def compare_blocks(base: Mapping[int, Distribution], other: Mapping[int, Distribution]) -> Ratio | None:
-    """`other ÷ base` at the highest of p99, p95 and p50 that the blocks can support; None when none can."""
+    """`other ÷ base` at the highest of p99, p95 and p50 that enough blocks can support; None when none can."""
     for percent in sorted(PERCENTS, reverse=True):
         needed = values_needed(percent)
         ratios = _ratios(base, other, percent, needed)
         if ratios:
             interval = median_interval(ratios)
-            if interval.sound or percent == 50:
+            if interval.sound:
                 return Ratio(percent, interval, judge(interval))
     return None
 

@@ -20,7 +20,7 @@ METRICS_OVER_TIME = frozenset(
     {"start_delay_us", "generator_loop_lag_us", "generator_cpu_permille", "server_cpu_permille"}
 )
 
-_PENDING_PARTS = 256  # decoded lines a group keeps before it merges them: bounds memory
+_PENDING_PARTS = 32  # decoded lines a group keeps before it merges them: bounds memory
 
 Labels = tuple[tuple[str, str], ...]  # sorted pairs, "scenario" included
 K = TypeVar("K", bound=Hashable)

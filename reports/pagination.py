@@ -39,7 +39,9 @@ class Growth:
     weight: str
     first: str
     deepest: str
-    ratio: Ratio | None  # None when no block holds enough of both
+    ratio: Ratio | None  # None when too few blocks hold enough of both
+    first_ms_p50: float | None  # over the whole run
+    deepest_ms_p50: float | None
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,12 @@ def summarise_pagination(measurements: Measurements) -> PaginationSummary:
     )
     growths = []
     for weight in dict.fromkeys(page.weight for page in pages):
-        depths = [page.depth for page in pages if page.weight == weight]
-        if len(depths) > 1:
-            first, deepest = by_block(groups[weight, depths[0]]), by_block(groups[weight, depths[-1]])
-            growths.append(Growth(weight, depths[0], depths[-1], compare_blocks(first, deepest)))
+        found = [page for page in pages if page.weight == weight]
+        if len(found) > 1:
+            first, deepest = found[0], found[-1]
+            ratio = compare_blocks(by_block(groups[weight, first.depth]), by_block(groups[weight, deepest.depth]))
+            p50s = (first.latency.ms_p50, deepest.latency.ms_p50)
+            growths.append(Growth(weight, first.depth, deepest.depth, ratio, *p50s))
     shallowest = min((page.depth for page in pages), key=label_order, default=None)
     first_series = [one for (_, depth), series in groups.items() if depth == shallowest for one in series]
     others = measurements.group(NAME, "request_us", "request")
@@ -142,7 +146,9 @@ def _growth_text(growth: Growth) -> str:
     where = f"in {growth.weight} conversations"
     if growth.ratio is None:
         return (
-            f"{where} too few pages were fetched to compare {page_name(growth.deepest)} with {page_name(growth.first)}"
+            f"{where} too few pages were fetched to tell whether depth costs: the p50 of {page_name(growth.deepest)} "
+            f"is {format_number(growth.deepest_ms_p50)} ms and that of {page_name(growth.first)} "
+            f"{format_number(growth.first_ms_p50)} ms"
         )
     return (
         f"{where} {growth_text(f'the p{growth.ratio.percent}', growth.ratio.judgement)} with depth: "

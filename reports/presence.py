@@ -130,7 +130,12 @@ def _reading(summary: PresenceSummary) -> str:
             f"{growth_text(f'the p{growth.percent}', growth.judgement)}: {ratio_text(growth)}"
         )
     elif len(converged) > 1:
-        sentence += f"; too few changes to compare that with {converged[0].watchers} watchers"
+        fewest = converged[0]
+        sentence += (
+            f"; the p50 is {format_number(most.convergence.ms_p50)} ms, and "
+            f"{format_number(fewest.convergence.ms_p50)} ms with {fewest.watchers} of them, from too few changes to be "
+            "sure of a difference"
+        )
     return f"{sentence}; {_amplification_text(most)}."
 
 

@@ -30,10 +30,7 @@ def missing(name: str, title: str, question: str, reason: str) -> Section:
 
 
 def interval_text(interval: Interval) -> str:
-    """`99 % interval 0.98–1.12`, by its own coverage; from a few blocks, only their number."""
-    if not interval.sound:
-        blocks = f"{interval.blocks} blocks" if interval.blocks > 1 else "one block"
-        return f"{blocks}, too few to be sure"
+    """`99 % interval 0.98–1.12`, by its own coverage."""
     return f"{whole_percent(interval.coverage)} % interval {format_number(interval.low)}–{format_number(interval.high)}"
 
 

@@ -17,10 +17,11 @@ QUESTION = "Which indexes pay, on which statement, and what do they cost?"
 
 BASELINE = "none"  # the strategy that others are compared with, when the run has it
 
-# What the judgement of a latency ratio allows to say; with _SAME_LATENCY nothing is "flat".
+# What the judgement of a latency ratio allows to say; with _SAME_LATENCY it is flat when all blocks agree on 1.
 LATENCY_WORDS: dict[Judgement, str] = {
     "lower": "faster",
     "higher": "slower",
+    "flat": "the same",
     "unsure": "indistinguishable",
 }
 
@@ -232,7 +233,8 @@ def latency_word(cell: StrategyCell) -> str:
 def _reading(summary: StrategiesSummary) -> str:
     if len(summary.strategies) == 1:
         cells = len(summary.cells)
-        return f"Only “{summary.baseline}” ran, on {cells} pairs of statement and class: there is nothing to compare."
+        pairs = "one pair" if cells == 1 else f"{cells} pairs"
+        return f"Only “{summary.baseline}” ran, on {pairs} of statement and class: there is nothing to compare."
     told = "; ".join(_strategy_reading(summary, strategy) for strategy in summary.strategies[1:])
     return f"Compared with “{summary.baseline}”, {told}."
 

@@ -202,6 +202,8 @@ class Ledger:
     def exception(self, stream: Stream, seq: int, arrival_ns: int) -> bool:
         """Notes a delivery that was not the next in order; whether it is a member's first copy."""
         conversation = stream.conversation
+        if self.superseding and seq <= stream.after:
+            return False  # under way when the state was asked for, which told as much
         if not stream.after < seq <= stream.until:
             conversation.leaked += 1
             return False

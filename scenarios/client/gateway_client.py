@@ -77,6 +77,8 @@ class GatewayClient:
         self.on_message: EventHandler = _ignore
         self.on_presence: EventHandler = _ignore
         self.on_presence_updated: Callable[[PresenceUpdated], None] = lambda _event: None
+        # Called at once, not when whoever asked wakes up: the next event may be in the same segment.
+        self.on_presence_state: Callable[[PresenceState], None] = lambda _event: None
         self.on_close: Callable[[int, str], None] = lambda _code, _reason: None
         self.last_seq: dict[Any, int] = {}  # conversation's wire id → highest seq received
         self.ready: Ready | None = None
@@ -185,6 +187,8 @@ class GatewayClient:
             return
         if isinstance(event, PresenceUpdated):
             self.on_presence_updated(event)
+        elif isinstance(event, PresenceState):
+            self.on_presence_state(event)
         elif isinstance(event, ErrorEvent):
             self.errors.append(event)
         elif isinstance(event, ResumeGap):

@@ -16,7 +16,7 @@ from uuid import UUID
 import gevent
 
 from fixtures.errors import InputError
-from reference_server.frames import SUBPROTOCOLS, PresenceStatus, PresenceUpdated
+from reference_server.frames import SUBPROTOCOLS, PresenceState, PresenceStatus, PresenceUpdated
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
@@ -118,6 +118,7 @@ class Presence(LoadScenario):
                 recipient.observe(event.u, event.v, arrival_ns, observed_ns, wire_bytes)
 
             client.on_presence = on_presence
+            client.on_presence_state = lambda state: self._join(recipient, state)
         else:
             client.on_presence_updated = lambda event: self._confirmed(user.number, event)
         client.on_close = self._connection_ended
@@ -219,13 +220,15 @@ class Presence(LoadScenario):
         self.session.connect(client, user.user_id, lambda: self._watch(client, user.number))
 
     def _watch(self, client: GatewayClient, number: int) -> None:
-        """Subscribes a watcher to its users, and opens the books at their present versions."""
-        targets = {self.session.user_id(watched): self._key(watched) for watched in self.watched.get(number, [])}
-        if not targets:
-            return
-        recipient = self.recipients[number]
-        for one in client.subscribe_presence(targets).users:
-            key = targets[one.user_id]
+        """Subscribes a watcher to its users."""
+        targets = [self.session.user_id(watched) for watched in self.watched.get(number, [])]
+        if targets:
+            client.subscribe_presence(targets)
+
+    def _join(self, recipient: Recipient, state: PresenceState) -> None:
+        """Opens a watcher's books at the versions that it is told first."""
+        for one in state.users:
+            key = self._wire_key(one.user_id)
             if key not in recipient.streams:
                 recipient.join(self.ledger.conversations[key], one.version)
 
@@ -234,8 +237,10 @@ class Presence(LoadScenario):
             self.session.connection_ended(code, reason)
 
     def _key(self, number: int) -> str | bytes:
-        id_: UUID = self.session.user_id(number)
-        return str(id_) if self.subprotocol.endswith("json") else id_.bytes
+        return self._wire_key(self.session.user_id(number))
+
+    def _wire_key(self, user_id: UUID) -> str | bytes:
+        return str(user_id) if self.subprotocol.endswith("json") else user_id.bytes
 
 
 class PresenceUser(ChatUser):

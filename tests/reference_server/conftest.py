@@ -4,15 +4,17 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -26,6 +28,7 @@ from fixtures.identifiers import user_id
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.templates import cloned_database
 from reference_server.frames import CODECS, Authenticate, Command, Event, Ready, Subscribed, SubscribeMessages
+from reference_server.seed import ensure_template
 
 SEED = 1
 WAIT_SECONDS = 20  # for anything that is expected; reached only by what fails
@@ -123,6 +126,7 @@ class ChatServer:
         self.record = json.loads(line)
         self.http = httpx.Client(base_url=self.record["http_url"], timeout=WAIT_SECONDS, trust_env=False)
         self._connections = ExitStack()
+        self._sockets: list[socket.socket] = []
 
     @property
     def log(self) -> str:
@@ -146,9 +150,19 @@ class ChatServer:
     def connect(self, subprotocol: str = "chat.v1.json", **options: Any) -> ClientConnection:
         """A gateway connection on which nothing has been said."""
         options = {"compression": None, "proxy": None, "ping_interval": None, "close_timeout": 1, **options}
-        return self._connections.enter_context(
+        websocket: ClientConnection = self._connections.enter_context(
             connect(self.record["gateway_url"], subprotocols=[Subprotocol(subprotocol)], **options)
         )
+        self._sockets.append(websocket.socket)
+        return websocket
+
+    def connect_narrow(self, user: User) -> GatewayClient:
+        """A connection whose own buffers are small, so that not reading is soon noticed by the server."""
+        address = urlsplit(self.record["gateway_url"])
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.connect((address.hostname, address.port))
+        return user.connect(sock=narrow)
 
     def metric(self, name: str, **labels: str) -> float:
         """One counter or gauge, by its name and labels; 0 when it has not been touched."""
@@ -178,6 +192,9 @@ class ChatServer:
         """Ends the process and every connection to it."""
         if self.process.poll() is None:
             self.process.terminate()
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)  # goodbyes would wait behind what nobody read
         self._connections.close()
         self.http.close()
         try:
@@ -197,6 +214,17 @@ def database(postgres: EmbeddedPostgres, tiny_template: str) -> Iterator[str]:
     """The administrator's URL of a seeded database that the servers below share; tests make their own conversations."""
     with asyncio.Runner() as runner:
         context = cloned_database(postgres.url("postgres"), tiny_template, prefix=f"chatbench_test_{os.getpid()}_")
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def small_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """The administrator's URL of a database with the data set `small`, for benchmarks."""
+    with asyncio.Runner() as runner:
+        cluster_url = postgres.url("postgres")
+        template = runner.run(ensure_template(cluster_url, "small", SEED))
+        context = cloned_database(cluster_url, template, prefix=f"chatbench_test_{os.getpid()}_")
         yield runner.run(context.__aenter__())
         runner.run(context.__aexit__(None, None, None))
 

@@ -1,4 +1,6 @@
+import base64
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -24,7 +26,7 @@ CURSORS = st.one_of(
 
 
 @given(CURSORS)
-def test_cursors_round_trip(cursor: MessageCursor | ConversationCursor | MembershipCursor) -> None:
+def test_cursors_round_trip(cursor: Any) -> None:
     """A cursor comes back exactly, to the microsecond, from a word that needs no quoting in a URL."""
     word = encode_cursor(cursor)
     assert decode_cursor(word, type(cursor)) == cursor
@@ -61,8 +63,6 @@ def test_a_seq_beyond_the_column_is_refused(seq: int) -> None:
 )
 def test_a_moment_that_is_none_in_utc_is_refused(moment: datetime) -> None:
     """A forged moment without a time zone, or before or after all that can be told, is refused here."""
-    import base64  # noqa: PLC0415 - forging only
-
     word = base64.urlsafe_b64encode(msgspec.msgpack.encode(["c", moment.isoformat(), UUID(int=1).bytes])).decode()
     with pytest.raises(RefusedError, match="is no cursor of this list"):
         decode_cursor(word.rstrip("="), ConversationCursor)

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 walks = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def pages(user: Any, path: str, items: str, cursor: str, sizes: Any, between: Any = None) -> list[list[Any]]:
+def pages(  # noqa: PLR0917 - what one page walk is made of
+    user: Any, path: str, items: str, cursor: str, sizes: Any, between: Any = None
+) -> list[list[Any]]:
     """Every page of a list, with sizes taken in turn; `between` runs after each page."""
     found: list[list[Any]] = []
     following: dict[str, str] = {}
@@ -39,7 +41,7 @@ def members(server: Any) -> list[Any]:
     sent_meanwhile=st.lists(st.integers(0, 3), min_size=1, max_size=4),
     tied=st.booleans(),
 )
-def test_every_message_comes_exactly_once(
+def test_every_message_comes_exactly_once(  # noqa: PLR0917 - all passed by name
     server: Any,
     members: list[Any],
     administrator_sql: Any,
@@ -68,7 +70,9 @@ def test_every_message_comes_exactly_once(
     assert [message["content"] for message in messages] == [str(number) for number in reversed(range(count))]
 
 
-@pytest.mark.parametrize(("count", "limit", "page_sizes"), [(6, 3, [3, 3]), (6, 6, [6]), (7, 3, [3, 3, 1]), (0, 3, [0])])
+@pytest.mark.parametrize(
+    ("count", "limit", "page_sizes"), [(6, 3, [3, 3]), (6, 6, [6]), (7, 3, [3, 3, 1]), (0, 3, [0])]
+)
 def test_the_last_page_knows_that_it_is_the_last(
     server: Any, members: list[Any], count: int, limit: int, page_sizes: list[int]
 ) -> None:
@@ -81,10 +85,11 @@ def test_the_last_page_knows_that_it_is_the_last(
 
 
 @pytest.mark.parametrize(
-    ("path", "items", "key"), [("/conversations", "conversations", "id"), ("/memberships", "memberships", "conversation_id")]
+    ("path", "items", "key"),
+    [("/conversations", "conversations", "id"), ("/memberships", "memberships", "conversation_id")],
 )
 @pytest.mark.parametrize("tied", [False, True])
-def test_every_conversation_comes_exactly_once(
+def test_every_conversation_comes_exactly_once(  # noqa: PLR0917 - all passed by name
     server: Any, administrator_sql: Any, path: str, items: str, key: str, tied: bool
 ) -> None:
     """Lists of conversations too, at several page sizes and also when they tie."""

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field
+from itertools import pairwise
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -25,7 +26,7 @@ class Model:
         """Notes a change, if this moment brings one."""
         present = [status for status, heard in self.devices.values() if now < heard + EXPIRY]
         present += [status for status, until in self.lingering if now < until]
-        merged = max(present, key=RANK.__getitem__, default="offline")
+        merged: PresenceStatus = max(present, key=RANK.__getitem__, default="offline")
         if merged != self.history[-1][1]:
             self.history.append((now, merged))
 
@@ -73,7 +74,9 @@ def test_presence_follows_the_model(script: list[tuple[int, str, int, UUID]]) ->
     assert presence.next_due() is None
 
 
-def apply(presence: Presence, model: Model, action: str, device: int, user: UUID, now: int) -> None:
+def apply(  # noqa: PLR0917 - one step of a script
+    presence: Presence, model: Model, action: str, device: int, user: UUID, now: int
+) -> None:
     known = device in model.devices
     if action == "connect" and not known:
         version = presence.connect(user, device, now)
@@ -92,9 +95,9 @@ def apply(presence: Presence, model: Model, action: str, device: int, user: UUID
         model.devices[device] = (model.devices[device][0], now)
         model.settle(now)
     elif action in RANK and known:
-        status: PresenceStatus = action  # type: ignore[assignment]
-        version = presence.update(user, device, status, now)
-        model.devices[device] = (status, now)
+        chosen = next(name for name in RANK if name == action)
+        version = presence.update(user, device, chosen, now)
+        model.devices[device] = (chosen, now)
         model.settle(now)
         assert version == len(model.history) - 1
 
@@ -107,7 +110,7 @@ def check_states(presence: Presence, models: dict[UUID, Model]) -> None:
 
 def check_told(model: Model, told: list[tuple[float, PresenceEvent]]) -> None:
     """Versions rise, events are true, no two come within the coalescing time, none is late, the last is told."""
-    for (before, first), (after, second) in zip(told, told[1:], strict=False):
+    for (before, first), (after, second) in pairwise(told):
         assert second.version > first.version
         assert after >= before + COALESCING
     for _, event in told:

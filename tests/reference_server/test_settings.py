@@ -8,7 +8,7 @@ URL = "postgresql://someone:sesame@127.0.0.1:5432/chat"
 
 def test_a_server_open_to_others_needs_a_key_of_its_own() -> None:
     """The default login key is for this machine only."""
-    with pytest.raises(InputError, match="0.0.0.0.*--login-key"):
+    with pytest.raises(InputError, match=r"0\.0\.0\.0.*--login-key"):
         Settings(database_url=URL, host="0.0.0.0")  # noqa: S104 - the case
     assert not Settings(database_url=URL, host="0.0.0.0", login_key="a key").is_loopback  # noqa: S104 - the same
 

@@ -1,6 +1,7 @@
 """Run folders with known truth, and one that looks like a real tour."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from fixtures.manifest import DatasetManifest
-from reports.report import Report, render
+from reports.report import Report, render, summarise
+from reports.summary import RunSummary
 from scenarios import histograms
 from scenarios.run_folder import (
     HistogramLine,
@@ -46,9 +48,10 @@ def manifest(scenarios: Iterable[ScenarioRecord] = (), **changes: object) -> Run
     return RunManifest(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def record(name: str, started_second: int, seconds: float = 16, **counts: int) -> ScenarioRecord:
+def record(name: str, started_second: int, seconds: float = 16, **fields: object) -> ScenarioRecord:
     """A scenario that ran as intended."""
-    return ScenarioRecord(name=name, options={}, started_second=started_second, seconds=seconds, **counts)  # type: ignore[arg-type]
+    values: dict[str, object] = {"options": {}, **fields}
+    return ScenarioRecord(name=name, started_second=started_second, seconds=seconds, **values)  # type: ignore[arg-type]
 
 
 def line(second: int, metric: str, values: Iterable[int], worker: str = "1", **labels: str) -> HistogramLine:
@@ -99,24 +102,26 @@ def ledger(scenario: str, labels: Mapping[str, str], expected: int, **faults: in
 @pytest.fixture
 def build_run(tmp_path: Path) -> RunBuilder:
     """A function that writes a run folder of given parts."""
+    return partial(write_run, tmp_path / "run")
 
-    def build(
-        run: RunManifest | None = None,
-        lines: Iterable[HistogramLine] = (),
-        ledgers: Iterable[LedgerTotals] = (),
-        queries: Iterable[QueryLine] = (),
-    ) -> RunFolder:
-        folder = RunFolder(tmp_path / "run")
-        folder.path.mkdir()
-        folder.write_manifest(run or manifest())
-        folder.append_histograms(list(lines))
-        folder.append_queries(list(queries))
-        found = list(ledgers)
-        if found:
-            folder.write_ledger(LedgerFile(ledgers=found))
-        return folder
 
-    return build
+def write_run(
+    path: Path,
+    run: RunManifest | None = None,
+    lines: Iterable[HistogramLine] = (),
+    ledgers: Iterable[LedgerTotals] = (),
+    queries: Iterable[QueryLine] = (),
+) -> RunFolder:
+    """A run folder of given parts."""
+    folder = RunFolder(path)
+    folder.path.mkdir()
+    folder.write_manifest(run or manifest())
+    folder.append_histograms(list(lines))
+    folder.append_queries(list(queries))
+    found = list(ledgers)
+    if found:
+        folder.write_ledger(LedgerFile(ledgers=found))
+    return folder
 
 
 def known_lines() -> list[HistogramLine]:
@@ -217,21 +222,17 @@ def known_run(build_run: RunBuilder) -> RunFolder:
     return build_run(known_manifest(), known_lines(), known_ledgers(), known_queries())
 
 
+@pytest.fixture
+def empty_summary(build_run: RunBuilder) -> RunSummary:
+    """The summary of a run that measured nothing."""
+    return summarise(build_run().path)
+
+
 @pytest.fixture(scope="session")
 def parts() -> SimpleNamespace:
     """The functions that make the parts of a run folder."""
-    return SimpleNamespace(
-        manifest=manifest,
-        record=record,
-        line=line,
-        query=query,
-        ledger=ledger,
-        known_lines=known_lines,
-        known_queries=known_queries,
-        known_ledgers=known_ledgers,
-        known_manifest=known_manifest,
-        write_tour=write_tour,
-    )
+    makers = (manifest, record, line, query, ledger, known_lines, known_queries, known_manifest, write_run)
+    return SimpleNamespace(**{maker.__name__: maker for maker in makers})
 
 
 @pytest.fixture(scope="session")
@@ -246,38 +247,15 @@ def write_tour(path: Path, seed: int = 5, seconds: int = 20) -> RunFolder:
     folder = RunFolder(path)
     folder.path.mkdir(parents=True)
     starts = {"pagination": 2, "fanout": 4 + seconds, "presence": 6 + 2 * seconds}
-    folder.write_manifest(
-        manifest(
-            [
-                ScenarioRecord(
-                    name="pagination",
-                    options={"users": 40, "rate": 120.0},
-                    started_second=2,
-                    seconds=seconds,
-                    started=2400,
-                    late=3,
-                ),
-                ScenarioRecord(
-                    name="fanout",
-                    options={"group_sizes": [5, 20, 100, 500]},
-                    started_second=4 + seconds,
-                    seconds=seconds,
-                    started=1600,
-                    late=9,
-                    failed=2,
-                    warnings=["generator cpu_share_percent is 84.1, over 80 % of one core: lower the rate"],
-                ),
-                ScenarioRecord(
-                    name="presence",
-                    options={"watchers": [10, 50]},
-                    started_second=6 + 2 * seconds,
-                    seconds=seconds,
-                    started=900,
-                ),
-                ScenarioRecord(name="queries", options={"blocks": 8}, started_second=8 + 3 * seconds, seconds=30),
-            ],
-        )
-    )
+    warning = "generator cpu_share_percent is 84.1, over 80 % of one core: lower the rate"
+    fanout = {"options": {"group_sizes": [5, 20, 100, 500]}, "failed": 2, "warnings": [warning]}
+    records = [
+        record("pagination", 2, seconds, started=2400, late=3, options={"users": 40, "rate": 120.0}),
+        record("fanout", 4 + seconds, seconds, started=1600, late=9, **fanout),
+        record("presence", 6 + 2 * seconds, seconds, started=900, options={"watchers": [10, 50]}),
+        record("queries", 8 + 3 * seconds, 30, options={"blocks": 8}),
+    ]
+    folder.write_manifest(manifest(records))
     for name, start in starts.items():
         for second in range(start, start + seconds):
             folder.append_histograms(_SECONDS[name](random, second) + _own_health(random, second, name))

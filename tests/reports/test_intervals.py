@@ -2,12 +2,12 @@
 
 import pytest
 
-from reports.distributions import decode
+from reports.distributions import Distribution, decode
 from reports.intervals import Interval, compare_blocks, judge, median_interval
 from scenarios import histograms
 
 
-def blocks(*latencies_us: int, count: int = 100) -> dict:
+def blocks(*latencies_us: int, count: int = 100) -> dict[int, Distribution]:
     return {
         number: decode(histograms.encode(histograms.histogram_of([latency] * count)))
         for number, latency in enumerate(latencies_us)
@@ -82,6 +82,11 @@ def test_blocks_with_too_few_values_are_not_compared() -> None:
 
 def test_only_blocks_that_both_have_are_compared() -> None:
     """A block without a partner says nothing."""
-    ratio = compare_blocks(blocks(100, 100, 100), blocks(200))
+    ratio = compare_blocks(blocks(*[100] * 8), blocks(*[200] * 6))
     assert ratio is not None
-    assert (ratio.percent, ratio.interval.blocks, ratio.interval.estimate, ratio.judgement) == (50, 1, 2.0, "unsure")
+    assert (ratio.percent, ratio.interval.blocks, ratio.interval.estimate) == (95, 6, 2.0)
+
+
+def test_too_few_blocks_are_not_compared() -> None:
+    """Five blocks hold no ratio with 95 %."""
+    assert compare_blocks(blocks(*[100] * 8), blocks(*[200] * 5)) is None

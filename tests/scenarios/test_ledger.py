@@ -195,6 +195,18 @@ def test_superseded_changes_are_counted_and_known_by_the_newer_one(received: set
         assert knows[version] == (newer + 20 - version) * 1000
 
 
+def test_a_state_already_told_is_no_leak() -> None:
+    """An event that was under way when a watcher asked for the state tells nothing new: neither leak nor duplicate."""
+    books = ledger(superseding=True)
+    watcher = books.add_recipient("0")
+    watcher.join(books.add_conversation("u", {"watchers": "1"}), 3)
+    watcher.observe("u", 3, 0, 0, 60)
+    books.sent("u", 4, 0)
+    watcher.observe("u", 4, MS, 0, 60)
+    (totals,) = books.reconcile()
+    assert (totals.delivered, totals.leaked, totals.duplicate, totals.missing) == (1, 0, 0, 0)
+
+
 def test_changes_that_share_a_version_are_counted_as_coalesced() -> None:
     """The earliest intended time stands: convergence is never flattered."""
     books = ledger(superseding=True)

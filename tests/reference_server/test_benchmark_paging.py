@@ -1,0 +1,115 @@
+"""Pages of messages over HTTP with row-level security, against the bare prepared statement through asyncpg.
+
+Both arms run in this process, one request at a time, on the conversation with the most messages; they alternate in
+short blocks within one run, and medians are compared.
+
+Measured on a shared and busy 2-core machine: first page 4–6 × the statement, above the aim of 3; last page
+0.9–1.0 × the first. Of a first page's 1.0–1.3 ms, about 0.2 are the statement, 0.1 the policy (51 index probes),
+0.25 an HTTP request that does nothing (`/healthz`), the rest token, dependencies, acquiring and encoding.
+"""
+
+import socket
+import sys
+import time
+from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import uvloop
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from reference_server.cursors import SEQ_MAX, MessageCursor, encode_cursor
+from reference_server.statements import server_statements
+
+BLOCKS, REQUESTS_PER_BLOCK, PAGE = 20, 100, 50
+
+
+class HttpPage:
+    """Reads one page again and again on one connection."""
+
+    def __init__(self, server: Any, token: str, path: str) -> None:
+        address = urlsplit(server.record["http_url"])
+        self._connection = socket.create_connection((address.hostname, address.port), timeout=30)
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._request = f"GET {path} HTTP/1.1\r\nHost: chat\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+    def read(self) -> bytes:
+        """The page's JSON."""
+        self._connection.sendall(self._request)
+        answer = self._connection.recv(1 << 18)
+        while b"\r\n\r\n" not in answer:
+            answer += self._connection.recv(1 << 18)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        while len(body) < length:
+            body += self._connection.recv(1 << 18)
+        return body
+
+    def block(self) -> list[float]:
+        """Seconds of each of a block's requests."""
+        return [_timed(self.read) for _ in range(REQUESTS_PER_BLOCK)]
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
+
+
+def _timed(work: Any) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+async def _statement_block(statement: Any, *arguments: Any) -> list[float]:
+    seconds = []
+    for _ in range(REQUESTS_PER_BLOCK):
+        began = time.perf_counter()
+        rows = await statement.fetch(*arguments)
+        seconds.append(time.perf_counter() - began)
+        assert len(rows) == PAGE + 1
+    return seconds
+
+
+def test_pages_of_the_longest_conversation(small_url: str, launch: Any, benchmark: BenchmarkFixture) -> None:
+    """The aims: first page at most 3 × the bare statement, last page at most 1.2 × the first."""
+    loop = uvloop.new_event_loop()
+    connection = loop.run_until_complete(asyncpg.connect(small_url))
+    row = loop.run_until_complete(
+        connection.fetchrow(
+            "SELECT c.id, c.last_seq, p.user_id FROM conversations c JOIN conversation_participants p"
+            " ON p.conversation_id = c.id AND p.left_at IS NULL ORDER BY c.last_seq DESC LIMIT 1"
+        )
+    )
+    statement = loop.run_until_complete(connection.prepare(server_statements()["list_messages"].text))
+    server = launch(small_url)
+    login = server.http.post("/v1/login", json={"user_id": str(row["user_id"]), "login_key": "chatbench"})
+    path = f"/v1/conversations/{row['id']}/messages?limit={PAGE}"
+    first = HttpPage(server, login.json()["access_token"], path)
+    last = HttpPage(server, login.json()["access_token"], f"{path}&before={encode_cursor(MessageCursor(PAGE + 1))}")
+    seconds: dict[str, list[float]] = {"statement": [], "first": [], "last": []}
+
+    def all_blocks() -> None:
+        for _ in range(BLOCKS):
+            seconds["statement"] += loop.run_until_complete(_statement_block(statement, row["id"], SEQ_MAX, PAGE + 1))
+            seconds["first"] += first.block()
+            seconds["last"] += last.block()
+
+    all_blocks()  # warm
+    for found in seconds.values():
+        found.clear()
+    benchmark.pedantic(all_blocks, rounds=1, iterations=1)
+    assert first.read().count(b'"seq"') == last.read().count(b'"seq"') == PAGE
+    first.close()
+    last.close()
+    loop.run_until_complete(connection.close())
+    loop.close()
+    p50 = {kind: median(found) * 1000 for kind, found in seconds.items()}
+    sys.stdout.write(
+        f"\n{row['last_seq']:,} messages, p50: statement {p50['statement']:.3f} ms, first page {p50['first']:.3f} ms, "
+        f"last page {p50['last']:.3f} ms; first / statement {p50['first'] / p50['statement']:.2f}, "
+        f"last / first {p50['last'] / p50['first']:.2f}\n"
+    )
+    benchmark.extra_info["first_to_statement"] = p50["first"] / p50["statement"]
+    benchmark.extra_info["last_to_first"] = p50["last"] / p50["first"]

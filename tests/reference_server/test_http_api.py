@@ -1,0 +1,167 @@
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from reference_server.records import CONTENT_LENGTH_MAX, GROUP_SIZE_MAX
+
+
+@pytest.fixture(scope="module")
+def user(server: Any) -> Any:
+    """Someone who is logged in."""
+    return server.user(70)
+
+
+def test_a_login_needs_the_key_and_a_user(server: Any, user: Any) -> None:
+    """A wrong key and an unknown user are answered alike."""
+    for body in ({"user_id": str(user.id), "login_key": "guess"}, {"user_id": str(uuid4()), "login_key": "chatbench"}):
+        answer = server.http.post("/v1/login", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer forged", "Basic Zm9vOmJhcg=="])
+@pytest.mark.parametrize("path", ["/v1/conversations", "/v1/memberships", "/v1/gateway"])
+def test_a_user_s_routes_need_a_token(server: Any, path: str, header: str | None) -> None:
+    """Without a valid token the answer is 401."""
+    answer = server.http.get(path, headers={"Authorization": header} if header else {})
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
+
+def test_the_gateway_s_url_is_told(server: Any, user: Any) -> None:
+    """The URL that is told is the one that answers."""
+    assert user.get("/gateway").json() == {
+        "url": server.record["gateway_url"],
+        "subprotocols": ["chat.v1.json", "chat.v1.msgpack"],
+    }
+
+
+def test_the_data_set_is_told(server: Any, administrator_sql: Any) -> None:
+    """The manifest is that of the database."""
+    told = server.http.get("/v1/dataset").json()
+    assert told["size"] == "tiny"
+    assert told["rows"]["users"] == administrator_sql("SELECT count(*) AS n FROM users")[0]["n"] == told["user_count"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [("", 400), ("x" * CONTENT_LENGTH_MAX, 201), ("x" * (CONTENT_LENGTH_MAX + 1), 400), ("a\x00b", 400), (7, 400)],
+)
+def test_content_is_bounded(server: Any, user: Any, content: Any, status: int) -> None:
+    """From one character to the longest, and nothing that the database cannot hold."""
+    assert user.post_message(server.group(user), content).status_code == status
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "201", "many", "1e3"])
+def test_a_page_is_bounded(server: Any, user: Any, limit: str) -> None:
+    """A page size out of range is refused by name."""
+    answer = user.get("/conversations", limit=limit)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert "limit" in answer.json()["message"]
+
+
+def test_a_foreign_cursor_is_refused(server: Any, user: Any) -> None:
+    """A made-up cursor is bad input, not a failure."""
+    answer = user.get("/conversations", cursor="AAAA")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_an_unknown_field_is_refused(server: Any, user: Any) -> None:
+    """A misspelt field is told, not ignored."""
+    answer = user.post("/conversations/group", name="x", user_ids=[], members=[])
+    assert answer.status_code == 400
+    assert "members" in answer.json()["message"]
+
+
+def test_a_direct_conversation_with_oneself_is_refused(server: Any, user: Any) -> None:
+    """It takes two."""
+    answer = user.post("/conversations/direct", user_id=str(user.id))
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_unknown_people_are_not_found(server: Any, user: Any) -> None:
+    """Conversations are made of users."""
+    assert user.post("/conversations/direct", user_id=str(uuid4())).status_code == 404
+    assert user.post("/conversations/group", name="x", user_ids=[str(uuid4())]).status_code == 404
+
+
+def test_a_group_is_bounded(server: Any, user: Any) -> None:
+    """More members than a group may have are refused before the database is asked."""
+    answer = user.post("/conversations/group", name="x", user_ids=[str(uuid4()) for _ in range(GROUP_SIZE_MAX)])
+    assert answer.status_code == 400
+
+
+def test_a_body_above_the_bound_is_not_read(server: Any, user: Any) -> None:
+    """Too much is answered by 413."""
+    answer = user.post("/conversations/group", name="x" * (1 << 20), user_ids=[])
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_what_is_not_there_is_an_error_answer_too(server: Any, user: Any) -> None:
+    """Unknown routes and methods have the shape of every other refusal."""
+    assert user.get("/nothing").json()["code"] == "not_found"
+    answer = server.http.delete("/v1/conversations")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+
+
+def test_healthz_answers(server: Any) -> None:
+    """The process is there."""
+    answer = server.http.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok")
+
+
+def test_the_counters_move(database: str, launch: Any) -> None:
+    """Requests, sends, events and connections are counted where they happen."""
+    server = launch(database)
+    user, other = server.user(70), server.user(71)
+    conversation = server.group(user, other)
+    route = "/v1/conversations/{conversation_id}/messages"
+    watched: list[tuple[str, dict[str, str], float]] = [
+        ("chat_http_requests_total", {"method": "POST", "route": route, "status": "201"}, 3),
+        ("chat_http_requests_total", {"method": "POST", "route": route, "status": "404"}, 1),
+        ("chat_http_request_seconds_count", {"method": "POST", "route": route}, 4),
+        ("chat_sends_total", {"outcome": "new"}, 3),
+        ("chat_sends_total", {"outcome": "refused"}, 1),
+        ("chat_gateway_events_total", {"kind": "m"}, 3),
+        ("chat_gateway_connections", {}, 1),
+    ]
+    before = [server.metric(name, **labels) for name, labels, _ in watched]
+    gateway = other.connect()
+    gateway.subscribe()
+    for _ in range(3):
+        user.send(conversation)
+    user.post_message(uuid4())
+    for _ in range(3):
+        gateway.receive()
+    after = [server.metric(name, **labels) for name, labels, _ in watched]
+    moved = [late - early for early, late in zip(before, after, strict=True)]
+    assert moved == [change for _, _, change in watched]
+
+
+def test_the_openapi_document_lists_every_answer(server: Any) -> None:
+    """Each route names its refusals, each refusal is an ErrorAnswer, and only public routes need no token."""
+    document = server.http.get("/schema/openapi.json").json()
+    public = {"/v1/login", "/v1/dataset", "/healthz", "/metrics"}
+    statuses = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            refusals = {status: answer for status, answer in operation["responses"].items() if status >= "4"}
+            statuses[method, path] = set(refusals)
+            for status, answer in refusals.items():
+                (media,) = answer["content"].values()
+                assert media["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}, (path, status)
+            assert (operation.get("security", document["security"]) == [{}]) is (path in public)
+            assert path in public or "401" in refusals
+    messages = "/v1/conversations/{conversation_id}/messages"
+    assert statuses == {
+        ("post", "/v1/login"): {"400", "401", "503"},
+        ("get", "/v1/dataset"): set(),
+        ("get", "/v1/gateway"): {"401"},
+        ("post", "/v1/conversations/direct"): {"400", "401", "404", "503"},
+        ("post", "/v1/conversations/group"): {"400", "401", "404", "503"},
+        ("get", "/v1/conversations"): {"400", "401", "503"},
+        ("get", "/v1/memberships"): {"400", "401", "503"},
+        ("get", messages): {"400", "401", "404", "503"},
+        ("post", messages): {"400", "401", "404", "409", "503"},
+        ("get", "/healthz"): set(),
+        ("get", "/metrics"): set(),
+    }

@@ -1,0 +1,103 @@
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import asyncpg
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from reference_server.frames import CloseCode
+
+WAIT_SECONDS = 30
+
+
+def refusal(*arguments: str) -> str:
+    """What a server that does not start says, as its one line; its exit code is that of bad input."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CHATBENCH_")}
+    command = [sys.executable, "-m", "reference_server", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS, env=environment, check=False)
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def test_no_database_is_refused() -> None:
+    """The option and the variable are named."""
+    assert refusal() == "no database named; give --database-url or set CHATBENCH_DATABASE_URL"
+
+
+@pytest.mark.parametrize("option", ["--http-port", "--gateway-port"])
+def test_a_port_in_use_is_refused(database: str, option: str) -> None:
+    """The sentence names port and option."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert refusal("--database-url", database, option, str(port)) == (
+            f"port {port} of 127.0.0.1 is in use; choose another with {option}, or 0 for any"
+        )
+
+
+def test_a_database_without_a_data_set_is_refused(empty_url: str) -> None:
+    """The sentence names the command that fills it."""
+    line = refusal("--database-url", empty_url)
+    assert line.startswith(empty_url)
+    assert "chatbench seed --database-url" in line
+
+
+def test_a_database_that_is_not_there_is_refused(empty_url: str) -> None:
+    """The sentence names the database."""
+    assert '"chatbench_nowhere" does not exist' in refusal(
+        "--database-url", re.sub(r"/chatbench_test_\w+", "/chatbench_nowhere", empty_url)
+    )
+
+
+def test_an_open_host_with_the_default_key_is_refused(database: str) -> None:
+    """A server that others can reach needs a key of its own."""
+    assert "--login-key" in refusal("--database-url", database, "--host", "0.0.0.0")  # noqa: S104 - the case
+
+
+def test_the_key_comes_from_the_environment(database: str, launch: Any) -> None:
+    """A server with another key takes that one only."""
+    server = launch(database, login_key="another")
+    body = {"user_id": str(server.http.get("/v1/dataset").json()["conversations"][0]["member_ids"][0])}
+    assert server.http.post("/v1/login", json={**body, "login_key": "chatbench"}).status_code == 401
+    assert server.http.post("/v1/login", json={**body, "login_key": "another"}).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_gracefully(database: str, launch: Any, number: int) -> None:
+    """Gateway connections are closed with 1001, the exit code is 0, and nothing is written to the log."""
+    server = launch(database)
+    gateway = server.user(80).connect()
+    gateway.subscribe()
+    assert server.stop(number) == 0
+    with pytest.raises(ConnectionClosed) as caught:
+        gateway.receive()
+    assert caught.value.rcvd is not None
+    assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (CloseCode.GOING_AWAY, "the server stops")
+    assert server.log == ""
+
+
+def test_an_unexpected_failure_tells_nothing_internal(tiny_url: str, launch: Any) -> None:
+    """The client learns that it failed; what lies behind is in the log alone."""
+
+    async def hide_messages() -> None:
+        connection = await asyncpg.connect(tiny_url)
+        await connection.execute("ALTER TABLE chat_messages RENAME TO hidden")
+        await connection.close()
+
+    server = launch(tiny_url)
+    user = server.user(0)
+    conversation = server.group(user)
+    asyncio.run(hide_messages())
+    answer = user.get(f"/conversations/{conversation}/messages")
+    assert (answer.status_code, answer.json()) == (
+        500,
+        {"code": "internal", "message": "the server failed; its log has the reason"},
+    )
+    assert 'relation "chat_messages" does not exist' in server.log
+    assert user.get("/memberships").status_code == 200
