@@ -27,8 +27,8 @@ from reference_server.records import (
     ListedConversation,
     Membership,
     MembershipPage,
-    Message,
     MessagePage,
+    message_of,
 )
 from reference_server.statements import server_statements
 
@@ -92,7 +92,7 @@ class Chat:
             # A page with messages was let through by the policy; an empty one leaves the question open.
             if not rows and not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
                 raise NotFoundError(f"there is no conversation {conversation_id} for you")
-        page = [Message(*row) for row in rows[:limit]]
+        page = [message_of(row) for row in rows[:limit]]
         has_more = len(rows) > limit
         return MessagePage(page, has_more, encode_cursor(MessageCursor(page[-1].seq)) if has_more else None)
 
@@ -132,8 +132,8 @@ def _listed(row: Any) -> ListedConversation:
     )
     last_message = None
     if message_id is not None:
-        last_message = Message(
-            message_id, row["id"], row["last_seq"], sender_id, content, client_id, created_at, edited_at, deleted_at
+        last_message = message_of(
+            (message_id, row["id"], row["last_seq"], sender_id, content, client_id, created_at, edited_at, deleted_at)
         )
     return ListedConversation(
         *columns[:_CONVERSATION_COLUMNS],

@@ -22,7 +22,7 @@ from reference_server.errors import ConflictError, NotFoundError, RefusedError
 from reference_server.frames import MessageEvent
 from reference_server.metrics import Metrics
 from reference_server.pool import ActingConnection, AppPool
-from reference_server.records import Message
+from reference_server.records import Message, message_of
 from reference_server.statements import server_statements
 
 T = TypeVar("T")
@@ -85,18 +85,18 @@ class Sender:
                 if user_id not in room.members:
                     raise _not_in(conversation_id)
                 try:
-                    message, is_new = await self._store(connection, user_id, conversation_id, content, client_id)
+                    row, is_new = await self._store(connection, user_id, conversation_id, content, client_id)
                 except NotFoundError:
                     self._unload(room)  # the members have changed since
                     raise
-                await self._publish_through(connection, conversation_id, room, message)
+                await self._publish_through(connection, conversation_id, room, row)
         except RefusedError:
             self._metrics.sends.labels("refused").inc()
             raise
         finally:
             self._leave(conversation_id, room)
         self._metrics.sends.labels("new" if is_new else "repeated").inc()
-        return message, is_new
+        return message_of(row), is_new
 
     async def _load(self, connection: ActingConnection, conversation_id: UUID, room: _Room) -> None:
         """Reads the members with the sender's own rights: who is not in it reads none."""
@@ -113,7 +113,8 @@ class Sender:
 
     async def _store(
         self, connection: ActingConnection, user_id: UUID, conversation_id: UUID, content: str, client_id: UUID
-    ) -> tuple[Message, bool]:
+    ) -> tuple[Any, bool]:
+        """The stored row, and whether it is new."""
         try:
             row = await connection.fetchrow(self._sql["send_message"], conversation_id, user_id, content, client_id)
         except asyncpg.UniqueViolationError as error:
@@ -122,20 +123,21 @@ class Sender:
                 raise ConflictError(
                     f"client_id {client_id} names a message of yours in another conversation; use a fresh one"
                 ) from error
-            return Message(*row), False
+            return row, False
         except (asyncpg.InsufficientPrivilegeError, asyncpg.ForeignKeyViolationError) as error:
             raise _not_in(conversation_id) from error
-        return Message(*row), True
+        return row, True
 
     async def _publish_through(
-        self, connection: ActingConnection, conversation_id: UUID, room: _Room, message: Message
+        self, connection: ActingConnection, conversation_id: UUID, room: _Room, row: Any
     ) -> None:
         assert room.published_seq is not None, "loaded before anything is stored"
-        if message.seq > room.published_seq + 1:
-            await self._publish_missing(connection, conversation_id, room, message.seq - 1)
-        if message.seq == room.published_seq + 1:
-            self._publish(_event(message), room.members)
-            room.published_seq = message.seq
+        seq = row["seq"]
+        if seq > room.published_seq + 1:
+            await self._publish_missing(connection, conversation_id, room, seq - 1)
+        if seq == room.published_seq + 1:
+            self._publish(event_of(row), room.members)
+            room.published_seq = seq
 
     async def _settle(self, user_id: UUID, conversation_id: UUID, room: _Room, seq: int) -> None:
         room.visitors += 1
@@ -175,23 +177,13 @@ class Sender:
 
 
 def event_of(row: Any) -> MessageEvent:
-    """The event of a row of list_missed_messages."""
+    """The event of a row of a statement that gives messages."""
     return MessageEvent(
         conversation_id=row["conversation_id"],
         seq=row["seq"],
         sender_id=row["sender_id"],
         created_at_ms=_milliseconds(row["created_at"]),
         content=row["content"],
-    )
-
-
-def _event(message: Message) -> MessageEvent:
-    return MessageEvent(
-        conversation_id=message.conversation_id,
-        seq=message.seq,
-        sender_id=message.sender_id,
-        created_at_ms=_milliseconds(message.created_at),
-        content=message.content,
     )
 
 

@@ -6,6 +6,7 @@ settings ──▶ check the database ──▶ services ──▶ gateway liste
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -61,6 +62,9 @@ async def serve(settings: Settings, on_ready: OnReady) -> None:
             )
             serving = asyncio.create_task(http.serve(sockets=[http_socket]))
             await http.until_started(serving)
+            # What exists by now stays: no later collection need look at it.
+            gc.collect()
+            gc.freeze()
             on_ready(
                 {
                     "ready": True,
