@@ -276,9 +276,8 @@ def print_json(document: Any) -> None:
 
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(
-            f"{key} {item:,}" if isinstance(item, int) else f"{key}: {item}" for key, item in value.items()
-        )
+        numbers = all(isinstance(item, int) for item in value.values())
+        return (", " if numbers else "\n").join(f"{key}: {_cell(item)}" for key, item in value.items())
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

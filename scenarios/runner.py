@@ -6,6 +6,7 @@ Each part writes its own record into the run folder as it goes; this module star
 gives the verdict on the whole. Ctrl-C ends the part that runs, and what was measured stays.
 """
 
+import re
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from scenarios.run_so_far import RunSoFar
 from scenarios.shares import Shares
 
 LABORATORY = "queries"  # runs beside the load scenarios in a tour; needs a database, not a server
+FREE_COMMON_OPTIONS = ("--arrivals", "--drain-seconds")  # the others are the run's own
 PREPARING = "preparing"
 PREPARING_SECONDS = 15  # measured: seeding small, once; a copy and a server's start afterwards
 LABORATORY_SECONDS = 45  # measured: two strategies on small
@@ -118,20 +120,30 @@ def _expected_seconds(names: tuple[str, ...]) -> dict[str, float]:
 
 
 def listing() -> list[dict[str, Any]]:
-    """Every scenario with its question and options."""
+    """Every scenario with its question and the options that may be given to it."""
     load = [
-        {"name": item.name, "question": item.question, "options": {**item.options, **COMMON_OPTIONS}}
+        {
+            "name": item.name,
+            "question": item.question,
+            "options": {name.removeprefix("--"): meaning for name, meaning in _allowed_options(item.name).items()},
+        }
         for item in SCENARIOS.values()
     ]
     question = "Do the roadmap's indexes help the statements that the server executes?"
     return [*load, {"name": LABORATORY, "question": question, "options": {}}]
 
 
+def _allowed_options(name: str) -> dict[str, str]:
+    """A scenario's own options, and the common ones that the run does not set itself."""
+    return {**SCENARIOS[name].options, **{option: COMMON_OPTIONS[option] for option in FREE_COMMON_OPTIONS}}
+
+
 def _check_scenario_options(name: str, given: dict[str, str]) -> None:
-    allowed = {**SCENARIOS[name].options, **COMMON_OPTIONS}
+    allowed = _allowed_options(name)
     for option in given:
         if option not in allowed:
-            raise InputError(f"{name} has no option {option!r}; choose from {', '.join(allowed)}")
+            names = ", ".join(known.removeprefix("--") for known in allowed)
+            raise InputError(f"{name} has no option {option.removeprefix('--')!r}; choose from {names}")
 
 
 def _place(options: RunOptions, cluster_url: str, progress: Progress) -> AbstractContextManager[Place]:
@@ -175,7 +187,7 @@ def _run_load_scenario(name: str, options: RunOptions, so_far: RunSoFar, place: 
         # Interrupted: the generator is asked to end, drains, and writes what it measured.
         exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
     if name not in so_far.recorded:
-        said = log_tail(log, lines=1).removeprefix("chatbench: ")
+        said = re.sub(r"^(chatbench: |__main__\.py: error: )+", "", log_tail(log, lines=1))
         if exit_code == InputError.exit_code:
             raise InputError(said)
         so_far.note(reason=f"{name}: its generator ended with exit code {exit_code}: {said}")

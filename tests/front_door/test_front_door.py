@@ -30,7 +30,7 @@ REFUSED = {
     "unknown strategy": (("indexes", "--strategies", "none,nosuch"), "no index strategy named 'nosuch'"),
     "missing strategy file": (("indexes", "--strategies", "none,my.sql"), "cannot read the SQL file my.sql"),
     "unknown statement": (("indexes", "--statements", "nosuch"), "no statement named 'nosuch'"),
-    "unknown scenario option": (("run", "fanout", "-o", "frob=1"), "fanout has no option '--frob'"),
+    "unknown scenario option": (("run", "fanout", "-o", "frob=1"), "fanout has no option 'frob'; choose from rate, group-sizes"),
     "an option without a value": (("run", "fanout", "-o", "rate"), "--option 'rate' names no value"),
     "no run folder": (("report", "nosuch"), "nosuch is no run folder"),
     "no database URL": (("seed", "--database-url", "chat.db"), "no PostgreSQL URL"),
