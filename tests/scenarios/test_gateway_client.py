@@ -105,6 +105,7 @@ def test_the_end_of_the_server_is_told_once(scripted_server: Callable[..., Any])
     codes: list[int] = []
     client.on_close = lambda code, _reason: (codes.append(code), ended.set())
     server.process.kill()
+    server.process.wait()  # its listening socket goes a moment after its connections
     assert ended.wait(timeout=10)
     assert codes == [1006]
     assert not client.is_open
