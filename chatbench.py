@@ -9,6 +9,7 @@ import errno
 import json
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -32,6 +33,7 @@ app = typer.Typer(
 # Typer brings a private copy of click; what it complains of usage with is the public BadParameter's base.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE)
 INTERRUPTED = 130  # what Typer makes of a KeyboardInterrupt
 DEFAULT_OUT = Path("out")
 DEFAULT_STRATEGY = "roadmap_membership"
@@ -56,7 +58,9 @@ def run(
     size: Size = "small",
     seed: Seed = 1,
     strategy: Strategy = DEFAULT_STRATEGY,
-    seconds: Annotated[float | None, typer.Option(min=1, help="Per load scenario. [each one's own]")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, max=86_400, help="Per load scenario. [each one's own]")
+    ] = None,
     users: Annotated[int | None, typer.Option(min=1, help="Simulated users. [each scenario's own]")] = None,
     option: Annotated[list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE, from --list.")] = None,
     target: Annotated[str | None, typer.Option(help="URL of a chat server that runs. [a server of our own]")] = None,
@@ -176,7 +180,11 @@ def serve(
     with home_database(out, database_url) as url:
         if database_url is None:
             with progress_bar() as progress:
-                asyncio.run(seeded(url, size, seed, progress))
+                held = asyncio.run(seeded(url, size, seed, progress))
+            if (held.size, held.seed) != (size, seed):
+                complain(
+                    f"serving what is there, size {held.size} and seed {held.seed}; change it with: chatbench seed"
+                )
         settings = Settings(
             database_url=url, host=host, http_port=http_port, gateway_port=gateway_port, login_key=login_key
         )
@@ -319,31 +327,40 @@ def split(text: str) -> tuple[str, ...]:
 
 def main() -> None:
     """Runs the command line; every ending is a sentence and an exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends a run as Ctrl-C does
+    # Set, not assumed: a shell's background jobs start with SIGINT ignored, and would hand that on to their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A polite kill ends a run as Ctrl-C does, and by the same way through event loops.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(exit_code_of(app))
 
 
 def exit_code_of(command: Callable[..., Any]) -> int:
-    """The exit code of a command; what went wrong is said in one sentence on standard error."""
+    """The exit code of a command, however it ends."""
     try:
         code = int(command(standalone_mode=False) or 0)
-    except ChatbenchError as error:
-        complain(str(error))
-        return error.exit_code
-    except UsageError as error:
-        error.show()  # type: ignore[attr-defined]
-        return 2
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE):
-            raise
-        complain(
-            f"{error.strerror}: {error.filename or 'while writing'}; make room, or choose another folder with --out"
-        )
-        return 2
+    except Exception as error:  # noqa: BLE001 - every error ends here, and is told
+        return explain(error)
     if code == INTERRUPTED:
-        complain("stopped early; nothing was measured")
+        complain("stopped early")
         return RunInvalidError.exit_code
     return code
+
+
+def explain(error: Exception) -> int:
+    """Says in one sentence what went wrong; the exit code."""
+    if isinstance(error, ChatbenchError):
+        complain(str(error))
+        return error.exit_code
+    if isinstance(error, UsageError):
+        error.show()  # type: ignore[attr-defined]
+        return InputError.exit_code
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        place = error.filename or "while writing"
+        complain(f"{error.strerror}: {place}; make room, or choose another folder with --out")
+        return InputError.exit_code
+    # A mistake of ours: shown whole, and never to be taken for a regression, which is exit code 1.
+    traceback.print_exception(error)
+    return RunInvalidError.exit_code
 
 
 def complain(sentence: str) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fixtures import manifest as dataset_manifest
 from fixtures.database import connect
+from fixtures.manifest import DatasetManifest
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.progress import Progress
 from reference_server.seed import seed
@@ -30,10 +32,11 @@ async def _create_if_missing(cluster_url: str) -> None:
             await connection.execute(f'CREATE DATABASE "{HOME_DATABASE}"')
 
 
-async def seeded(url: str, size: str, random_seed: int, progress: Progress) -> None:
-    """Fills the database unless it holds a whole data set already."""
+async def seeded(url: str, size: str, random_seed: int, progress: Progress) -> DatasetManifest:
+    """Fills the database unless it holds a whole data set already; what it holds then."""
     async with connect(url) as connection:
-        table = await connection.fetchval("SELECT to_regclass('chatbench.dataset')")
-        if table is not None and await connection.fetchval("SELECT EXISTS (SELECT FROM chatbench.dataset)"):
-            return
-    await seed(url, size, random_seed, progress=progress)
+        if await connection.fetchval("SELECT to_regclass('chatbench.dataset')") is not None:
+            text = await connection.fetchval("SELECT manifest FROM chatbench.dataset")
+            if text is not None:
+                return dataset_manifest.decode(text)
+    return await seed(url, size, random_seed, progress=progress)

@@ -23,6 +23,30 @@ STRATEGIES_FOLDER = SQL_FOLDER / "indexes"
 _HEADER_LINE = re.compile(r"--\s*(?P<key>[a-z]+):\s*(?P<value>.*\S)\s*$")
 
 
+# What a strategy is made of. Everything else could change rows, and then the strategies would not answer alike.
+_NAME = r'[\w."]+'
+_STRATEGY_COMMAND = re.compile(
+    rf"""CREATE\s+(UNIQUE\s+)?INDEX\s
+       | DROP\s+INDEX\s
+       | ALTER\s+INDEX\s+(IF\s+EXISTS\s+)?{_NAME}\s+(SET|RESET)\s*\(
+       | ALTER\s+INDEX\s+(IF\s+EXISTS\s+)?{_NAME}\s+ALTER\s+(COLUMN\s+)?\d+\s+SET\s+STATISTICS\s
+       | ALTER\s+TABLE\s+(ONLY\s+)?{_NAME}\s+(SET|RESET)\s*\(
+       | ALTER\s+TABLE\s+(ONLY\s+)?{_NAME}\s+ALTER\s+(COLUMN\s+)?{_NAME}\s+
+            (SET\s+STATISTICS\s|SET\s+STORAGE\s|SET\s+COMPRESSION\s|(SET|RESET)\s*\()
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+# `ALTER TABLE a SET (…), DROP COLUMN b`: only the first action has been looked at.
+_SECOND_ACTION = re.compile(r",\s*(ADD|ALTER|DROP|DISABLE|ENABLE|RENAME|ATTACH|DETACH|OWNER)\b", re.IGNORECASE)
+
+
+# The strategy that is allowed to change nothing, because that is what it stands for.
+NOTHING = "none"
+
+# What may stand between commands and in them: strings keep their semicolons, comments lose everything.
+_PIECE = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/|;|[^'"\-/;]+|.""", re.DOTALL)
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One `$n` of a statement."""
@@ -61,6 +85,8 @@ class Strategy:
 def read_statement(path: Path) -> Statement:
     """The statement in a file; InputError when the file is missing or its header is not complete."""
     header, text = _split_header(path)
+    if "purpose" not in header:
+        raise InputError(f"{path} has no purpose; open it with a line `-- purpose: …`")
     if not text:
         raise InputError(f"{path} holds no statement; write one below its header")
     parameters = tuple(
@@ -84,15 +110,25 @@ def read_statement(path: Path) -> Statement:
 
 
 def read_strategy(path: Path) -> Strategy:
-    """The strategy in a file; InputError when the file is missing or its header is not complete."""
+    """The strategy in a file, unchecked; InputError when the file cannot be read."""
     header, text = _split_header(path)
-    uncommented = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
     return Strategy(
         name=path.stem,
-        purpose=header["purpose"],
+        purpose=header.get("purpose", "Not said."),
         statements=tuple(name.strip() for name in header.get("statements", "*").split(",")),
-        commands=tuple(command.strip() for command in uncommented.split(";") if command.strip()),
+        commands=_commands(text),
     )
+
+
+def _commands(text: str) -> tuple[str, ...]:
+    """The commands of a script, without comments."""
+    commands = [""]
+    for piece in _PIECE.findall(text):
+        if piece == ";":
+            commands.append("")
+        elif not piece.startswith(("--", "/*")):
+            commands[-1] += piece
+    return tuple(command.strip() for command in commands if command.strip())
 
 
 @cache
@@ -113,10 +149,32 @@ def find_strategy(name_or_path: str) -> Strategy:
     if name_or_path in shipped:
         return shipped[name_or_path]
     if name_or_path.endswith(".sql"):
-        return read_strategy(Path(name_or_path))
+        strategy = read_strategy(Path(name_or_path))
+        check_strategy(strategy)
+        return strategy
     raise InputError(
         f"no index strategy named {name_or_path!r}; choose one of {', '.join(shipped)} or name a .sql file"
     )
+
+
+def check_strategy(strategy: Strategy) -> None:
+    """InputError when a strategy has nothing to try or a command that is no index or storage DDL."""
+    if not strategy.commands and strategy.name != NOTHING:
+        raise InputError(
+            f"index strategy {strategy.name!r} holds no command; write CREATE INDEX commands below its header"
+        )
+    for command in strategy.commands:
+        if not _STRATEGY_COMMAND.match(command) or (command[:5].upper() == "ALTER" and _SECOND_ACTION.search(command)):
+            raise InputError(
+                f"index strategy {strategy.name!r} may not run {shortened(command)!r}; a strategy is made of "
+                "CREATE INDEX, DROP INDEX and ALTER … SET of statistics or storage, one action each"
+            )
+
+
+def shortened(command: str) -> str:
+    """A command as a message quotes it."""
+    words = " ".join(command.split())
+    return words if len(words) <= 100 else f"{words[:99]}…"
 
 
 def script(name: str) -> str:
@@ -138,6 +196,4 @@ def _split_header(path: Path) -> tuple[dict[str, str], str]:
         header[match["key"]] = match["value"]
     else:
         body_start = len(lines)
-    if "purpose" not in header:
-        raise InputError(f"{path} has no purpose; open it with a line `-- purpose: …`")
     return header, "\n".join(lines[body_start:]).strip()

@@ -1,6 +1,6 @@
 """The top of the page: whether to believe the run, and the numbers that matter most."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from reports.deliveries import LedgerSummary
@@ -40,8 +40,11 @@ class Headline:
     detail: str  # what exactly it is of
 
 
-def run_verdict(manifest: RunManifest) -> RunVerdict:
-    """The run's own verdict; a run that never finished is INVALID whatever it says."""
+def run_verdict(manifest: RunManifest, measured: Collection[str]) -> RunVerdict:
+    """The run's own verdict. A run that never finished is INVALID whatever it says, and so is one without data.
+
+    `measured`: the scenarios whose measurements are there.
+    """
     finished = manifest.finished_at is not None
     reasons = list(dict.fromkeys(manifest.reasons))
     told = " ".join(reasons)
@@ -50,6 +53,12 @@ def run_verdict(manifest: RunManifest) -> RunVerdict:
     ]
     if not finished:
         reasons.insert(0, "the run never finished: it was killed or still goes on, and this is what it had measured")
+    told = " ".join(reasons)
+    reasons += [
+        f"{record.name}: its measurements are missing"
+        for record in manifest.scenarios
+        if record.name not in measured and record.name not in told
+    ]
     if not manifest.scenarios:
         reasons.append("no scenario left a record")
     verdict: Verdict = "INVALID" if reasons or manifest.verdict == "INVALID" else "VALID"

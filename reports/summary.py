@@ -79,7 +79,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
     health = summarise_health(measurements)
     return RunSummary(
         manifest=manifest,
-        verdict=run_verdict(manifest),
+        verdict=run_verdict(manifest, _measured(measurements)),
         empty=measurements.empty,
         headlines=headlines(
             ran=[record.name for record in manifest.scenarios],

@@ -44,7 +44,8 @@ def log_tail(log: Path, lines: int = 3) -> str:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         return f"(no log: {error.strerror})"
-    return " / ".join(line.strip() for line in text.splitlines()[-lines:] if line.strip()) or "(its log is empty)"
+    said = [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(said[-lines:]) or "(its log is empty)"
 
 
 def _die_with_parent() -> Callable[[], None] | None:

@@ -67,7 +67,8 @@ class LocalTarget:
             while not selector.select(timeout=0.2):
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     break
-        line = self._process.stdout.readline() if self._process.poll() is None else b""
+            says_something = bool(selector.select(timeout=0))
+        line = self._process.stdout.readline() if says_something else b""
         if not line:
             raise ChatbenchError(f"the reference server did not start: {log_tail(self.log)}")
         return line

@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -84,10 +85,14 @@ async def _settings_in_force(url: str) -> dict[str, str]:
 
 def require_loopback(url: str, *, allow_remote: bool) -> None:
     """InputError when `url` is no HTTP URL, or not on this machine and nobody said that it may be."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme == "http" and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_url = False
+    if not is_url:
         raise InputError(f"{url!r} is no HTTP URL; write it as http://127.0.0.1:8000")
-    if not allow_remote and not _is_loopback(parts.hostname):
+    if not allow_remote and not _is_loopback(parts.hostname or ""):
         raise InputError(
             f"{parts.hostname} is not this machine; add --allow-remote if the owner of that server agrees to the load"
         )
@@ -107,6 +112,8 @@ def fetch_dataset(http_url: str) -> DatasetManifest:
         with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - checked to be HTTP before
             return dataset_manifest.decode(response.read())
     except urllib.error.HTTPError as error:
-        raise InputError(f"{url} answers {error.code}: no chatbench data set there; seed its database first") from error
-    except (OSError, msgspec.DecodeError) as error:
+        missing = "it holds no chatbench data set: seed its database first"
+        other = "that is not the HTTP API of a chat server: check the port"
+        raise InputError(f"{url} answers {error.code}; {missing if error.code == 404 else other}") from error
+    except (OSError, HTTPException, msgspec.DecodeError) as error:
         raise InputError(f"no chat server answers at {url} ({error}); start one with: chatbench serve") from error

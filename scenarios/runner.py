@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from fixtures.errors import ChatbenchError, InputError
 from fixtures.progress import Progress
 from reference_server.statements import find_strategy
@@ -58,6 +60,9 @@ class RunOptions:
         """The options as the manifest keeps them: no secrets, no machine's paths."""
         secret_or_local = ("login_key", "database_url", "out")
         kept = {key: value for key, value in asdict(self).items() if key not in secret_or_local}
+        # One's own strategy by its file's name alone.
+        kept["strategy"] = Path(self.strategy).name
+        kept["laboratory"]["strategies"] = [Path(name).name for name in self.laboratory.strategies]
         return {**kept, "database": "embedded" if self.database_url is None else "given"}
 
 
@@ -65,11 +70,10 @@ def run(options: RunOptions, progress: Progress) -> RunFolder:
     """Runs what was asked for; the folder's manifest holds the verdict. InputError before anything is measured."""
     names = scenario_names(options)
     load_names = [name for name in names if name != LABORATORY]
-    for name in load_names:
-        _check_scenario_options(name, options.scenario_options)
+    _check_scenario_options(load_names, options.scenario_options)
     if LABORATORY in names:
         check_request([find_strategy(name) for name in options.laboratory.strategies], options.laboratory)
-    shares = Shares(_expected_seconds(names), progress)
+    shares = Shares(_expected_seconds(names, options.seconds), progress)
     so_far = RunSoFar(options.out / "runs", names, options.seed, options.record())
     try:
         _run_parts(load_names, options, so_far, shares, with_laboratory=LABORATORY in names)
@@ -78,11 +82,12 @@ def run(options: RunOptions, progress: Progress) -> RunFolder:
             so_far.discard()
             raise
         so_far.note(cut_short=True)
-    except ChatbenchError as error:
+    except (ChatbenchError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        told = error if isinstance(error, ChatbenchError) else InputError(f"PostgreSQL or the disk failed: {error}")
         if not so_far.has_measured:
             so_far.discard()
-            raise
-        so_far.note(reason=str(error))
+            raise told from error
+        so_far.note(reason=str(told))
     return so_far.finish()
 
 
@@ -112,10 +117,11 @@ def scenario_names(options: RunOptions) -> tuple[str, ...]:
     return known if options.target is None or options.database_url else tuple(SCENARIOS)
 
 
-def _expected_seconds(names: tuple[str, ...]) -> dict[str, float]:
+def _expected_seconds(names: tuple[str, ...], seconds: float | None) -> dict[str, float]:
     """How long each part usually takes, in the order of the parts."""
-    usual = {name: item.default_run_seconds + LOCUST_OVERHEAD_SECONDS for name, item in SCENARIOS.items()}
-    usual[LABORATORY] = LABORATORY_SECONDS
+    usual: dict[str, float] = {LABORATORY: LABORATORY_SECONDS}
+    for name, item in SCENARIOS.items():
+        usual[name] = (seconds or item.default_run_seconds) + LOCUST_OVERHEAD_SECONDS
     return {PREPARING: PREPARING_SECONDS, **{name: usual[name] for name in names}}
 
 
@@ -138,12 +144,14 @@ def _allowed_options(name: str) -> dict[str, str]:
     return {**SCENARIOS[name].options, **{option: COMMON_OPTIONS[option] for option in FREE_COMMON_OPTIONS}}
 
 
-def _check_scenario_options(name: str, given: dict[str, str]) -> None:
-    allowed = _allowed_options(name)
+def _check_scenario_options(names: list[str], given: dict[str, str]) -> None:
+    """InputError for an option that none of the scenarios has; each takes those that it has."""
+    allowed = list(dict.fromkeys(option for name in names for option in _allowed_options(name)))
     for option in given:
         if option not in allowed:
-            names = ", ".join(known.removeprefix("--") for known in allowed)
-            raise InputError(f"{name} has no option {option.removeprefix('--')!r}; choose from {names}")
+            known = ", ".join(one.removeprefix("--") for one in allowed) or "none: the laboratory takes no options here"
+            shown = " and ".join(names) or LABORATORY
+            raise InputError(f"{shown} has no option {option.removeprefix('--')!r}; choose from {known}")
 
 
 def _place(options: RunOptions, cluster_url: str, progress: Progress) -> AbstractContextManager[Place]:
@@ -187,10 +195,17 @@ def _run_load_scenario(name: str, options: RunOptions, so_far: RunSoFar, place: 
         # Interrupted: the generator is asked to end, drains, and writes what it measured.
         exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
     if name not in so_far.recorded:
-        said = re.sub(r"^(chatbench: |__main__\.py: error: )+", "", log_tail(log, lines=1))
+        said = _complaint(log)
         if exit_code == InputError.exit_code:
             raise InputError(said)
         so_far.note(reason=f"{name}: its generator ended with exit code {exit_code}: {said}")
+
+
+def _complaint(log: Path) -> str:
+    """What a generator said that it ended for, or else its last words."""
+    marks = re.compile(r"^(chatbench: |\S+: error: )+")
+    said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if marks.match(line)]
+    return marks.sub("", said[-1]) if said else log_tail(log)
 
 
 def _locust_command(name: str, options: RunOptions, folder: RunFolder, place: Place, seconds: float) -> list[str]:
@@ -204,7 +219,8 @@ def _locust_command(name: str, options: RunOptions, folder: RunFolder, place: Pl
     if options.allow_remote:
         command += ["--allow-remote"]
     for option, value in options.scenario_options.items():
-        command += [option, value]
+        if option in _allowed_options(name):
+            command += [f"{option}={value}"]
     return command
 
 

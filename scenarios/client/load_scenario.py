@@ -273,7 +273,7 @@ class _Binding:
             scenario = self._scenario_class(session, environment.parsed_options)
             scenario.prepare()
         except ChatbenchError:
-            session.finish([], cut_short=False)
+            session.close()  # nothing was measured, so nothing is recorded but the sentence that ends this process
             raise
         session.phase = "connecting"
         return _ActiveRun(environment, session, scenario)

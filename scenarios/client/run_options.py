@@ -1,5 +1,6 @@
 """The options of a load run: how Locust's command line and web page learn them, and their checks."""
 
+import math
 import os
 import resource
 import sys
@@ -28,7 +29,7 @@ def positive(text: str) -> float:
         number = float(text)
     except ValueError:
         number = 0
-    if number <= 0:
+    if not 0 < number < math.inf:
         raise ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
 

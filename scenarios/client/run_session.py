@@ -204,6 +204,13 @@ class RunSession:
             gevent.sleep(0.05)
         return left
 
+    def close(self) -> None:
+        """Ends a run that never began to measure."""
+        self.phase = "finished"
+        if self._flusher is not None:
+            self._flusher.kill()
+        self.pool.close()
+
     def finish(self, ledgers: list[LedgerTotals], *, cut_short: bool) -> ScenarioRecord:
         """Flushes, judges and writes the run; its record."""
         measured = self._measuring_began > 0

@@ -4,19 +4,16 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from fixtures.database import redacted
+from fixtures.database import is_local, redacted
 from fixtures.errors import InputError
 from reference_server.statements import Statement, read_statement
 from scenarios.queries.parameter_classes import SQL_FOLDER
 
 # A copy grows by its indexes, by what the blocks write and by their WAL.
 GROWTH_FACTOR = 1.5
-
-_LOOPBACK = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 @asynccontextmanager
@@ -51,13 +48,6 @@ async def check_disk(connection: asyncpg.Connection, url: str, *, bytes_each: in
             f"{copies} copies of the data set need about {_mebibytes(needed)} and {data_folder} has "
             f"{_mebibytes(free)} left; compare fewer strategies or choose a smaller size"
         )
-
-
-def is_local(url: str) -> bool:
-    """True when a URL names a server on this machine: by socket or loopback."""
-    parts = urlsplit(url)
-    hosts = [parts.hostname or "", *parse_qs(parts.query).get("host", [])]
-    return all(host in _LOOPBACK or host.startswith("/") for host in hosts)
 
 
 def free_bytes(folder: Path) -> int | None:

@@ -20,8 +20,7 @@ from fixtures.manifest import DatasetManifest
 from fixtures.progress import Progress, silent
 from fixtures.templates import RUN_PREFIX, cloned_database
 from reference_server.seed import ensure_template
-from reference_server.statements import Statement, Strategy, find_strategy, server_statements
-from scenarios.queries import strategy_ddl
+from reference_server.statements import NOTHING, Statement, Strategy, check_strategy, find_strategy, server_statements
 from scenarios.queries.arm import Arm, open_arm
 from scenarios.queries.blocks import LOST, Blocks
 from scenarios.queries.cluster import check_disk, database_bytes, laboratory_lock
@@ -96,7 +95,7 @@ async def compare(
     """
     check_request(strategies, options)
     seeding = part_of(progress, 0.0, 0.3)
-    template = await ensure_template(cluster_url, options.size, options.seed, strategy_ddl.NOTHING, progress=seeding)
+    template = await ensure_template(cluster_url, options.size, options.seed, NOTHING, progress=seeding)
     return await compare_on_template(
         cluster_url, template, folder, strategies, options, progress=part_of(progress, 0.3, 1.0)
     )
@@ -194,7 +193,7 @@ async def _open_arms(  # noqa: PLR0917 - one call, every name spelled there
     for number, strategy in enumerate(strategies):
         progress(f"building {strategy.name}", 0.1 * number / len(strategies))
         try:
-            strategy_ddl.check(strategy)
+            check_strategy(strategy)
             url = await stack.enter_async_context(cloned_database(cluster_url, template, prefix=DATABASE_PREFIX))
             arms.append(await stack.enter_async_context(open_arm(url, strategy, options.statement_timeout_seconds)))
         except InputError as error:

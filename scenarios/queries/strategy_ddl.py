@@ -1,33 +1,13 @@
 """Laying a strategy's indexes over a database: checked before, applied outside transactions, looked at after."""
 
-import re
 import time
 from dataclasses import dataclass
 
 import asyncpg
 
 from fixtures.errors import InputError
-from reference_server.statements import Strategy, read_statement
+from reference_server.statements import NOTHING, Strategy, read_statement, shortened
 from scenarios.queries.parameter_classes import SQL_FOLDER
-
-# The strategy that is allowed to change nothing, because that is what it stands for.
-NOTHING = "none"
-
-# What a strategy is made of. Everything else could change rows, and then the strategies would not answer alike.
-_NAME = r'[\w."]+'
-_ALLOWED = re.compile(
-    rf"""CREATE\s+(UNIQUE\s+)?INDEX\s
-       | DROP\s+INDEX\s
-       | ALTER\s+INDEX\s+(IF\s+EXISTS\s+)?{_NAME}\s+(SET|RESET)\s*\(
-       | ALTER\s+INDEX\s+(IF\s+EXISTS\s+)?{_NAME}\s+ALTER\s+(COLUMN\s+)?\d+\s+SET\s+STATISTICS\s
-       | ALTER\s+TABLE\s+(ONLY\s+)?{_NAME}\s+(SET|RESET)\s*\(
-       | ALTER\s+TABLE\s+(ONLY\s+)?{_NAME}\s+ALTER\s+(COLUMN\s+)?{_NAME}\s+
-            (SET\s+STATISTICS\s|SET\s+STORAGE\s|SET\s+COMPRESSION\s|(SET|RESET)\s*\()
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-# `ALTER TABLE a SET (…), DROP COLUMN b`: only the first action has been looked at.
-_SECOND_ACTION = re.compile(r",\s*(ADD|ALTER|DROP|DISABLE|ENABLE|RENAME|ATTACH|DETACH|OWNER)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,20 +21,6 @@ class AppliedStrategy:
     needs_statistics: bool  # it computes index columns or sets statistics targets: the template's do not do
 
 
-def check(strategy: Strategy) -> None:
-    """InputError when a strategy has nothing to try or a command that is no index or storage DDL."""
-    if not strategy.commands and strategy.name != NOTHING:
-        raise InputError(
-            f"index strategy {strategy.name!r} holds no command; write CREATE INDEX commands below its header"
-        )
-    for command in strategy.commands:
-        if not _ALLOWED.match(command) or (command[:5].upper() == "ALTER" and _SECOND_ACTION.search(command)):
-            raise InputError(
-                f"index strategy {strategy.name!r} may not run {_shortened(command)!r}; a strategy is made of "
-                "CREATE INDEX, DROP INDEX and ALTER … SET of statistics or storage, one action each"
-            )
-
-
 async def apply(connection: asyncpg.Connection, strategy: Strategy) -> AppliedStrategy:
     """Runs the commands one by one, as CONCURRENTLY needs; InputError when one fails or all change nothing."""
     before = await _physical_design(connection)
@@ -64,7 +30,7 @@ async def apply(connection: asyncpg.Connection, strategy: Strategy) -> AppliedSt
             await connection.execute(command)
         except asyncpg.PostgresError as error:
             raise InputError(
-                f"index strategy {strategy.name!r} fails at {_shortened(command)!r}: {' '.join(str(error).split())}; "
+                f"index strategy {strategy.name!r} fails at {shortened(command)!r}: {' '.join(str(error).split())}; "
                 "correct its file"
             ) from error
     build_seconds = time.perf_counter() - started
@@ -101,8 +67,3 @@ def _check_made(
 async def _physical_design(connection: asyncpg.Connection) -> dict[tuple[str, str], asyncpg.Record]:
     query = read_statement(SQL_FOLDER / "physical_design.sql")
     return {(row["kind"], row["name"]): row for row in await connection.fetch(query.text)}
-
-
-def _shortened(command: str) -> str:
-    words = " ".join(command.split())
-    return words if len(words) <= 100 else f"{words[:99]}…"

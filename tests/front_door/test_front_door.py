@@ -30,7 +30,7 @@ REFUSED = {
     "unknown strategy": (("indexes", "--strategies", "none,nosuch"), "no index strategy named 'nosuch'"),
     "missing strategy file": (("indexes", "--strategies", "none,my.sql"), "cannot read the SQL file my.sql"),
     "unknown statement": (("indexes", "--statements", "nosuch"), "no statement named 'nosuch'"),
-    "unknown scenario option": (("run", "fanout", "-o", "frob=1"), "fanout has no option 'frob'; choose from rate, group-sizes"),
+    "unknown scenario option": (("run", "fanout", "-o", "frob=1"), "fanout has no option 'frob'; choose from rate"),
     "an option without a value": (("run", "fanout", "-o", "rate"), "--option 'rate' names no value"),
     "no run folder": (("report", "nosuch"), "nosuch is no run folder"),
     "no database URL": (("seed", "--database-url", "chat.db"), "no PostgreSQL URL"),
@@ -103,6 +103,36 @@ def test_seed_prints_one_document(chatbench: Chatbench, empty_url: str, tmp_path
     document = json.loads(result.stdout)
     assert document["rows"]["chat_messages"] == 2000
     assert len(document["sha256"]) == 64
+
+
+def test_a_strategy_of_ones_own_may_only_make_indexes(chatbench: Chatbench, tmp_path: Path) -> None:
+    """A file that would drop a table is refused before anything is touched, wherever it is named."""
+    (tmp_path / "mine.sql").write_text("CREATE INDEX fine ON users (id);\nDROP TABLE users CASCADE;\n")
+    for command in ("seed", "run"):
+        result = chatbench(command, "--size", "tiny", "--strategy", "mine.sql", folder=tmp_path)
+        assert "may not run 'DROP TABLE users CASCADE'" in complaint(result)
+        assert result.returncode == 2
+    result = chatbench("indexes", "--size", "tiny", "--strategies", "none,mine.sql", folder=tmp_path)
+    assert "may not run 'DROP TABLE users CASCADE'" in complaint(result)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--users", "3", "--seconds", "3"), "fits 3 users"),
+        (("-o", "rate=nan"), "argument --rate: 'nan' is not a number above 0"),
+    ],
+    ids=["users", "rate"],
+)
+def test_what_a_scenario_refuses_is_told(
+    chatbench: Chatbench, postgres: EmbeddedPostgres, arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    """A generator's own sentence reaches whoever started the run, and no folder is left."""
+    url = postgres.url("postgres")
+    result = chatbench("run", "fanout", "--size", "tiny", "--database-url", url, *arguments, folder=tmp_path)
+    assert said in complaint(result)
+    assert result.returncode == 2
+    assert not list(tmp_path.glob("out/runs/*"))
 
 
 @pytest.fixture

@@ -24,12 +24,17 @@ def measuring(
     """A long fan-out run that has begun to write what it measures."""
     url = postgres.url("postgres")
     run = start_chatbench("run", "fanout", "--size", "tiny", "--seconds", 600, "--database-url", url, folder=tmp_path)
+    wait_until_measuring(run, tmp_path)
+    return run
+
+
+def wait_until_measuring(run: "subprocess.Popen[str]", folder: Path) -> None:
+    """Returns when the run has begun to write what it measures."""
     deadline = time.monotonic() + MEASURING_TIMEOUT_SECONDS
-    while not any(path.stat().st_size for path in tmp_path.glob("out/runs/*/histograms.jsonl")):
+    while not any(path.stat().st_size for path in folder.glob("out/runs/*/histograms.jsonl")):
         assert run.poll() is None, run.communicate()
         assert time.monotonic() < deadline, "nothing was measured"
         time.sleep(0.1)  # between looks: the file is what is waited for
-    return run
 
 
 def child_running(run: "subprocess.Popen[str]", word: str) -> psutil.Process:
@@ -69,6 +74,22 @@ def test_a_server_that_dies_is_named(measuring: "subprocess.Popen[str]", tmp_pat
     child_running(measuring, "reference_server").kill()
     complaints, _ = ended(measuring, tmp_path)
     assert "server" in complaints
+
+
+def test_a_background_job_of_a_shell_ends_as_well(
+    start_chatbench: StartChatbench, postgres: EmbeddedPostgres, tiny_template: str, tmp_path: Path
+) -> None:
+    """Shells start background jobs with SIGINT ignored; a kill must still end run, server and generator."""
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        database = ("--database-url", postgres.url("postgres"))
+        run = start_chatbench("run", "fanout", "--size", "tiny", "--seconds", 600, *database, folder=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    wait_until_measuring(run, tmp_path)
+    run.send_signal(signal.SIGTERM)
+    _, manifest = ended(run, tmp_path)
+    assert manifest["cut_short"]
 
 
 def test_a_killed_generator_is_named(measuring: "subprocess.Popen[str]", tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from reports.headline import run_verdict
 from reports.report import summarise
 from scenarios.run_folder import RunFolder
 
+ALL = ("pagination", "fanout", "presence", "queries", "indexes")
+
 
 def headlines(run: RunFolder) -> dict[str, float | int | None]:
     return {headline.number.key: headline.number.value for headline in summarise(run.path).headlines}
@@ -75,13 +77,13 @@ def test_a_percentile_of_few_values_says_so(known_run: RunFolder) -> None:
 
 def test_a_finished_run_without_reasons_is_valid(parts: SimpleNamespace) -> None:
     """As it says itself."""
-    verdict = run_verdict(parts.known_manifest())
+    verdict = run_verdict(parts.known_manifest(), ALL)
     assert (verdict.verdict, verdict.reasons, verdict.finished, verdict.cut_short) == ("VALID", (), True, False)
 
 
 def test_a_killed_run_is_invalid_whatever_it_says(parts: SimpleNamespace) -> None:
     """Nobody finished it."""
-    verdict = run_verdict(parts.known_manifest(finished_at=None))
+    verdict = run_verdict(parts.known_manifest(finished_at=None), ALL)
     assert (verdict.verdict, verdict.finished) == ("INVALID", False)
     assert verdict.reasons[0].startswith("the run never finished")
 
@@ -90,7 +92,7 @@ def test_an_invalid_run_gives_its_reasons_once(parts: SimpleNamespace) -> None:
     """A scenario's reason that the run repeats is not told twice."""
     scenario = parts.record("fanout", 0)
     scenario.reasons = ["too slow", "too late"]
-    verdict = run_verdict(parts.manifest([scenario], verdict="INVALID", reasons=["fanout: too slow"]))
+    verdict = run_verdict(parts.manifest([scenario], verdict="INVALID", reasons=["fanout: too slow"]), ALL)
     assert verdict.reasons == ("fanout: too slow", "fanout: too late")
 
 
@@ -98,15 +100,22 @@ def test_a_scenario_s_reason_makes_the_run_invalid(parts: SimpleNamespace) -> No
     """Even where the manifest forgot it."""
     scenario = parts.record("fanout", 0)
     scenario.reasons = ["the generator was overloaded"]
-    verdict = run_verdict(parts.manifest([scenario]))
+    verdict = run_verdict(parts.manifest([scenario]), ALL)
     assert (verdict.verdict, verdict.reasons) == ("INVALID", ("fanout: the generator was overloaded",))
 
 
 def test_a_run_without_scenarios_is_invalid(parts: SimpleNamespace) -> None:
     """There is nothing to believe."""
-    assert run_verdict(parts.manifest()).reasons == ("no scenario left a record",)
+    assert run_verdict(parts.manifest(), ALL).reasons == ("no scenario left a record",)
 
 
 def test_invalid_without_a_reason_says_that_there_is_none(parts: SimpleNamespace) -> None:
     """A bare INVALID would look like a fault of the report."""
-    assert run_verdict(parts.known_manifest(verdict="INVALID")).reasons == ("the run gave no reason",)
+    assert run_verdict(parts.known_manifest(verdict="INVALID"), ALL).reasons == ("the run gave no reason",)
+
+
+def test_missing_data_fails(parts: SimpleNamespace) -> None:
+    """A record without its measurements is no reason to believe anything, whatever the manifest says."""
+    verdict = run_verdict(parts.known_manifest(), ())
+    assert verdict.verdict == "INVALID"
+    assert "fanout: its measurements are missing" in verdict.reasons

@@ -124,6 +124,7 @@ def test_the_terminal_tells_why_a_run_is_invalid(build_run: Any, parts: SimpleNa
     assert terminal_text(render(run.path)).splitlines() == [
         "tour: INVALID",
         "  because the server died",
+        "  because fanout: its measurements are missing",
         "",
         "Missing or wrong        not measured",
         "Last recipient reached  not measured",

@@ -7,8 +7,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from fixtures.database import is_local
 from fixtures.errors import InputError
-from scenarios.queries.cluster import check_disk, free_bytes, is_local, laboratory_lock
+from scenarios.queries.cluster import check_disk, free_bytes, laboratory_lock
 
 
 def with_connections(url: str, count: int, action: Callable[..., Awaitable[None]]) -> None:

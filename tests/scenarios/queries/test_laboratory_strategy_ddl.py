@@ -7,7 +7,8 @@ import pytest
 
 from fixtures.errors import InputError
 from reference_server.statements import Strategy, shipped_strategies
-from scenarios.queries.strategy_ddl import AppliedStrategy, apply, check
+from reference_server.statements import check_strategy as check
+from scenarios.queries.strategy_ddl import AppliedStrategy, apply
 
 
 def strategy(*commands: str, name: str = "mine") -> Strategy:
