@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixtures.errors import InputError
-
 
 @dataclass(frozen=True)
 class Scenario:
@@ -75,10 +73,3 @@ SCENARIOS = {
         ),
     )
 }
-
-
-def scenario(name: str) -> Scenario:
-    """The scenario of that name; InputError names the ones there are."""
-    if name not in SCENARIOS:
-        raise InputError(f"unknown scenario {name!r}; there are: {', '.join(SCENARIOS)}")
-    return SCENARIOS[name]
