@@ -175,13 +175,22 @@ class Codec:
 
     def decode_command(self, payload: bytes) -> Command:
         """The command in a payload."""
-        command: Command = self._commands.decode(payload)
+        command: Command = _decoded(self._commands, payload)
         return command
 
     def decode_event(self, payload: bytes) -> Event:
         """The event in a payload."""
-        event: Event = self._events.decode(payload)
+        event: Event = _decoded(self._events, payload)
         return event
+
+
+def _decoded(decoder: Any, payload: bytes) -> Any:
+    try:
+        return decoder.decode(payload)
+    except UnicodeDecodeError as error:  # in a string; elsewhere msgspec says DecodeError itself
+        raise msgspec.DecodeError(f"a string is no UTF-8: {error.reason}") from error
+    except RecursionError as error:
+        raise msgspec.DecodeError("it is nested too deeply") from error
 
 
 CODECS = {subprotocol: Codec(subprotocol) for subprotocol in SUBPROTOCOLS}

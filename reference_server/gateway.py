@@ -36,7 +36,7 @@ from reference_server.frames import (
     UnsubscribePresence,
     UpdatePresence,
 )
-from reference_server.outlet import Outlet
+from reference_server.outlet import Outlet, close_in_time
 from reference_server.resume import replay
 from reference_server.services import Services
 
@@ -70,6 +70,7 @@ class Gateway:
             ping_interval=None,  # the heartbeat below tells presence what it hears
             close_timeout=self._settings.shutdown_seconds,
             server_header=None,
+            backlog=2048,  # clients of a whole scenario come at once; one that finds no room waits a second
         )
         try:
             yield server
@@ -96,7 +97,7 @@ class Gateway:
             pass  # by either side, which is how every conversation ends
         finally:
             self._websockets.discard(websocket)
-        if websocket.close_code is not None and websocket.protocol.close_sent is not None:
+        if websocket.protocol.close_sent is not None:
             self._services.metrics.closes.labels(str(websocket.protocol.close_sent.code)).inc()
 
     def _outlet(self, websocket: ServerConnection, user_id: UUID) -> Outlet:
@@ -195,7 +196,8 @@ class Gateway:
                 self._services.presence.heard(outlet.user_id, outlet)
 
     async def _close(self, websocket: ServerConnection, code: int, reason: str) -> None:
-        await websocket.close(code, reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore"))
+        shortened = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore")
+        await close_in_time(websocket, code, shortened, self._settings.shutdown_seconds)
 
 
 async def _receive(websocket: ServerConnection, codec: Codec) -> Command:

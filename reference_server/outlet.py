@@ -17,6 +17,16 @@ def wire_frame(codec: Codec, event: Event) -> bytes:
     return Frame(opcode, codec.encode(event)).serialize(mask=False)
 
 
+async def close_in_time(websocket: ServerConnection, code: int, reason: str, seconds: float) -> None:
+    """Says goodbye behind what is queued; a client that does not take it in time is cut off."""
+    try:
+        # websockets' own time-out begins only when the queue has room again, which may be never.
+        async with asyncio.timeout(seconds):
+            await websocket.close(code, reason)
+    except TimeoutError:
+        websocket.transport.abort()
+
+
 class Outlet:
     """Writes events to one connection.
 
@@ -107,15 +117,8 @@ class Outlet:
     def close(self, code: int, reason: str) -> None:
         """Says goodbye behind what is queued; nothing follows. A client that does not take it in time is cut off."""
         if self.closing is None:
-            self.closing = asyncio.get_running_loop().create_task(self._close(code, reason))
-
-    async def _close(self, code: int, reason: str) -> None:
-        try:
-            # Its own time-out begins only when the queue has room again, which may be never.
-            async with asyncio.timeout(self._close_seconds):
-                await self.websocket.close(code, reason)
-        except TimeoutError:
-            self.transport.abort()
+            closing = close_in_time(self.websocket, code, reason, self._close_seconds)
+            self.closing = asyncio.get_running_loop().create_task(closing)
 
     def _close_slow(self) -> None:
         self.close(CloseCode.SLOW_CONSUMER, f"more than {self._queue_bytes_max} bytes were waiting to be read")

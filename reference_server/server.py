@@ -8,6 +8,7 @@ import contextlib
 import errno
 import gc
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -34,6 +35,9 @@ def run(settings: Settings, on_ready: OnReady) -> None:
 
     InputError when the database or a port is not usable.
     """
+    # A connection takes a file descriptor, and the usual soft limit is 1 024.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     uvloop.run(serve(settings, on_ready))
 
 

@@ -78,6 +78,21 @@ def test_noise_is_refused_by_one_error(subprotocol: str, payload: bytes) -> None
         CODECS[subprotocol].decode_command(payload)
 
 
+@pytest.mark.parametrize(
+    ("subprotocol", "payload"),
+    [
+        ("chat.v1.json", b'{"t":"authenticate","token":"\xff"}'),
+        ("chat.v1.msgpack", b"\x82\xa1t\xacauthenticate\xa5token\xa1\xff"),
+        ("chat.v1.json", b'{"t":"update_presence","status":"away","more":' + b"[" * 100_000),
+        ("chat.v1.msgpack", b"\x82\xa1t\xacauthenticate\xa4more" + b"\x91" * 100_000),
+    ],
+)
+def test_strings_that_are_no_text_and_bottomless_frames_are_refused_alike(subprotocol: str, payload: bytes) -> None:
+    """What msgspec reports by errors of other kinds is a DecodeError here."""
+    with pytest.raises(msgspec.DecodeError):
+        CODECS[subprotocol].decode_command(payload)
+
+
 @pytest.mark.parametrize("seq", [-1, 1 << 63, 1 << 80])
 def test_a_seq_that_no_message_has_is_refused(seq: int) -> None:
     """A resume from an impossible seq is no command."""

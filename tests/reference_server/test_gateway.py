@@ -99,12 +99,20 @@ def test_a_first_frame_that_is_no_authenticate_is_closed_with_4400(server: Any, 
 
 
 @pytest.mark.parametrize(
-    "payload", ["?", '{"t":"update_presence","status":"busy"}', '{"t":"subscribe_presence","user_ids":[1]}']
+    "payload",
+    [
+        b"?",
+        b'{"t":"update_presence","status":"busy"}',
+        b'{"t":"update_presence","status":"\xff"}',
+        b'{"t":"update_presence","status":"away","more":' + b"[" * 100_000,
+        b'{"t":"subscribe_presence","user_ids":[1]}',
+    ],
+    ids=["noise", "unknown status", "no UTF-8", "bottomless", "no id"],
 )
-def test_a_later_bad_frame_is_closed_with_4400(server: Any, payload: str) -> None:
+def test_a_later_bad_frame_is_closed_with_4400(server: Any, payload: bytes) -> None:
     """The same once authenticated."""
     gateway = server.user(40).connect()
-    gateway.websocket.send(payload)
+    gateway.websocket.send(payload, text=True)
     code, reason = close_of(gateway.receive)
     assert (code, reason[:11]) == (CloseCode.BAD_FRAME, "no command:")
 
@@ -242,6 +250,18 @@ def test_a_consumer_that_never_reads_is_cut_off(database: str, launch: Any) -> N
     gateway.subscribe()
     send_until(sender, conversation, lambda: server.metric("chat_gateway_closes_total", code="4408") == 1)
     assert server.metric("chat_gateway_connections") == 0
+
+
+def test_a_bad_frame_of_a_client_that_never_reads_ends_its_connection(database: str, launch: Any) -> None:
+    """The same when the goodbye has another reason and stands behind a queue that is within its bound."""
+    server = launch(database, send_queue_bytes=1 << 28, shutdown_seconds=0.5)
+    stuck, sender = server.user(55), server.user(56)
+    conversation, gateway = server.group(sender, stuck), server.connect_narrow(stuck)
+    gateway.subscribe()
+    for _ in range(600):  # 10 MB: more than the kernel's buffers take
+        sender.send(conversation, LONG)
+    gateway.websocket.send("?")
+    server.wait_for_metric(lambda value: value == 1, "chat_gateway_closes_total", code="4400")
 
 
 def test_a_server_with_a_stuck_client_still_stops(database: str, launch: Any) -> None:

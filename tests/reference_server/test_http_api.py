@@ -72,6 +72,23 @@ def test_an_unknown_field_is_refused(server: Any, user: Any) -> None:
     assert "members" in answer.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "the body is missing; send a JSON object"),
+        (b"{", "Input data was truncated"),
+        (b'{"name":"\xff","user_ids":[]}', "the body holds a string that is no UTF-8: invalid start byte"),
+        (b'{"name":' + b"[" * 100_000, "the body is nested too deeply"),
+    ],
+    ids=["missing", "cut off", "no UTF-8", "bottomless"],
+)
+def test_a_body_that_is_no_json_is_refused(server: Any, user: Any, body: bytes, told: str) -> None:
+    """Whatever is wrong with it, it is the caller's mistake and is told as such."""
+    headers = {"Authorization": f"Bearer {user.token}"}
+    answer = server.http.post("/v1/conversations/group", content=body, headers=headers)
+    assert (answer.status_code, answer.json()) == (400, {"code": "bad_request", "message": told})
+
+
 def test_a_direct_conversation_with_oneself_is_refused(server: Any, user: Any) -> None:
     """It takes two."""
     answer = user.post("/conversations/direct", user_id=str(user.id))
