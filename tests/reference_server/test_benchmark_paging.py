@@ -3,11 +3,11 @@
 Both arms run in this process, one request at a time, on the conversation with the most messages; they alternate in
 short blocks within one run, and medians are compared.
 
-Measured on a shared 2-core machine: first page 3.4–4.1 × the statement, above the aim of 3; last page 0.96–1.04 × the
-first. Of a first page's 1.1–1.2 ms, 0.3 are the statement, 0.15 the policy (51 index probes), 0.3 an HTTP request that
-does nothing (`/healthz`: two more wake-ups of a process), and the rest token, parameters, acquiring a connection,
-building and encoding fifty messages and sending 18 kB. It was 4.3 before ids were encoded as text, one dependency
-took the place of three, and the server's own statement timeout the place of a timer per statement.
+Measured on a shared 2-core machine: first page 3.2–3.5 × the statement, above the aim of 3; last page 0.96–1.04 × the
+first. Of a first page's 1.0–1.1 ms, 0.3 are the statement, 0.15 the policy (51 index probes), 0.3 an HTTP request that
+does nothing (`/healthz`: two more wake-ups of a process), and the rest token, parameters, building and encoding fifty
+messages and sending 18 kB. It was 4.3 before ids were encoded as text, one dependency took the place of three and the
+server's statement timeout the place of a timer per statement, and 3.4–4.1 before connections rested beside the pool.
 """
 
 import socket
