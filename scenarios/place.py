@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from fixtures.progress import Progress
 from fixtures.templates import cloned_database
 from reference_server.seed import ensure_template
 from scenarios.local_target import LocalTarget, Target
+from scenarios.loopback import is_loopback
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,10 @@ def require_loopback(url: str, *, allow_remote: bool) -> None:
         is_url = False
     if not is_url:
         raise InputError(f"{url!r} is no HTTP URL; write it as http://127.0.0.1:8000")
-    if not allow_remote and not _is_loopback(parts.hostname or ""):
+    if not allow_remote and not is_loopback(url):
         raise InputError(
             f"{parts.hostname} is not this machine; add --allow-remote if the owner of that server agrees to the load"
         )
-
-
-def _is_loopback(hostname: str) -> bool:
-    try:
-        return ip_address(hostname).is_loopback
-    except ValueError:
-        return hostname == "localhost"
 
 
 def fetch_dataset(http_url: str) -> DatasetManifest:

@@ -7,13 +7,13 @@ import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from fixtures.errors import InputError
 from scenarios.catalogue import COMMON_OPTIONS, Scenario
+from scenarios.loopback import is_loopback
 from scenarios.schedules import ARRIVALS
 
 DEFAULT_HOST = "http://127.0.0.1:8000"
@@ -120,15 +120,6 @@ def read_options(options: Any, user_count: int) -> RunOptions:
         progress=bool(options.progress),
         run_seconds=options.run_time,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a URL names this host's loopback interface."""
-    name = urlsplit(host).hostname or ""
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 def check_target(host: str, *, allow_remote: bool) -> None:
