@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from fixtures.database import app_url
 from fixtures.manifest import DatasetManifest
+from reference_server.changes import Changes
 from reference_server.chat import Chat
 from reference_server.delivery import Delivery
+from reference_server.groups import Groups
 from reference_server.hub import Hub
 from reference_server.metrics import Metrics
 from reference_server.outlet import Outlet
 from reference_server.pool import AppPool
 from reference_server.presence import PresenceTiming
 from reference_server.presence_desk import PresenceDesk
+from reference_server.rooms import Rooms
 from reference_server.sending import Sender
 from reference_server.settings import Settings
 from reference_server.tokens import Tokens
@@ -29,6 +32,8 @@ class Services:
     tokens: Tokens
     chat: Chat
     sender: Sender
+    changes: Changes
+    groups: Groups
     hub: Hub[Outlet]
     presence: PresenceDesk
 
@@ -52,7 +57,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
         statement_timeout_seconds=settings.statement_timeout_seconds,
         observe_wait=metrics.pool_wait_seconds.observe,
     ) as pool:
-        sender = Sender(pool, delivery.message, metrics, settings.cached_members_max)
+        rooms = Rooms(pool, settings.cached_members_max)
         presence = PresenceDesk(timing, delivery.presence)
         try:
             yield Services(
@@ -61,10 +66,12 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
                 metrics=metrics,
                 tokens=Tokens(settings.token_secret, settings.token_lifetime_seconds),
                 chat=Chat(pool),
-                sender=sender,
+                sender=Sender(pool, rooms, delivery.to_members, metrics),
+                changes=Changes(rooms, delivery.to_members),
+                groups=Groups(pool, rooms, delivery.to_members, on_leave=lambda _user_id, _conversation_id: None),
                 hub=hub,
                 presence=presence,
             )
         finally:
             presence.close()
-            await sender.drain()
+            await rooms.drain()
