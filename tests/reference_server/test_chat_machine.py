@@ -20,7 +20,7 @@ USERS = 5
 users = st.integers(0, USERS - 1)
 seqs = st.integers(1, 12)
 CI = settings(
-    max_examples=45,
+    max_examples=65,
     stateful_step_count=50,
     deadline=None,
     # A failure is told as it was found: looking for a shorter one takes minutes, and the long profile does it.
