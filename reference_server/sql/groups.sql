@@ -98,15 +98,39 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
                       WHERE conversation_id = group_id AND user_id = member AND left_at IS NULL), 'none')
 $$;
 
+-- The caller's role in a group; refused when there is none for them.
+CREATE FUNCTION chatbench.my_role(group_id uuid) RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    found_role text := chatbench.group_role(group_id, auth.uid());
+BEGIN
+    IF found_role = 'none' OR NOT EXISTS (SELECT FROM public.conversations WHERE id = group_id AND type = 'group') THEN
+        RAISE SQLSTATE 'CB404' USING MESSAGE = format('there is no group %s for you', group_id);
+    END IF;
+    RETURN found_role;
+END
+$$;
+
+-- The role of a participant whom something is to be done to; refused when they are not in the caller's group.
+CREATE FUNCTION chatbench.their_role(group_id uuid, member uuid) RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    found_role text := chatbench.group_role(group_id, member);
+BEGIN
+    PERFORM chatbench.my_role(group_id);
+    IF found_role = 'none' THEN
+        RAISE SQLSTATE 'CB404' USING MESSAGE = format('user %s is not in this group', member);
+    END IF;
+    RETURN found_role;
+END
+$$;
+
 -- Refuses what the rules do not allow the caller.
 CREATE FUNCTION chatbench.require_group_right(group_id uuid, wanted text, whose_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-    my_role text := chatbench.group_role(group_id, auth.uid());
+    my_role text := chatbench.my_role(group_id);
 BEGIN
-    IF my_role = 'none' OR NOT EXISTS (SELECT FROM public.conversations WHERE id = group_id AND type = 'group') THEN
-        RAISE SQLSTATE 'CB404' USING MESSAGE = format('there is no group %s for you', group_id);
-    END IF;
     IF NOT EXISTS (SELECT FROM chatbench.group_rules r
                     WHERE (r.action, r.actor_role, r.target_role) = (wanted, my_role, whose_role)) THEN
         RAISE SQLSTATE 'CB403' USING MESSAGE = format(
@@ -179,10 +203,7 @@ DECLARE
     their_role text;
 BEGIN
     PERFORM chatbench.lock_group(group_id);
-    their_role := chatbench.group_role(group_id, member);
-    IF their_role = 'none' AND chatbench.group_role(group_id, auth.uid()) <> 'none' THEN
-        RAISE SQLSTATE 'CB404' USING MESSAGE = format('user %s is not in this group', member);
-    END IF;
+    their_role := chatbench.their_role(group_id, member);
     PERFORM chatbench.require_group_right(group_id, 'remove_participant', their_role);
     UPDATE public.conversation_participants
        SET left_at = clock_timestamp()
@@ -198,11 +219,8 @@ DECLARE
     their_role text;
 BEGIN
     PERFORM chatbench.lock_group(group_id);
-    their_role := chatbench.group_role(group_id, member);
-    IF their_role = 'none' AND chatbench.group_role(group_id, auth.uid()) <> 'none' THEN
-        RAISE SQLSTATE 'CB404' USING MESSAGE = format('user %s is not in this group', member);
-    END IF;
-    IF their_role = new_role AND chatbench.group_role(group_id, auth.uid()) <> 'none' THEN
+    their_role := chatbench.their_role(group_id, member);
+    IF their_role = new_role THEN
         RETURN false;
     END IF;
     PERFORM chatbench.require_group_right(
@@ -245,6 +263,8 @@ REVOKE EXECUTE ON FUNCTION
     chatbench.create_direct_conversation(uuid),
     chatbench.create_group_conversation(text, uuid[]),
     chatbench.group_role(uuid, uuid),
+    chatbench.my_role(uuid),
+    chatbench.their_role(uuid, uuid),
     chatbench.require_group_right(uuid, text, text),
     chatbench.lock_group(uuid),
     chatbench.update_group(uuid, text, text),
@@ -253,7 +273,7 @@ REVOKE EXECUTE ON FUNCTION
     chatbench.set_role(uuid, uuid, text),
     chatbench.leave_group(uuid)
     FROM PUBLIC;
--- The three helpers stay the functions' own: they would tell a caller of groups that are none of theirs.
+-- The helpers stay the functions' own: they would tell a caller of groups that are none of theirs.
 GRANT EXECUTE ON FUNCTION
     chatbench.create_direct_conversation(uuid),
     chatbench.create_group_conversation(text, uuid[]),
