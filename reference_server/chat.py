@@ -48,6 +48,11 @@ class Chat:
         async with self._pool.as_user(user_id) as connection:
             return await connection.fetchrow(self._sql["find_user"], user_id) is not None
 
+    async def is_member(self, user_id: UUID, conversation_id: UUID) -> bool:
+        """True when the user is in the conversation now."""
+        async with self._pool.as_user(user_id) as connection:
+            return bool(await connection.fetchval(self._sql["is_member"], conversation_id, user_id))
+
     async def create_direct_conversation(self, user_id: UUID, other_user_id: UUID) -> tuple[Conversation, bool]:
         """The conversation of the two, and whether it is new. The same one whoever asks, and however often."""
         if user_id == other_user_id:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from reference_server.frames import CODECS, MessageEvent, PresenceEvent
+from reference_server.frames import CODECS, MessageEvent, PresenceEvent, TypingEvent
 from reference_server.hub import Hub
 from reference_server.metrics import Metrics
 from reference_server.outlet import Outlet, wire_frame
@@ -18,6 +18,9 @@ class Delivery:
         self._message_bytes = metrics.event_bytes.labels("m")
         self._presence_events = metrics.events.labels("p")
         self._presence_bytes = metrics.event_bytes.labels("p")
+        self._typing_events = metrics.events.labels("y")
+        self._typing_bytes = metrics.event_bytes.labels("y")
+        self._typing_told = {True: metrics.typing.labels("started"), False: metrics.typing.labels("ended")}
 
     def message(self, event: MessageEvent, members: Collection[UUID]) -> None:
         """To every subscribed connection of every member, the sender's own included."""
@@ -36,3 +39,12 @@ class Delivery:
             written = sum(outlet.write(data) for outlet in outlets)
             self._presence_events.inc(written)
             self._presence_bytes.inc(written * len(data))
+
+    def typing(self, event: TypingEvent) -> None:
+        """To every watcher of the conversation's typing, save the typist's own connections."""
+        self._typing_told[event.is_typing].inc()
+        for subprotocol, outlets in self._hub.typing_watchers(event.conversation_id, event.user_id):
+            data = wire_frame(CODECS[subprotocol], event)
+            written = sum(outlet.write(data) for outlet in outlets)
+            self._typing_events.inc(written)
+            self._typing_bytes.inc(written * len(data))

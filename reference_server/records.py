@@ -154,6 +154,27 @@ class MembershipPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
+class UserPresence(msgspec.Struct, frozen=True):
+    """One user's merged status."""
+
+    user_id: UUID
+    status: Literal["online", "away", "offline"]
+    version: Annotated[int, Meta(description="Grows by one with each change while the server runs.")]
+    last_seen_at: Annotated[datetime | None, Meta(description="Of who is offline, when it is known.")]
+
+
+class PresenceAnswer(msgspec.Struct, frozen=True):
+    """The status of each user asked about, in the order of the question."""
+
+    users: list[UserPresence]
+
+
+class TypingAnswer(msgspec.Struct, frozen=True):
+    """Who is typing, the caller excepted."""
+
+    user_ids: list[UUID]
+
+
 class ErrorAnswer(msgspec.Struct, frozen=True):
     """Why a request was not carried out."""
 

@@ -179,6 +179,8 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
         ("get", "/v1/memberships"): {"400", "401", "503"},
         ("get", messages): {"400", "401", "404", "503"},
         ("post", messages): {"400", "401", "404", "409", "503"},
+        ("get", "/v1/presence"): {"400", "401", "503"},
+        ("get", "/v1/conversations/{conversation_id}/typing"): {"400", "401", "404", "503"},
         ("get", "/healthz"): set(),
         ("get", "/metrics"): set(),
     }
