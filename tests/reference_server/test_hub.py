@@ -28,9 +28,6 @@ steps = st.lists(
         st.tuples(st.just("unsubscribe"), connections),
         st.tuples(st.just("watch"), connections, user_lists),
         st.tuples(st.just("unwatch"), connections, user_lists),
-        st.tuples(st.just("watch typing"), connections, st.sampled_from(USERS)),
-        st.tuples(st.just("unwatch typing"), connections, st.sampled_from(USERS)),
-        st.tuples(st.just("leave"), st.sampled_from(USERS), st.sampled_from(USERS)),
         st.tuples(st.just("detach"), connections),
         st.tuples(st.just("route"), st.sampled_from(USERS), members),
     ),
@@ -50,7 +47,6 @@ def test_events_reach_exactly_the_subscribed(actions: list[tuple[object, ...]]) 
     hub: Hub[Connection] = Hub(routes_max=2)
     subscribed: set[Connection] = set()
     watching: set[tuple[Connection, UUID]] = set()
-    typing: set[tuple[Connection, UUID]] = set()  # UUIDs stand for conversations as well
     for action in actions:
         match action:
             case ("subscribe", Connection() as one):
@@ -70,16 +66,6 @@ def test_events_reach_exactly_the_subscribed(actions: list[tuple[object, ...]]) 
                 hub.detach(one)
                 subscribed.discard(one)
                 watching = {pair for pair in watching if pair[0] != one}
-                typing = {pair for pair in typing if pair[0] != one}
-            case ("watch typing", Connection() as one, UUID() as conversation):
-                hub.watch_typing(one, conversation)
-                typing.add((one, conversation))
-            case ("unwatch typing", Connection() as one, UUID() as conversation):
-                hub.unwatch_typing(one, conversation)
-                typing.discard((one, conversation))
-            case ("leave", UUID() as user, UUID() as conversation):
-                hub.unsubscribe_typing_of(user, conversation)
-                typing = {pair for pair in typing if pair[0].user_id != user or pair[1] != conversation}
             case ("route", UUID() as conversation, frozenset() as people):
                 expected = sorted((one for one in subscribed if one.user_id in people), key=lambda one: one.number)
                 assert flat(hub.route(conversation, people)) == expected
@@ -87,19 +73,52 @@ def test_events_reach_exactly_the_subscribed(actions: list[tuple[object, ...]]) 
         for user in USERS:
             expected = sorted((one for one, watched in watching if watched == user), key=lambda one: one.number)
             assert flat(hub.watchers(user)) == expected
-        check_typing(hub, typing)
     for one in CONNECTIONS:
         hub.detach(one)
     assert hub.is_empty
 
 
-def check_typing(hub: Hub[Connection], typing: set[tuple[Connection, UUID]]) -> None:
-    """Each watcher of a conversation hears of a typist there, the typist's own connections excepted."""
-    for conversation in USERS:
-        watchers = sorted((one for one, watched in typing if watched == conversation), key=lambda one: one.number)
-        for typist in USERS:
-            others = [one for one in watchers if one.user_id != typist]
-            assert flat(hub.typing_watchers(conversation, typist)) == others
-        assert all(hub.watches_typing(one, conversation) is (one in watchers) for one in CONNECTIONS)
+typing_steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("watch"), connections, st.sampled_from(USERS)),
+        st.tuples(st.just("unwatch"), connections, st.sampled_from(USERS)),
+        st.tuples(st.just("leave"), st.sampled_from(USERS), st.sampled_from(USERS)),
+        st.tuples(st.just("detach"), connections),
+    ),
+    max_size=40,
+)
+
+
+@given(typing_steps)
+def test_typing_reaches_watchers_and_never_the_typist(actions: list[tuple[object, ...]]) -> None:
+    """Whatever is watched and left, a typist's event goes to each watching connection of others, and no other."""
+    hub: Hub[Connection] = Hub()
+    watching: set[tuple[Connection, UUID]] = set()  # connection and conversation; the same ids serve for both
+    for action in actions:
+        match action:
+            case ("watch", Connection() as one, UUID() as conversation):
+                hub.watch_typing(one, conversation)
+                watching.add((one, conversation))
+            case ("unwatch", Connection() as one, UUID() as conversation):
+                hub.unwatch_typing(one, conversation)
+                watching.discard((one, conversation))
+            case ("leave", UUID() as user, UUID() as conversation):
+                hub.unsubscribe_typing_of(user, conversation)
+                watching -= {(one, conversation) for one in CONNECTIONS if one.user_id == user}
+            case ("detach", Connection() as one):
+                hub.detach(one)
+                watching = {pair for pair in watching if pair[0] != one}
+        check_typing(hub, watching)
     for one in CONNECTIONS:
-        assert hub.typing_watched_count(one) == len([pair for pair in typing if pair[0] == one])
+        hub.detach(one)
+    assert hub.is_empty
+
+
+def check_typing(hub: Hub[Connection], watching: set[tuple[Connection, UUID]]) -> None:
+    for conversation in USERS:
+        for typist in USERS:
+            others = [one for one in CONNECTIONS if one.user_id != typist and (one, conversation) in watching]
+            assert flat(hub.typing_watchers(conversation, typist)) == others
+        assert all(hub.watches_typing(one, conversation) is ((one, conversation) in watching) for one in CONNECTIONS)
+    for one in CONNECTIONS:
+        assert hub.typing_watched_count(one) == len([pair for pair in watching if pair[0] == one])

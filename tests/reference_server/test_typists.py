@@ -2,8 +2,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from reference_server.frames import TypingEvent
 from reference_server.typists import Place, TypingTiming, Typists
@@ -24,88 +25,107 @@ class Model:
     """One user in one conversation: which devices are typing until when, and when that changed the answer."""
 
     until: dict[str, float] = field(default_factory=dict)
-    history: list[tuple[float, bool]] = field(default_factory=lambda: [(-1000, False)])
+    history: list[tuple[float, bool]] = field(default_factory=lambda: [(-1000.0, False)])
 
-    def settle(self, now: float) -> None:
-        """Notes a change, if this moment brings one."""
+    def expire(self, now: float) -> None:
+        """Notes the changes up to this moment, each when it came."""
+        for until in sorted({until for until in self.until.values() if until <= now}):
+            self._settle(until)
+        self._settle(now)
+
+    def _settle(self, now: float) -> None:
         self.until = {device: until for device, until in self.until.items() if until > now}
         if bool(self.until) != self.history[-1][1]:
             self.history.append((now, bool(self.until)))
 
 
-scripts = st.lists(
-    st.tuples(
-        st.integers(0, 7),  # seconds since the one before
-        st.sampled_from(["start", "start", "stop", "disconnect", "leave"]),
-        st.sampled_from(PLACES),
-        st.sampled_from(["phone", "desktop"]),
-    ),
-    max_size=40,
-)
+places = st.sampled_from(PLACES)
+devices = st.sampled_from(["phone", "desktop"])
 
 
-@settings(max_examples=300)
-@given(scripts)
-def test_typing_follows_the_model(script: list[tuple[int, str, Place, str]]) -> None:
-    """Watchers learn each outcome, in time, alternating, at most once in a window; in the end nothing is left."""
-    typists = Typists(TIMING)
-    models = {place: Model() for place in PLACES}
-    told: dict[Place, list[tuple[float, bool]]] = {place: [] for place in PLACES}
-    now = 0
+class Typing(RuleBasedStateMachine):
+    """Whatever is started, stopped, lost and left: watchers learn each outcome, in time, once and in turn."""
 
-    def note(moment: float) -> None:
-        for model in models.values():
-            for until in sorted({until for until in model.until.values() if until <= moment}):
-                model.settle(until)
-        for one in typists.due(moment):
-            place = one.conversation_id, one.user_id
-            assert models[place].history[-1][1] == one.is_typing  # it is true when it is told
-            told[place].append((moment, one.is_typing))
+    def __init__(self) -> None:
+        super().__init__()
+        self.typists = Typists(TIMING)
+        self.models = {place: Model() for place in PLACES}
+        self.told: dict[Place, list[tuple[float, bool]]] = {place: [] for place in PLACES}
+        self.now: float = 0
 
-    def advance(moment: int) -> None:
-        while (due := typists.next_due()) is not None and due <= moment:
-            note(due)
-        note(moment)
+    @rule(seconds=st.integers(1, 7))
+    def wait(self, seconds: int) -> None:
+        """Time passes; events are told when the core says that they are due."""
+        until = self.now + seconds
+        while (due := self.typists.next_due()) is not None and due <= until:
+            self._reach(due)
+        self._reach(until)
 
-    for wait, action, place, name in script:
-        advance(now + wait)
-        now += wait
-        device = (place[1], name)  # a device is one user's
-        apply(typists, action, place, device, now)
-        for other, model in models.items():
-            is_same_user = other[1] == place[1]
-            if action == "start" and other == place:
-                model.until[name] = now + EXPIRY
-            elif (action == "stop" and other == place) or (action == "disconnect" and is_same_user):
-                model.until.pop(name, None)
-            elif action == "leave" and other == place:
-                model.until.clear()
-            model.settle(now)
-        note(now)
+    @rule(place=places, device=devices)
+    def start(self, place: Place, device: str) -> None:
+        """A device's user is typing."""
+        self.typists.start(place, (place[1], device), self.now)
+        self.models[place].until[device] = self.now + EXPIRY
+        assert self.typists.is_typing(place, (place[1], device))
+        self._reach(self.now)
+
+    @rule(place=places, device=devices)
+    def stop(self, place: Place, device: str) -> None:
+        """A device's user is typing no more."""
+        self.typists.stop(place, (place[1], device), self.now)
+        self.models[place].until.pop(device, None)
+        assert not self.typists.is_typing(place, (place[1], device))
+        self._reach(self.now)
+
+    @rule(user=st.sampled_from([USER, OTHER]), device=devices)
+    def disconnect(self, user: UUID, device: str) -> None:
+        """A device is lost."""
+        self.typists.disconnect((user, device), self.now)
+        for place, model in self.models.items():
+            if place[1] == user:
+                model.until.pop(device, None)
+        self._reach(self.now)
+
+    @rule(place=places)
+    def leave(self, place: Place) -> None:
+        """A user leaves a conversation."""
+        self.typists.leave(place, self.now)
+        self.models[place].until.clear()
+        self._reach(self.now)
+
+    @invariant()
+    def who_asks_is_told_what_was_told(self) -> None:
+        """The answer is the sum of the events."""
         for conversation in (ROOM, OTHER_ROOM):
-            assert set(typists.told(conversation)) == {
-                user for (where, user), events in told.items() if where == conversation and events and events[-1][1]
+            told = {
+                place[1]
+                for place, events in self.told.items()
+                if place[0] == conversation and events[-1:] and events[-1][1]
             }
-    advance(now + 1000)
-    for place, model in models.items():
-        check_told(model, told[place])
-    assert typists.next_due() is None
-    assert not typists._typists
-    assert not typists._places
-    assert not typists._told
+            assert set(self.typists.told(conversation)) == told
+
+    def teardown(self) -> None:
+        """In the end everything has expired, each start was ended once, and no typist has left a trace."""
+        self.wait(1000)
+        for place, model in self.models.items():
+            check_told(model, self.told[place])
+        assert self.typists.next_due() is None
+        assert not self.typists._typists
+        assert not self.typists._places
+        assert not self.typists._told
+
+    def _reach(self, moment: float) -> None:
+        self.now = moment
+        for model in self.models.values():
+            model.expire(moment)
+        for event in self.typists.due(moment):
+            place = event.conversation_id, event.user_id
+            assert self.models[place].history[-1][1] == event.is_typing  # it is true when it is told
+            self.told[place].append((moment, event.is_typing))
 
 
-def apply(typists: Typists, action: str, place: Place, device: tuple[UUID, str], now: int) -> None:
-    if action == "start":
-        typists.start(place, device, now)
-        assert typists.is_typing(place, device)
-    elif action == "stop":
-        typists.stop(place, device, now)
-        assert not typists.is_typing(place, device)
-    elif action == "disconnect":
-        typists.disconnect(device, now)
-    else:
-        typists.leave(place, now)
+TestTyping = Typing.TestCase
+TestTyping.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 
 def check_told(model: Model, told: list[tuple[float, bool]]) -> None:
