@@ -20,6 +20,7 @@ class Shelf:
         self.writes: Counter[int] = Counter()
         self.open = asyncio.Event()
         self.open.set()
+        self.has_written = asyncio.Event()
         self.is_failing = False
         self.metrics = Metrics()
         self.queue: WriteBehind[int] = WriteBehind(queue_max, self.metrics)
@@ -38,6 +39,13 @@ class Shelf:
             raise UnavailableError("away")
         self.writes[key] += 1
         self.rows[key] = value
+        self.has_written.set()
+
+    async def until_right(self) -> None:
+        """Returns when every row is as memory says."""
+        while self.rows != self.memory:
+            self.has_written.clear()
+            await self.has_written.wait()
 
     def outcomes(self, outcome: str) -> float:
         """A counter's value."""
@@ -96,8 +104,7 @@ def test_a_full_queue_loses_no_row_for_good() -> None:
         shelf.open.set()
         await shelf.queue.settle([99])
         assert shelf.rows[99] == 7
-        while shelf.rows != shelf.memory:
-            await asyncio.sleep(0.001)
+        await shelf.until_right()
 
     with_shelf(work, queue_max=10)
 
@@ -115,8 +122,7 @@ def test_after_a_failure_everything_is_written_anew() -> None:
             await shelf.queue.settle([3])
         assert shelf.rows == {}
         shelf.is_failing = False
-        while shelf.rows != shelf.memory:
-            await asyncio.sleep(0.001)
+        await shelf.until_right()
         assert shelf.outcomes("failed") >= 1
 
     with_shelf(work)

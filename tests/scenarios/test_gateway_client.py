@@ -110,7 +110,7 @@ def test_typing_and_last_seen_pass_through(subprotocol: str) -> None:
         PresenceEvent(user_id=USERS[1], status="offline", version=3, last_seen_ms=1_735_689_600_000),
     ):
         payload = client.codec.encode(event)
-        client._payload(payload, len(payload), 0, 0)  # noqa: SLF001 - as its socket does
+        client._payload(payload, len(payload), 0, 0)
     assert client.unreadable_frames == 0
     assert changes == [(client.wire_id(USERS[1]), 3)]
 
