@@ -81,13 +81,18 @@ class TableState:
 
     async def _write(self, key: Key) -> None:
         if isinstance(key, tuple):
-            await self._write_typing(key)
-            if not self._rows.is_marked(key):
-                self._note_written(key)
+            try:
+                await self._write_typing(key)
+            except asyncpg.PostgresError:
+                self._note_written(key)  # it is refused, and not tried again
+                raise
+            self._note_written(key)
         else:
             await self._write_presence(key)
 
     def _note_written(self, place: Place) -> None:
+        if self._rows.is_marked(place):
+            return  # it has changed again meanwhile
         conversation_id, user_id = place
         users = self._unwritten.get(conversation_id, set())
         users.discard(user_id)

@@ -138,10 +138,9 @@ class WriteBehind(Generic[K]):
 
     def _write_another_anew(self) -> None:
         """Each row that is written makes room for one of those that are written anew."""
-        if self._has_lost and self._anew is None:
-            self._has_lost = False
-            self._anew = iter(self._known())
-        while self._anew is not None:
+        while self._has_lost or self._anew is not None:
+            if self._anew is None:
+                self._has_lost, self._anew = False, iter(self._known())
             key = next(self._anew, None)
             if key is None:
                 self._anew = None
