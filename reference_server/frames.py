@@ -14,6 +14,9 @@ from msgspec import Meta, field
 SUBPROTOCOLS = ("chat.v1.json", "chat.v1.msgpack")
 
 PresenceStatus = Literal["online", "away", "offline"]
+ConversationType = Literal["direct", "group"]
+Role = Literal["member", "admin", "owner"]
+ParticipantChange = Literal["joined", "left", "removed", "role"]
 HeldSeq = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]  # 0: none yet
 
 
@@ -130,14 +133,70 @@ class Unsubscribed(_Frame, frozen=True, tag="unsubscribed"):
     topic: Literal["messages", "presence", "typing"]
 
 
-class MessageEvent(_Frame, frozen=True, tag="m"):
-    """A message in one of the subscriber's conversations."""
+class MessageEvent(_Frame, frozen=True, tag="m", omit_defaults=True):
+    """A message in one of the subscriber's conversations, as it is stored when the event leaves."""
 
     conversation_id: UUID = field(name="c")
     seq: int = field(name="n")
     sender_id: UUID = field(name="s")
     created_at_ms: int = field(name="a")  # milliseconds since 1970
     content: str = field(name="b")
+    # Only in a replay, and only when they are so:
+    edited_at_ms: int | None = field(name="e", default=None)
+    is_deleted: bool = field(name="d", default=False)  # a tombstone: content is empty
+
+
+class EditedEvent(_Frame, frozen=True, tag="edited"):
+    """A message has new content."""
+
+    conversation_id: UUID = field(name="c")
+    seq: int = field(name="n")
+    content: str = field(name="b")
+    edited_at_ms: int = field(name="e")
+
+
+class DeletedEvent(_Frame, frozen=True, tag="deleted"):
+    """A message is a tombstone now: its seq stays, its content is gone."""
+
+    conversation_id: UUID = field(name="c")
+    seq: int = field(name="n")
+
+
+class ReceiptEvent(_Frame, frozen=True, tag="r"):
+    """A participant has read a conversation up to and with a message. Senders have read what they wrote without one."""
+
+    conversation_id: UUID = field(name="c")
+    user_id: UUID = field(name="u")
+    seq: int = field(name="n")
+
+
+class ConversationAddedEvent(_Frame, frozen=True, tag="conversation_added"):
+    """The subscriber is in a conversation now: it is new, or somebody added them."""
+
+    conversation_id: UUID = field(name="c")
+    type: ConversationType
+    name: str | None  # of a group
+    description: str | None  # of a group
+    participant_ids: tuple[UUID, ...]  # of a direct conversation; empty for a group, whose list may be long
+    role: Role
+    last_seq: int  # messages up to this one are paged over HTTP, later ones come as events
+
+
+class ConversationUpdatedEvent(_Frame, frozen=True, tag="conversation_updated"):
+    """A group's name or description changed; both as they are now."""
+
+    conversation_id: UUID = field(name="c")
+    name: str
+    description: str | None
+
+
+class ParticipantChangedEvent(_Frame, frozen=True, tag="participant_changed"):
+    """Somebody joined or left a group, or has another role in it. Who leaves is told too, and nothing after that."""
+
+    conversation_id: UUID = field(name="c")
+    user_id: UUID = field(name="u")
+    change: ParticipantChange
+    role: Role  # as it is now; for who left or was removed, as it was
 
 
 class ResumeGap(_Frame, frozen=True, tag="resume_gap"):
@@ -197,6 +256,12 @@ Event = (
     | Subscribed
     | Unsubscribed
     | MessageEvent
+    | EditedEvent
+    | DeletedEvent
+    | ReceiptEvent
+    | ConversationAddedEvent
+    | ConversationUpdatedEvent
+    | ParticipantChangedEvent
     | ResumeGap
     | PresenceEvent
     | PresenceState
@@ -204,6 +269,17 @@ Event = (
     | TypingEvent
     | TypingState
     | ErrorEvent
+)
+
+# What goes to the members of one conversation, in one order with its messages.
+ConversationEvent = (
+    MessageEvent
+    | EditedEvent
+    | DeletedEvent
+    | ReceiptEvent
+    | ConversationAddedEvent
+    | ConversationUpdatedEvent
+    | ParticipantChangedEvent
 )
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from fixtures.database import app_url, connect
 from fixtures.manifest import DatasetManifest
+from reference_server.changes import Changes
 from reference_server.chat import Chat
 from reference_server.delivery import Delivery
+from reference_server.groups import Groups
 from reference_server.hub import Hub
 from reference_server.live_state import LiveState, MemoryState
 from reference_server.live_tables import TableState, reset_tables
@@ -16,6 +18,7 @@ from reference_server.outlet import Outlet
 from reference_server.pool import AppPool
 from reference_server.presence import PresenceTiming
 from reference_server.presence_desk import PresenceDesk
+from reference_server.rooms import Rooms
 from reference_server.sending import Sender
 from reference_server.settings import Settings
 from reference_server.tokens import Tokens
@@ -33,6 +36,8 @@ class Services:
     tokens: Tokens
     chat: Chat
     sender: Sender
+    changes: Changes
+    groups: Groups
     hub: Hub[Outlet]
     presence: PresenceDesk
     typing: TypingDesk
@@ -61,7 +66,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
         ) as pool,
         AsyncExitStack() as stack,
     ):
-        sender = Sender(pool, delivery.message, metrics, settings.cached_members_max)
+        rooms = Rooms(pool, settings.cached_members_max)
         chat = Chat(pool)
         presence = PresenceDesk(timing, delivery.presence)
         typing = TypingDesk(
@@ -82,7 +87,9 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
                 metrics=metrics,
                 tokens=Tokens(settings.token_secret, settings.token_lifetime_seconds),
                 chat=chat,
-                sender=sender,
+                sender=Sender(pool, rooms, delivery.to_members, metrics),
+                changes=Changes(rooms, delivery.to_members),
+                groups=Groups(pool, rooms, delivery.to_members, on_leave=typing.leave),
                 hub=hub,
                 presence=presence,
                 typing=typing,
@@ -91,7 +98,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
         finally:
             presence.close()
             typing.close()
-            await sender.drain()
+            await rooms.drain()
 
 
 @asynccontextmanager

@@ -23,16 +23,16 @@ UserIds = Annotated[
 @get("/presence", tags=["presence"], responses=COMMON)
 async def get_presence(caller: Caller, user_ids: UserIds) -> PresenceAnswer:
     """The status of each of the users, in their order; offline in version 0 when they were never seen."""
-    users = await caller.live_state.presence(caller.user_id, user_ids)
+    users = await caller.services.live_state.presence(caller.user_id, user_ids)
     return PresenceAnswer([_user_presence(event) for event in users])
 
 
 @get("/conversations/{conversation_id:uuid}/typing", tags=["presence"], responses=WITH_NOT_FOUND)
 async def get_typing(conversation_id: UUID, caller: Caller) -> TypingAnswer:
     """Who is typing in a conversation now, the caller excepted."""
-    if not await caller.chat.is_member(caller.user_id, conversation_id):
+    if not await caller.services.chat.is_member(caller.user_id, conversation_id):
         raise NotFoundError(f"there is no conversation {conversation_id} for you")
-    return TypingAnswer(list(await caller.live_state.typists(caller.user_id, conversation_id)))
+    return TypingAnswer(list(await caller.services.live_state.typists(caller.user_id, conversation_id)))
 
 
 HANDLERS = (get_presence, get_typing)

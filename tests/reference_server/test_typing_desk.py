@@ -96,6 +96,24 @@ def test_typing_is_for_members(server: Any) -> None:
             assert error == ErrorEvent(code="not_found", message=f"there is no conversation {name} for you")
 
 
+def test_who_leaves_a_group_types_there_no_more(server: Any) -> None:
+    """Their typing ends for the others, and neither events nor commands of that conversation are theirs."""
+    owner, leaver, reader = (server.user(index) for index in (97, 98, 99))
+    conversation = server.group(owner, leaver, reader)
+    device, gateway, typist = leaver.connect(), reader.connect(), owner.connect()
+    for one in (device, gateway):
+        one.ask(SubscribeTyping(conversation_id=conversation))
+    device.send(StartTyping(conversation_id=conversation))
+    assert gateway.receive().is_typing
+    assert leaver.post(f"/conversations/{conversation}/leave").is_success
+    assert gateway.receive() == TypingEvent(conversation_id=conversation, user_id=leaver.id, is_typing=False)
+    typist.send(StartTyping(conversation_id=conversation))
+    assert gateway.receive() == TypingEvent(conversation_id=conversation, user_id=owner.id, is_typing=True)
+    error = device.ask(StartTyping(conversation_id=conversation))
+    assert isinstance(error, ErrorEvent)  # and nothing of the owner's typing before it
+    assert error.code == "not_found"
+
+
 def test_typing_subscriptions_are_bounded(tight_server: Any) -> None:
     """One too many is refused and the earlier ones stay; giving one up makes room, and the same one again is free."""
     user = tight_server.user(16)
