@@ -50,6 +50,11 @@ class Chat:
         async with self._pool.as_user(user_id) as connection:
             return await connection.fetchrow(self._sql["find_user"], user_id) is not None
 
+    async def is_member(self, user_id: UUID, conversation_id: UUID) -> bool:
+        """True when the user is in the conversation now."""
+        async with self._pool.as_user(user_id) as connection:
+            return bool(await connection.fetchval(self._sql["is_member"], conversation_id, user_id))
+
     async def list_conversations(self, user_id: UUID, cursor: str | None, limit: int) -> ConversationPage:
         """A page of the user's conversations, newest first."""
         after = decode_cursor(cursor, ConversationCursor) if cursor else NEWEST_CONVERSATIONS

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
-from reference_server.frames import CODECS, ConversationEvent, Event, PresenceEvent
+from reference_server.frames import CODECS, ConversationEvent, Event, PresenceEvent, TypingEvent
 from reference_server.hub import Hub
 from reference_server.metrics import Metrics
 from reference_server.outlet import Outlet, wire_frame
@@ -19,6 +19,7 @@ class Delivery:
         self._metrics = metrics
         # Looking a series up by its labels costs more than counting in it.
         self._counters: dict[str, tuple[Counter, Counter]] = {}
+        self._typing_told = {True: metrics.typing.labels("started"), False: metrics.typing.labels("ended")}
 
     def to_members(self, event: ConversationEvent, members: Collection[UUID]) -> None:
         """To every subscribed connection of every member, those of whoever caused it included."""
@@ -32,6 +33,14 @@ class Delivery:
     def presence(self, event: PresenceEvent) -> None:
         """To every watcher of the user."""
         for subprotocol, outlets in self._hub.watchers(event.user_id):
+            data = wire_frame(CODECS[subprotocol], event)
+            written = sum(outlet.write(data) for outlet in outlets)
+            self._count(event, written, len(data))
+
+    def typing(self, event: TypingEvent) -> None:
+        """To every watcher of the conversation's typing, save the typist's own connections."""
+        self._typing_told[event.is_typing].inc()
+        for subprotocol, outlets in self._hub.typing_watchers(event.conversation_id, event.user_id):
             data = wire_frame(CODECS[subprotocol], event)
             written = sum(outlet.write(data) for outlet in outlets)
             self._count(event, written, len(data))

@@ -74,8 +74,41 @@ class UpdatePresence(_Frame, frozen=True, tag="update_presence"):
     status: PresenceStatus
 
 
+class SubscribeTyping(_Frame, frozen=True, tag="subscribe_typing"):
+    """Asks who is typing in a conversation, now (TypingState) and when it changes."""
+
+    conversation_id: UUID
+
+
+class UnsubscribeTyping(_Frame, frozen=True, tag="unsubscribe_typing"):
+    """Ends the typing events of the conversation; answered by Unsubscribed."""
+
+    conversation_id: UUID
+
+
+class StartTyping(_Frame, frozen=True, tag="start_typing"):
+    """This device's user is typing there; expires by itself unless sent again. Not answered."""
+
+    conversation_id: UUID
+
+
+class StopTyping(_Frame, frozen=True, tag="stop_typing"):
+    """This device's user is typing there no more. Not answered."""
+
+    conversation_id: UUID
+
+
 Command = (
-    Authenticate | SubscribeMessages | UnsubscribeMessages | SubscribePresence | UnsubscribePresence | UpdatePresence
+    Authenticate
+    | SubscribeMessages
+    | UnsubscribeMessages
+    | SubscribePresence
+    | UnsubscribePresence
+    | UpdatePresence
+    | SubscribeTyping
+    | UnsubscribeTyping
+    | StartTyping
+    | StopTyping
 )
 
 # --- events ---------------------------------------------------------------------------------------------
@@ -97,7 +130,7 @@ class Subscribed(_Frame, frozen=True, tag="subscribed"):
 class Unsubscribed(_Frame, frozen=True, tag="unsubscribed"):
     """No events of the topic follow."""
 
-    topic: Literal["messages", "presence"]
+    topic: Literal["messages", "presence", "typing"]
 
 
 class MessageEvent(_Frame, frozen=True, tag="m", omit_defaults=True):
@@ -174,12 +207,13 @@ class ResumeGap(_Frame, frozen=True, tag="resume_gap"):
     to_seq: int
 
 
-class PresenceEvent(_Frame, frozen=True, tag="p"):
+class PresenceEvent(_Frame, frozen=True, tag="p", omit_defaults=True):
     """A watched user's merged status changed."""
 
     user_id: UUID = field(name="u")
     status: PresenceStatus = field(name="s")
     version: int = field(name="v")  # grows by one with each change of this user's merged status
+    last_seen_ms: int | None = field(default=None, name="l")  # since 1970; only of who is offline, and when known
 
 
 class PresenceState(_Frame, frozen=True, tag="presence_state"):
@@ -195,10 +229,25 @@ class PresenceUpdated(_Frame, frozen=True, tag="presence_updated"):
     version: int
 
 
+class TypingEvent(_Frame, frozen=True, tag="y"):
+    """Someone else began or ended typing in a conversation."""
+
+    conversation_id: UUID = field(name="c")
+    user_id: UUID = field(name="u")
+    is_typing: bool = field(name="s")
+
+
+class TypingState(_Frame, frozen=True, tag="typing_state"):
+    """Who is typing in the conversation just subscribed to, oneself excepted."""
+
+    conversation_id: UUID
+    user_ids: tuple[UUID, ...]
+
+
 class ErrorEvent(_Frame, frozen=True, tag="error"):
     """A command that could not be carried out; the connection stays open."""
 
-    code: str  # stable, for programs: not_found, bad_request, too_many
+    code: str  # stable, for programs: not_found, bad_request, too_many, unavailable
     message: str  # one sentence, for people
 
 
@@ -217,6 +266,8 @@ Event = (
     | PresenceEvent
     | PresenceState
     | PresenceUpdated
+    | TypingEvent
+    | TypingState
     | ErrorEvent
 )
 

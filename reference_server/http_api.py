@@ -18,7 +18,7 @@ from litestar.types import Serializer
 from reference_server.errors import RefusedError, UnauthenticatedError
 from reference_server.records import ErrorAnswer
 from reference_server.request_metrics import request_metrics
-from reference_server.routes import access, conversations, groups, messages, operations
+from reference_server.routes import access, conversations, groups, messages, operations, presence
 from reference_server.routes.common import Caller
 from reference_server.services import Services
 
@@ -71,6 +71,7 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
             *conversations.HANDLERS,
             *messages.HANDLERS,
             *groups.HANDLERS,
+            *presence.HANDLERS,
         ],
     )
     return Litestar(

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from reference_server.frames import ConversationType, Role
+from reference_server.frames import ConversationType, PresenceStatus, Role
 
 CONTENT_LENGTH_MAX = 4000
 NAME_LENGTH_MAX = 100
@@ -223,6 +223,27 @@ class MembershipPage(msgspec.Struct, frozen=True):
     memberships: list[Membership]
     has_more: bool
     next_cursor: str | None
+
+
+class UserPresence(msgspec.Struct, frozen=True):
+    """One user's merged status."""
+
+    user_id: UUID
+    status: PresenceStatus
+    version: Annotated[int, Meta(description="Grows by one with each change while the server runs.")]
+    last_seen_at: Annotated[datetime | None, Meta(description="Of who is offline, when it is known.")]
+
+
+class PresenceAnswer(msgspec.Struct, frozen=True):
+    """The status of each user asked about, in the order of the question."""
+
+    users: list[UserPresence]
+
+
+class TypingAnswer(msgspec.Struct, frozen=True):
+    """Who is typing, the caller excepted."""
+
+    user_ids: list[UUID]
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):

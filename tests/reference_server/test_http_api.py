@@ -190,6 +190,8 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
         ("patch", f"{conversation}/messages/{{seq}}"): found,
         ("delete", f"{conversation}/messages/{{seq}}"): found,
         ("post", f"{conversation}/messages/{{seq}}/read"): found,
+        ("get", "/v1/presence"): read,
+        ("get", f"{conversation}/typing"): found,
         ("get", "/healthz"): set(),
         ("get", "/metrics"): set(),
     }

@@ -16,7 +16,7 @@ def test_the_scripts_are_those_of_the_sql_folder() -> None:
     scripts = schema_scripts("roadmap")
     assert scripts.tables == (script("schema.sql"), script("migration.sql"))
     assert scripts.constraints == (script("constraints.sql"),)
-    assert scripts.policies == (script("rls_policies.sql"), script("groups.sql"))
+    assert scripts.policies == tuple(script(name) for name in ("rls_policies.sql", "groups.sql", "typing_presence.sql"))
     assert scripts.index_commands == find_strategy("roadmap").commands
 
 
