@@ -20,7 +20,9 @@ from reference_server.cursors import (
     encode_cursor,
 )
 from reference_server.errors import NotFoundError, RefusedError
+from reference_server.history import History
 from reference_server.pool import AppPool
+from reference_server.read_routing import Source
 from reference_server.records import (
     Conversation,
     ConversationPage,
@@ -39,8 +41,9 @@ _CONVERSATION_COLUMNS = 9
 class Chat:
     """The reads and conversation commands of the API."""
 
-    def __init__(self, pool: AppPool) -> None:
+    def __init__(self, pool: AppPool, history: History) -> None:
         self._pool = pool
+        self._history = history
         self._sql = {name: statement.text for name, statement in server_statements().items()}
 
     async def user_exists(self, user_id: UUID) -> bool:
@@ -61,6 +64,7 @@ class Chat:
             except asyncpg.ForeignKeyViolationError as error:
                 raise NotFoundError(f"there is no user {other_user_id}") from error
         *columns, is_new = row
+        self._history.wrote(columns[0])
         return Conversation(*columns), is_new
 
     async def create_group_conversation(self, user_id: UUID, name: str, member_ids: Sequence[UUID]) -> Conversation:
@@ -70,6 +74,7 @@ class Chat:
                 row = await connection.fetchrow(self._sql["create_group_conversation"], name, list(member_ids))
             except asyncpg.ForeignKeyViolationError as error:
                 raise NotFoundError("not all of user_ids are users") from error
+        self._history.wrote(row["id"])
         return Conversation(*row)
 
     async def list_conversations(self, user_id: UUID, cursor: str | None, limit: int) -> ConversationPage:
@@ -84,17 +89,30 @@ class Chat:
         following = encode_cursor(ConversationCursor(page[-1].last_message_at, page[-1].id)) if has_more else None
         return ConversationPage(page, has_more, following)
 
-    async def list_messages(self, user_id: UUID, conversation_id: UUID, cursor: str | None, limit: int) -> MessagePage:
-        """A page of a conversation's messages, newest first; NotFoundError for whoever is not in it."""
+    async def list_messages(
+        self, user_id: UUID, conversation_id: UUID, cursor: str | None, limit: int
+    ) -> tuple[MessagePage, Source]:
+        """A page of a conversation's messages, newest first, and who served it.
+
+        NotFoundError for whoever is not in the conversation.
+        """
         before = decode_cursor(cursor, MessageCursor) if cursor else NEWEST_MESSAGES
-        async with self._pool.as_user(user_id) as connection:
-            rows = await connection.fetch(self._sql["list_messages"], conversation_id, before.before_seq, limit + 1)
-            # A page with messages was let through by the policy; an empty one leaves the question open.
-            if not rows and not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
-                raise NotFoundError(f"there is no conversation {conversation_id} for you")
+
+        async def query(pool: AppPool) -> list[Any]:
+            async with pool.as_user(user_id) as connection:
+                rows: list[Any] = await connection.fetch(
+                    self._sql["list_messages"], conversation_id, before.before_seq, limit + 1
+                )
+                # A page with messages was let through by the policy; an empty one leaves the question open.
+                if not rows and not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
+                    raise NotFoundError(f"there is no conversation {conversation_id} for you")
+            return rows
+
+        rows, source = await self._history.read(conversation_id, query)
         page = [message_of(row) for row in rows[:limit]]
         has_more = len(rows) > limit
-        return MessagePage(page, has_more, encode_cursor(MessageCursor(page[-1].seq)) if has_more else None)
+        following = encode_cursor(MessageCursor(page[-1].seq)) if has_more else None
+        return MessagePage(page, has_more, following), source
 
     async def list_memberships(self, user_id: UUID, cursor: str | None, limit: int) -> MembershipPage:
         """A page of the user's memberships, by conversation id."""

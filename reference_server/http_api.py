@@ -178,12 +178,22 @@ async def list_memberships(caller: Caller, cursor: Cursor = None, limit: PageLim
     return await caller.chat.list_memberships(caller.user_id, cursor, limit)
 
 
-@get("/conversations/{conversation_id:uuid}/messages", tags=["messages"], responses=_WITH_NOT_FOUND)
+@get(
+    "/conversations/{conversation_id:uuid}/messages",
+    tags=["messages"],
+    responses=_WITH_NOT_FOUND,
+    response_headers=[
+        ResponseHeader(
+            name="Chat-Served-By", description="`primary` or `replica`.", required=True, documentation_only=True
+        )
+    ],
+)
 async def list_messages(
     conversation_id: UUID, caller: Caller, before: Cursor = None, limit: PageLimit = 50
-) -> MessagePage:
+) -> Response[MessagePage]:
     """A conversation's messages, newest first."""
-    return await caller.chat.list_messages(caller.user_id, conversation_id, before, limit)
+    page, source = await caller.chat.list_messages(caller.user_id, conversation_id, before, limit)
+    return JsonResponse(page, headers={"Chat-Served-By": source})
 
 
 @post(

@@ -19,6 +19,7 @@ from fixtures.errors import InputError
 SQL_FOLDER = Path(__file__).parent / "sql"
 QUERIES_FOLDER = SQL_FOLDER / "queries"
 STRATEGIES_FOLDER = SQL_FOLDER / "indexes"
+OPERATIONS_FOLDER = SQL_FOLDER / "operations"
 
 _HEADER_LINE = re.compile(r"--\s*(?P<key>[a-z]+):\s*(?P<value>.*\S)\s*$")
 
@@ -135,6 +136,12 @@ def _commands(text: str) -> tuple[str, ...]:
 def server_statements() -> dict[str, Statement]:
     """Every statement that the server executes, by name."""
     return {path.stem: read_statement(path) for path in sorted(QUERIES_FOLDER.glob("*.sql"))}
+
+
+@cache
+def operation(name: str) -> str:
+    """The text of a statement that looks after the database, such as `replica_position`: no user's, not measured."""
+    return read_statement(OPERATIONS_FOLDER / f"{name}.sql").text
 
 
 @cache
