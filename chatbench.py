@@ -37,6 +37,7 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFIL
 INTERRUPTED = 130  # what Typer makes of a KeyboardInterrupt
 DEFAULT_OUT = Path("out")
 DEFAULT_STRATEGY = "roadmap_membership"
+DEFAULT_OPERATOR_KEY = "chatbench"  # the same
 DEFAULT_LOGIN_KEY = "chatbench"  # the reference server takes it on loopback only
 
 Out = Annotated[Path, typer.Option(help="Folder of PostgreSQL's data, runs and reports.")]
@@ -48,6 +49,9 @@ DatabaseUrl = Annotated[
     typer.Option(envvar="CHATBENCH_DATABASE_URL", help="A PostgreSQL of yours, as its administrator. [embedded]"),
 ]
 LoginKey = Annotated[str, typer.Option(envvar="CHATBENCH_LOGIN_KEY", help="With it a client may log in as any user.")]
+OperatorKey = Annotated[
+    str, typer.Option(envvar="CHATBENCH_OPERATOR_KEY", help="With it an operator may change the server's indexes.")
+]
 Strategy = Annotated[str, typer.Option(help="Index strategy: a name from `indexes --list`, or a .sql file.")]
 ListOnly = Annotated[bool, typer.Option("--list", help="Name what there is, and stop.")]
 
@@ -165,6 +169,7 @@ def serve(
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the HTTP API; 0: any free one.")] = 8000,
     gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the gateway; 0: any free one.")] = 8001,
     login_key: LoginKey = DEFAULT_LOGIN_KEY,
+    operator_key: OperatorKey = DEFAULT_OPERATOR_KEY,
     database_url: DatabaseUrl = None,
     replica: Annotated[
         str | None, typer.Option(help="Read pages of messages from a standby: its URL, or `embedded` to start one.")
@@ -200,6 +205,7 @@ def serve(
                 http_port=http_port,
                 gateway_port=gateway_port,
                 login_key=login_key,
+                operator_key=operator_key,
                 replica_url=replica_url,
                 read_your_writes=read_your_writes,
             )

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from fixtures.errors import ChatbenchError, InputError
 from reference_server.read_routing import Policy
 from reference_server.server import run
-from reference_server.settings import DEFAULT_LOGIN_KEY, Settings, with_pool_size
+from reference_server.settings import DEFAULT_LOGIN_KEY, DEFAULT_OPERATOR_KEY, Settings, with_pool_size
 
 
 def main() -> int:
@@ -21,6 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m reference_server", description=__doc__)
     parser.add_argument("--database-url", default=os.environ.get("CHATBENCH_DATABASE_URL"))
     parser.add_argument("--login-key", default=os.environ.get("CHATBENCH_LOGIN_KEY", DEFAULT_LOGIN_KEY))
+    parser.add_argument("--operator-key", default=os.environ.get("CHATBENCH_OPERATOR_KEY", DEFAULT_OPERATOR_KEY))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--http-port", type=int, default=0, help="0: any free one")
     parser.add_argument("--gateway-port", type=int, default=0, help="0: any free one")

@@ -37,6 +37,7 @@ from reference_server.records import (
     NewMessage,
 )
 from reference_server.request_metrics import request_metrics
+from reference_server.routes import indexes
 from reference_server.sending import Sender
 from reference_server.services import Services
 
@@ -257,6 +258,7 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
             list_memberships,
             list_messages,
             send_message,
+            *indexes.HANDLERS,
         ],
     )
     return Litestar(
@@ -275,7 +277,10 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
             description="A minimal chat. Events come from the WebSocket gateway, named by `GET /v1/gateway`.",
             render_plugins=[JsonRenderPlugin()],
             components=Components(
-                security_schemes={"token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+                security_schemes={
+                    "token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
+                    "operator": SecurityScheme(type="apiKey", name="Operator-Key", security_scheme_in="header"),
+                }
             ),
             security=[{"token": []}],
         ),

@@ -12,6 +12,7 @@ from reference_server.delivery import Delivery
 from reference_server.frames import MessageEvent
 from reference_server.history import History, Replica
 from reference_server.hub import Hub
+from reference_server.index_desk import IndexDesk
 from reference_server.metrics import Metrics
 from reference_server.outlet import Outlet
 from reference_server.pool import AppPool
@@ -35,6 +36,7 @@ class Services:
     sender: Sender
     hub: Hub[Outlet]
     presence: PresenceDesk
+    indexes: IndexDesk
 
 
 @asynccontextmanager
@@ -57,6 +59,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
 
         sender = Sender(pool, publish, metrics, settings.cached_members_max)
         presence = PresenceDesk(timing, delivery.presence)
+        indexes = IndexDesk(settings.database_url)
         try:
             yield Services(
                 settings=settings,
@@ -67,9 +70,11 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
                 sender=sender,
                 hub=hub,
                 presence=presence,
+                indexes=indexes,
             )
         finally:
             presence.close()
+            await indexes.close(settings.shutdown_seconds)
             await sender.drain()
 
 

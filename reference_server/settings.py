@@ -10,8 +10,9 @@ from reference_server.read_routing import Policy
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 DEFAULT_LOGIN_KEY = "chatbench"
+DEFAULT_OPERATOR_KEY = "chatbench"
 
-_SECRET_FIELDS = ("login_key", "token_secret")
+_SECRET_FIELDS = ("login_key", "operator_key", "token_secret")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class Settings:
     http_port: int = 0  # 0: any free port
     gateway_port: int = 0  # the same
     login_key: str = DEFAULT_LOGIN_KEY  # what a client must know to log in as anyone: for benchmarks, not for people
+    operator_key: str = DEFAULT_OPERATOR_KEY  # what an operator must know to migrate and to change indexes
     token_secret: str = field(default_factory=lambda: secrets.token_hex(32))  # signs tokens; a new one at each start
     token_lifetime_seconds: int = 3600
     allowed_origins: tuple[str, ...] = ()  # of browsers at the gateway, beside loopback ones and clients without any
@@ -54,6 +56,11 @@ class Settings:
             raise InputError(
                 f"host {self.host!r} can be reached from other machines and the login key is the default one; "
                 "choose a key with --login-key, or listen on 127.0.0.1"
+            )
+        if not self.is_loopback and self.operator_key == DEFAULT_OPERATOR_KEY:
+            raise InputError(
+                f"host {self.host!r} can be reached from other machines and the operator's key is the default one; "
+                "choose a key with --operator-key, or listen on 127.0.0.1"
             )
         for name in ("pool_size", "replica_pool_size"):
             least, most = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")

@@ -112,15 +112,15 @@ def test_without_a_replica_the_primary_serves(server: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "sees", "source", "reason"),
+    ("policy", "served", "reason"),
     [
-        ("eventual", [], "replica", None),
-        ("primary", ["mine"], "primary", "behind"),
-        ("wait", ["mine"], "primary", "late"),
+        ("eventual", ([], "replica"), None),
+        ("primary", (["mine"], "primary"), "behind"),
+        ("wait", (["mine"], "primary"), "late"),
     ],
 )
 def test_what_the_replica_lacks(
-    serve: Any, replica: EmbeddedReplica, policy: str, sees: list[str], source: str, reason: str | None
+    serve: Any, replica: EmbeddedReplica, policy: str, served: tuple[list[str], str], reason: str | None
 ) -> None:
     """While nothing is replayed, `eventual` misses the writer's own message; the others read it from the primary."""
     server = serve(read_your_writes=policy, replica_wait_seconds=0.2)
@@ -131,7 +131,7 @@ def test_what_the_replica_lacks(
         page_when_served_by(user, each, "replica")
     with paused(replica):
         user.send(conversation, "mine")
-        assert page(user, conversation) == (sees, source)
+        assert page(user, conversation) == served
         assert page(user, untouched) == ([], "replica"), "what nobody wrote to is served as before"
         if reason:
             assert server.metric("chat_replica_fallbacks_total", reason=reason) >= 1
