@@ -127,13 +127,13 @@ async def drop(url: str, strategy: Strategy, on_step: OnStep = nothing_told) -> 
 
 async def index_states(url: str, names: list[str]) -> dict[str, IndexState]:
     """Those of the named indexes that are there."""
-    async with connect(url) as connection:
+    async with _connected(url) as connection:
         return await _states(connection, names)
 
 
 async def build_progress(url: str) -> list[BuildProgress]:
     """How far every index build of the database is, whoever ordered it."""
-    async with connect(url) as connection:
+    async with _connected(url) as connection:
         return [BuildProgress(*row) for row in await connection.fetch(operation("index_progress"))]
 
 
@@ -165,9 +165,20 @@ async def _work(
 
 
 @asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """An administrator's connection; UnavailableError when there is none to be had."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(connect(url))
+        except InputError as error:  # the URL was good when the server started
+            raise UnavailableError("the database does not answer; try again") from error
+        yield connection
+
+
+@asynccontextmanager
 async def _building(url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection that alone may change indexes, outside transactions as CONCURRENTLY needs."""
-    async with connect(url) as connection:
+    async with _connected(url) as connection:
         await connection.execute(_NO_TIMEOUTS)
         with contextlib.suppress(asyncpg.InvalidParameterValueError):
             await connection.execute(_NOTICE_DEATH)

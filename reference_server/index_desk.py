@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from fixtures.errors import ChatbenchError
 from reference_server.errors import ConflictError, RefusedError
 from reference_server.index_builds import Step, apply, drop
 from reference_server.statements import Strategy
@@ -48,12 +47,12 @@ class IndexDesk:
                 return work
             before.cancel()
         self.work = work = IndexWork(action, strategy.name)
-        begun = asyncio.Event()
+        begun: asyncio.Future[RefusedError | None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(work, strategy, begun, before))
         if before is None or before.done():  # else it waits for what is being cancelled, and that may take its time
-            await begun.wait()
-        if isinstance(refusal := self._refusal(), RefusedError):
-            raise refusal
+            refusal = await begun
+            if refusal is not None:
+                raise refusal
         return work
 
     async def close(self, timeout_seconds: float) -> None:
@@ -62,15 +61,21 @@ class IndexDesk:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=timeout_seconds)
 
-    def _refusal(self) -> BaseException | None:
-        done = self._task is not None and self._task.done() and not self._task.cancelled()
-        return self._task.exception() if done and self._task is not None else None
-
     async def _run(
-        self, work: IndexWork, strategy: Strategy, begun: asyncio.Event, before: "asyncio.Task[None] | None"
+        self,
+        work: IndexWork,
+        strategy: Strategy,
+        begun: "asyncio.Future[RefusedError | None]",
+        before: "asyncio.Task[None] | None",
     ) -> None:
+        """Sets `begun` when the work is under way, or to why it is not."""
+
+        def begin(refusal: RefusedError | None = None) -> None:
+            if not begun.done():
+                begun.set_result(refusal)
+
         def on_step(step: Step | None) -> None:
-            begun.set()
+            begin()
             work.step = None if step is None else f"{step.action} {step.index}"
 
         try:
@@ -81,12 +86,11 @@ class IndexDesk:
         except asyncio.CancelledError:
             work.state = "cancelled"
             raise
-        except (RefusedError, ChatbenchError) as error:
-            work.state, work.message = "failed", str(error)
-            if not begun.is_set():
-                raise
+        except RefusedError as error:
+            work.state, work.message = "failed", error.message
+            begin(error)
         except Exception:  # noqa: BLE001 - a background task's error has nobody else to tell it
             work.state, work.message = "failed", "the server failed; its log has the reason"
             _log.exception("%s of %s failed", work.action, work.strategy)
         finally:
-            begun.set()
+            begin()

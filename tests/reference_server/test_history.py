@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
@@ -25,8 +27,15 @@ LONG = 20.0  # a bound that no healthy replica meets
 POLICIES = ["primary", "wait", "eventual"]
 
 
+@contextmanager
+def fresh_folder() -> Iterator[Path]:
+    """Not below pytest's own: every session closes that to others, and root's server runs as another user."""
+    with TemporaryDirectory(prefix="chatbench-test-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
 @pytest.fixture(scope="module")
-def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def primary() -> Iterator[EmbeddedPostgres]:
     """A cluster of this file's own, with the data set `tiny` in its database `chat`."""
 
     async def fill(postgres: EmbeddedPostgres) -> None:
@@ -34,7 +43,7 @@ def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgr
             await connection.execute("CREATE DATABASE chat")
         await seed(postgres.url("chat"), "tiny", 1)
 
-    with EmbeddedPostgres(tmp_path_factory.mktemp("primary")) as postgres:
+    with fresh_folder() as folder, EmbeddedPostgres(folder) as postgres:
         asyncio.run(fill(postgres))
         yield postgres
 
