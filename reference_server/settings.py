@@ -34,7 +34,7 @@ class Settings:
     statement_timeout_seconds: float = 30.0
     replica_url: str | None = None  # the administrator's, of a standby of the database: pages of messages come from it
     read_your_writes: Policy = "wait"  # what a page does when the replica lacks a write that this server acknowledged
-    replica_wait_seconds: float = 0.25  # at most, for one page; guess: a hundred times a healthy replica's lag
+    replica_wait_seconds: float = 0.25  # at most, for one page; 300 times what a healthy one takes
     replica_timeout_seconds: float = 2.0  # a replica that answers nothing for this long is down
     replica_pool_size_min: int = 4
     replica_pool_size_max: int = 16
