@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -37,6 +37,16 @@ async def require_replica(database_url: str, replica_url: str) -> None:
         raise InputError(
             f"{redacted(replica_url)} is no replica of {redacted(database_url)}; name one of that server and database"
         )
+
+
+class Side(Protocol):
+    """The primary or the replica, as far as it is asked for its position."""
+
+    async def ask(self) -> Any:
+        """`position`, and of the replica `is_standby`; one of _ERRORS when no answer comes in time."""
+
+    def close(self) -> None:
+        """Ends the connection."""
 
 
 class _Probe:
@@ -73,7 +83,7 @@ class _Probe:
 class ReplicaWatch:
     """Knows what has been written, and how much of it the replica has replayed."""
 
-    def __init__(self, primary: _Probe, replica: _Probe, set_lag_bytes: Callable[[float], None]) -> None:
+    def __init__(self, primary: Side, replica: Side, set_lag_bytes: Callable[[float], None]) -> None:
         self.written = WrittenPositions(_KEPT_MAX)
         self.replayed: int | None = None  # a position in the WAL; None while the replica does not answer
         self._primary = primary
@@ -95,16 +105,22 @@ class ReplicaWatch:
         primary = _Probe(primary_url, operation("primary_position"), timeout_seconds)
         replica = _Probe(replica_url, operation("replica_position"), timeout_seconds)
         watch = cls(primary, replica, set_lag_bytes)
-        await watch._poll()
-        tasks = [asyncio.create_task(watch._follow_primary()), asyncio.create_task(watch._follow_replica())]
-        try:
+        async with watch.running():
             yield watch
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Asks both sides while the block lasts; where the replica is, is known when it begins."""
+        await self._poll()
+        tasks = [asyncio.create_task(self._follow_primary()), asyncio.create_task(self._follow_replica())]
+        try:
+            yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            primary.close()
-            replica.close()
+            self._primary.close()
+            self._replica.close()
 
     def wrote(self, conversation_id: UUID) -> None:
         """Something of the conversation has been committed: its position is asked for at once."""
