@@ -19,6 +19,7 @@ _SECURITY: list[dict[str, list[str]]] = [{"operator": []}]
 _RESPONSES = {
     status: ResponseSpec(ErrorAnswer, description=meaning, generate_examples=False)
     for status, meaning in {
+        400: "Something in the request is not as described.",
         401: "No operator's key.",
         404: "There is no such strategy.",
         409: "Other index work is under way.",
@@ -69,7 +70,12 @@ class IndexReport(msgspec.Struct, frozen=True):
     progress: list[ListedProgress]
 
 
-@get("/operator/indexes", tags=["operations"], security=_SECURITY, responses={401: _RESPONSES[401]})
+@get(
+    "/operator/indexes",
+    tags=["operations"],
+    security=_SECURITY,
+    responses={status: _RESPONSES[status] for status in (401, 503)},
+)
 async def list_indexes(request: Request[Any, Any, Any], services: Services) -> IndexReport:
     """Every strategy, with what is there of it and how far its building is."""
     require_operator(request, services.settings)

@@ -179,6 +179,9 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
         ("get", "/v1/memberships"): {"400", "401", "503"},
         ("get", messages): {"400", "401", "404", "503"},
         ("post", messages): {"400", "401", "404", "409", "503"},
+        ("get", "/v1/operator/indexes"): {"401", "503"},
+        ("put", "/v1/operator/indexes/{strategy}"): {"400", "401", "404", "409", "503"},
+        ("delete", "/v1/operator/indexes/{strategy}"): {"400", "401", "404", "409", "503"},
         ("get", "/healthz"): set(),
         ("get", "/metrics"): set(),
     }

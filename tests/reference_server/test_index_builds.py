@@ -227,6 +227,12 @@ def test_somebody_else_s_build_is_left_alone(bare_url: str, session: Session) ->
         asyncio.run(twice())
 
 
+def test_a_database_that_is_away_is_told() -> None:
+    """Index work that cannot begin may be asked for again."""
+    with pytest.raises(UnavailableError, match="the database does not answer"):
+        asyncio.run(apply("postgresql://postgres@127.0.0.1:1/chat", ROADMAP))
+
+
 # --- over HTTP --------------------------------------------------------------------------------------------
 
 
