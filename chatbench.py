@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -37,6 +37,7 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFIL
 INTERRUPTED = 130  # what Typer makes of a KeyboardInterrupt
 DEFAULT_OUT = Path("out")
 DEFAULT_STRATEGY = "roadmap_membership"
+DEFAULT_OPERATOR_KEY = "chatbench"  # the same
 DEFAULT_LOGIN_KEY = "chatbench"  # the reference server takes it on loopback only
 
 Out = Annotated[Path, typer.Option(help="Folder of PostgreSQL's data, runs and reports.")]
@@ -48,6 +49,9 @@ DatabaseUrl = Annotated[
     typer.Option(envvar="CHATBENCH_DATABASE_URL", help="A PostgreSQL of yours, as its administrator. [embedded]"),
 ]
 LoginKey = Annotated[str, typer.Option(envvar="CHATBENCH_LOGIN_KEY", help="With it a client may log in as any user.")]
+OperatorKey = Annotated[
+    str, typer.Option(envvar="CHATBENCH_OPERATOR_KEY", help="With it an operator may change the server's indexes.")
+]
 Strategy = Annotated[str, typer.Option(help="Index strategy: a name from `indexes --list`, or a .sql file.")]
 ListOnly = Annotated[bool, typer.Option("--list", help="Name what there is, and stop.")]
 
@@ -165,7 +169,16 @@ def serve(
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the HTTP API; 0: any free one.")] = 8000,
     gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the gateway; 0: any free one.")] = 8001,
     login_key: LoginKey = DEFAULT_LOGIN_KEY,
+    operator_key: OperatorKey = DEFAULT_OPERATOR_KEY,
     database_url: DatabaseUrl = None,
+    replica: Annotated[
+        str | None, typer.Option(help="Read pages of messages from a standby: its URL, or `embedded` to start one.")
+    ] = None,
+    read_your_writes: Annotated[
+        Literal["primary", "wait", "eventual"],
+        typer.Option(help="When the replica lacks a write: read from the primary, wait for it, or do without."),
+    ] = "wait",
+    pool_size: Annotated[int, typer.Option(min=1, help="Connections to each database at most.")] = 16,
     size: Size = "small",
     seed: Seed = 1,
     out: Out = DEFAULT_OUT,
@@ -173,9 +186,9 @@ def serve(
 ) -> None:
     """Run the reference chat server until Ctrl-C; the embedded PostgreSQL is seeded when it is empty."""
     with whole_imports():
-        from reference_server.home import home_database, seeded
+        from reference_server.home import home_database, home_replica, seeded
         from reference_server.server import run as run_server
-        from reference_server.settings import Settings
+        from reference_server.settings import Settings, with_pool_size
 
     with home_database(out, database_url) as url:
         if database_url is None:
@@ -185,10 +198,18 @@ def serve(
                 complain(
                     f"serving what is there, size {held.size} and seed {held.seed}; change it with: chatbench seed"
                 )
-        settings = Settings(
-            database_url=url, host=host, http_port=http_port, gateway_port=gateway_port, login_key=login_key
-        )
-        run_server(settings, on_ready=lambda record: show_ready(record, as_json=as_json))
+        with home_replica(out, database_url, replica) as replica_url:
+            settings = Settings(
+                database_url=url,
+                host=host,
+                http_port=http_port,
+                gateway_port=gateway_port,
+                login_key=login_key,
+                operator_key=operator_key,
+                replica_url=replica_url,
+                read_your_writes=read_your_writes,
+            )
+            run_server(with_pool_size(settings, pool_size), on_ready=lambda record: show_ready(record, as_json=as_json))
 
 
 @app.command()

@@ -8,11 +8,12 @@ import json
 import logging
 import os
 import sys
-from typing import Any
+from typing import Any, get_args
 
 from fixtures.errors import ChatbenchError, InputError
+from reference_server.read_routing import Policy
 from reference_server.server import run
-from reference_server.settings import DEFAULT_LOGIN_KEY, Settings
+from reference_server.settings import DEFAULT_LOGIN_KEY, DEFAULT_OPERATOR_KEY, Settings, with_pool_size
 
 
 def main() -> int:
@@ -20,15 +21,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m reference_server", description=__doc__)
     parser.add_argument("--database-url", default=os.environ.get("CHATBENCH_DATABASE_URL"))
     parser.add_argument("--login-key", default=os.environ.get("CHATBENCH_LOGIN_KEY", DEFAULT_LOGIN_KEY))
+    parser.add_argument("--operator-key", default=os.environ.get("CHATBENCH_OPERATOR_KEY", DEFAULT_OPERATOR_KEY))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--http-port", type=int, default=0, help="0: any free one")
     parser.add_argument("--gateway-port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--replica-url", help="of a standby of the database, to read pages of messages from")
+    parser.add_argument("--read-your-writes", choices=get_args(Policy), default=Settings.read_your_writes)
+    parser.add_argument("--pool-size", type=int, default=Settings.pool_size_max, help="connections to each database")
     arguments = vars(parser.parse_args())
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         if not arguments["database_url"]:
             raise InputError("no database named; give --database-url or set CHATBENCH_DATABASE_URL")
-        run(Settings(**arguments), _print_record)
+        pool_size = arguments.pop("pool_size")
+        run(with_pool_size(Settings(**arguments), pool_size), _print_record)
     except ChatbenchError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one sentence
         return error.exit_code

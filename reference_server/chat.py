@@ -20,7 +20,9 @@ from reference_server.cursors import (
     decode_cursor,
     encode_cursor,
 )
+from reference_server.history import History
 from reference_server.pool import AppPool
+from reference_server.read_routing import Source
 from reference_server.records import (
     ConversationPage,
     ListedConversation,
@@ -41,8 +43,9 @@ _CONVERSATION_COLUMNS = 10
 class Chat:
     """The reads of the API."""
 
-    def __init__(self, pool: AppPool) -> None:
+    def __init__(self, pool: AppPool, history: History) -> None:
         self._pool = pool
+        self._history = history
         self._sql = {name: statement.text for name, statement in server_statements().items()}
 
     async def user_exists(self, user_id: UUID) -> bool:
@@ -67,34 +70,49 @@ class Chat:
         following = encode_cursor(ConversationCursor(page[-1].last_message_at, page[-1].id)) if has_more else None
         return ConversationPage(page, has_more, following)
 
-    async def list_messages(self, user_id: UUID, conversation_id: UUID, cursor: str | None, limit: int) -> MessagePage:
-        """A page of a conversation's messages, newest first; NotFoundError for whoever is not in it."""
+    async def list_messages(
+        self, user_id: UUID, conversation_id: UUID, cursor: str | None, limit: int
+    ) -> tuple[MessagePage, Source]:
+        """A page of a conversation's messages, newest first, and who served it.
+
+        NotFoundError for whoever is not in the conversation.
+        """
         before = decode_cursor(cursor, MessageCursor) if cursor else NEWEST_MESSAGES
-        async with self._pool.as_user(user_id) as connection:
-            rows = await connection.fetch(self._sql["list_messages"], conversation_id, before.before_seq, limit + 1)
-            # A page with messages was let through by the policy; an empty one leaves the question open.
-            if not rows and not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
-                raise not_in(conversation_id)
+        rows, source = await self._page(user_id, conversation_id, "list_messages", before.before_seq, limit)
         page = [message_of(row) for row in rows[:limit]]
         has_more = len(rows) > limit
-        return MessagePage(
-            page,
-            has_more,
-            next_cursor=encode_cursor(MessageCursor(page[-1].seq)) if has_more else None,
-            newer_cursor=encode_cursor(NewerMessageCursor(page[0].seq if page else 0)),
-        )
+        following = encode_cursor(MessageCursor(page[-1].seq)) if has_more else None
+        newer = encode_cursor(NewerMessageCursor(page[0].seq if page else 0))
+        return MessagePage(page, has_more, next_cursor=following, newer_cursor=newer), source
 
-    async def list_messages_after(self, user_id: UUID, conversation_id: UUID, cursor: str, limit: int) -> MessagePage:
-        """A page of the messages after a place, oldest first; NotFoundError for whoever is not in the conversation."""
+    async def list_messages_after(
+        self, user_id: UUID, conversation_id: UUID, cursor: str, limit: int
+    ) -> tuple[MessagePage, Source]:
+        """A page of the messages after a place, oldest first, and who served it.
+
+        NotFoundError for whoever is not in the conversation.
+        """
         after = decode_cursor(cursor, NewerMessageCursor)
-        async with self._pool.as_user(user_id) as connection:
-            rows = await connection.fetch(self._sql["list_messages_after"], conversation_id, after.after_seq, limit + 1)
-            if not rows and not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
-                raise not_in(conversation_id)
+        rows, source = await self._page(user_id, conversation_id, "list_messages_after", after.after_seq, limit)
         page = [message_of(row) for row in rows[:limit]]
         has_more = len(rows) > limit
         newer = encode_cursor(NewerMessageCursor(page[-1].seq if page else after.after_seq))
-        return MessagePage(page, has_more, next_cursor=newer if has_more else None, newer_cursor=newer)
+        return MessagePage(page, has_more, next_cursor=newer if has_more else None, newer_cursor=newer), source
+
+    async def _page(
+        self, user_id: UUID, conversation_id: UUID, statement: str, seq: int, limit: int
+    ) -> tuple[list[Any], Source]:
+        """The rows of a page and one beyond it, from whom history lets serve them."""
+
+        async def query(pool: AppPool) -> list[Any]:
+            async with pool.as_user(user_id) as connection:
+                rows: list[Any] = await connection.fetch(self._sql[statement], conversation_id, seq, limit + 1)
+                # A page with messages was let through by the policy; an empty one leaves the question open.
+                if not rows and not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
+                    raise not_in(conversation_id)
+            return rows
+
+        return await self._history.read(conversation_id, query)
 
     async def list_participants(
         self, user_id: UUID, conversation_id: UUID, cursor: str | None, limit: int

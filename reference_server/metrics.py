@@ -1,11 +1,29 @@
 """What the server counts of itself, for Prometheus: one registry per server."""
 
+from typing import Protocol
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 _LATENCY_BUCKETS_SECONDS = (
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
 )  # fmt: skip
 _WAIT_BUCKETS_SECONDS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
+
+
+class CountedPool(Protocol):
+    """A pool as metrics see it."""
+
+    @property
+    def busy(self) -> int:
+        """Connections in use."""
+
+    @property
+    def resting(self) -> int:
+        """Open connections that nobody uses."""
+
+    @property
+    def waiting(self) -> int:
+        """Who waits for a connection."""
 
 
 class Metrics:
@@ -29,8 +47,38 @@ class Metrics:
         )
         self.pool_wait_seconds = Histogram(
             "chat_pool_wait_seconds",
-            "Waiting for a database connection.",
+            "Waiting for a database connection, by pool.",
+            ("pool",),
             buckets=_WAIT_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self.pool_connections = Gauge(
+            "chat_pool_connections", "Open database connections, by pool and state: resting or busy.",
+            ("pool", "state"), registry=self.registry,
+        )  # fmt: skip
+        self.pool_waiting = Gauge(
+            "chat_pool_waiting", "Requests that wait for a database connection now, by pool.", ("pool",),
+            registry=self.registry,
+        )  # fmt: skip
+        self.history_reads = Counter(
+            "chat_history_reads_total",
+            "Pages of messages served, by the database that served them and the policy (none: there is no replica).",
+            ("source", "policy"),
+            registry=self.registry,
+        )
+        self.replica_wait_seconds = Histogram(
+            "chat_replica_wait_seconds",
+            "Waiting for the replica to replay what had been written, in vain or not.",
+            buckets=_WAIT_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self.replica_lag_bytes = Gauge(
+            "chat_replica_lag_bytes", "WAL that the replica has yet to replay, when last asked.", registry=self.registry
+        )
+        self.replica_fallbacks = Counter(
+            "chat_replica_fallbacks_total",
+            "Pages that the primary served in the replica's place, by reason: behind, late, down or failed.",
+            ("reason",),
             registry=self.registry,
         )
         self.connections = Gauge(
@@ -70,6 +118,12 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
+
+    def watch_pool(self, name: str, pool: CountedPool) -> None:
+        """Asks a pool for its numbers whenever the metrics are read."""
+        self.pool_connections.labels(name, "busy").set_function(lambda: pool.busy)
+        self.pool_connections.labels(name, "resting").set_function(lambda: pool.resting)
+        self.pool_waiting.labels(name).set_function(lambda: pool.waiting)
 
     def exposition(self) -> bytes:
         """All of it in Prometheus's text format."""

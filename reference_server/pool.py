@@ -97,6 +97,21 @@ class AppPool:
             except CONNECTION_ERRORS:
                 pool.terminate()  # the server is gone, there is nobody to say goodbye to
 
+    @property
+    def resting(self) -> int:
+        """Open connections that nobody uses."""
+        return len(self._resting) + int(self._pool.get_idle_size())
+
+    @property
+    def busy(self) -> int:
+        """Connections in use."""
+        return int(self._pool.get_size()) - self.resting
+
+    @property
+    def waiting(self) -> int:
+        """Who waits for a connection."""
+        return self._waiting
+
     @asynccontextmanager
     async def as_user(self, user_id: UUID) -> AsyncIterator[ActingConnection]:
         """A connection on which every statement sees and does what this user may.

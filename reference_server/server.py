@@ -24,6 +24,7 @@ from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest
 from reference_server.gateway import Gateway
 from reference_server.http_api import create_app
+from reference_server.replica_watch import require_replica
 from reference_server.services import open_services
 from reference_server.settings import Settings, settings_record
 
@@ -44,6 +45,8 @@ def run(settings: Settings, on_ready: OnReady) -> None:
 async def serve(settings: Settings, on_ready: OnReady) -> None:
     """The same, in a running event loop."""
     dataset = await _dataset(settings.database_url)
+    if settings.replica_url is not None:
+        await require_replica(settings.database_url, settings.replica_url)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

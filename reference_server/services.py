@@ -1,16 +1,20 @@
 """What HTTP API and gateway share in one process: built once from the settings, handed to both."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 from fixtures.database import app_url, connect
 from fixtures.manifest import DatasetManifest
 from reference_server.changes import Changes
 from reference_server.chat import Chat
 from reference_server.delivery import Delivery
+from reference_server.frames import ConversationEvent
 from reference_server.groups import Groups
+from reference_server.history import History, Replica
 from reference_server.hub import Hub
+from reference_server.index_desk import IndexDesk
 from reference_server.live_state import LiveState, MemoryState
 from reference_server.live_tables import TableState, reset_tables
 from reference_server.metrics import Metrics
@@ -18,6 +22,7 @@ from reference_server.outlet import Outlet
 from reference_server.pool import AppPool
 from reference_server.presence import PresenceTiming
 from reference_server.presence_desk import PresenceDesk
+from reference_server.replica_watch import ReplicaWatch
 from reference_server.rooms import Rooms
 from reference_server.sending import Sender
 from reference_server.settings import Settings
@@ -42,6 +47,7 @@ class Services:
     presence: PresenceDesk
     typing: TypingDesk
     live_state: LiveState
+    indexes: IndexDesk
 
 
 @asynccontextmanager
@@ -56,18 +62,18 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
         expiry_seconds=settings.presence_expiry_seconds,
     )
     async with (
-        AppPool.open(
-            app_url(settings.database_url),
-            size_min=settings.pool_size_min,
-            size_max=settings.pool_size_max,
-            timeout_seconds=settings.pool_timeout_seconds,
-            statement_timeout_seconds=settings.statement_timeout_seconds,
-            observe_wait=metrics.pool_wait_seconds.observe,
-        ) as pool,
+        _primary_pool(settings, metrics) as pool,
+        _replica(settings, metrics) as replica,
         AsyncExitStack() as stack,
     ):
+        history = History(pool, replica, metrics)
+
+        def publish(event: ConversationEvent, members: Collection[UUID]) -> None:
+            history.wrote(event.conversation_id)  # before anyone hears of it, and comes to read
+            delivery.to_members(event, members)
+
         rooms = Rooms(pool, settings.cached_members_max)
-        chat = Chat(pool)
+        chat = Chat(pool, history)
         presence = PresenceDesk(timing, delivery.presence)
         typing = TypingDesk(
             TypingTiming(
@@ -79,6 +85,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
             metrics,
             subscriptions_max=settings.typing_subscriptions_max,
         )
+        indexes = IndexDesk(settings.database_url)
         try:
             live_state = await stack.enter_async_context(_live_state(settings, pool, presence, typing, metrics))
             yield Services(
@@ -87,17 +94,19 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
                 metrics=metrics,
                 tokens=Tokens(settings.token_secret, settings.token_lifetime_seconds),
                 chat=chat,
-                sender=Sender(pool, rooms, delivery.to_members, metrics),
-                changes=Changes(rooms, delivery.to_members),
-                groups=Groups(pool, rooms, delivery.to_members, on_leave=typing.leave),
+                sender=Sender(pool, rooms, publish, metrics),
+                changes=Changes(rooms, publish),
+                groups=Groups(pool, rooms, publish, on_leave=typing.leave),
                 hub=hub,
                 presence=presence,
                 typing=typing,
                 live_state=live_state,
+                indexes=indexes,
             )
         finally:
             presence.close()
             typing.close()
+            await indexes.close(settings.shutdown_seconds)
             await rooms.drain()
 
 
@@ -114,3 +123,44 @@ async def _live_state(
     tables = TableState(pool, presence, typing, metrics, queue_max=settings.live_state_queue_max)
     async with tables.writing(settings.shutdown_seconds):
         yield tables
+
+
+@asynccontextmanager
+async def _primary_pool(settings: Settings, metrics: Metrics) -> AsyncIterator[AppPool]:
+    async with AppPool.open(
+        app_url(settings.database_url),
+        size_min=settings.pool_size_min,
+        size_max=settings.pool_size_max,
+        timeout_seconds=settings.pool_timeout_seconds,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+        observe_wait=metrics.pool_wait_seconds.labels("primary").observe,
+    ) as pool:
+        metrics.watch_pool("primary", pool)
+        yield pool
+
+
+@asynccontextmanager
+async def _replica(settings: Settings, metrics: Metrics) -> AsyncIterator[Replica | None]:
+    """None without a replica; then nothing of it costs anything."""
+    if settings.replica_url is None:
+        yield None
+        return
+    url = app_url(settings.replica_url)
+    async with (
+        AppPool.open(
+            url,
+            size_min=settings.replica_pool_size_min,
+            size_max=settings.replica_pool_size_max,
+            timeout_seconds=settings.replica_timeout_seconds,  # beyond it, the primary serves
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            observe_wait=metrics.pool_wait_seconds.labels("replica").observe,
+        ) as pool,
+        ReplicaWatch.open(
+            app_url(settings.database_url),
+            url,
+            timeout_seconds=settings.replica_timeout_seconds,
+            set_lag_bytes=metrics.replica_lag_bytes.set,
+        ) as watch,
+    ):
+        metrics.watch_pool("replica", pool)
+        yield Replica(pool, watch, settings.read_your_writes, settings.replica_wait_seconds)

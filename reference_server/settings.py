@@ -1,18 +1,20 @@
 """The server's settings: one frozen object, recorded in every run that starts a server."""
 
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from fixtures.database import redacted
 from fixtures.errors import InputError
+from reference_server.read_routing import Policy
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 DEFAULT_LOGIN_KEY = "chatbench"
+DEFAULT_OPERATOR_KEY = "chatbench"
 
 LiveStateStore = Literal["memory", "tables"]
 
-_SECRET_FIELDS = ("login_key", "token_secret")
+_SECRET_FIELDS = ("login_key", "operator_key", "token_secret")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,7 @@ class Settings:
     http_port: int = 0  # 0: any free port
     gateway_port: int = 0  # the same
     login_key: str = DEFAULT_LOGIN_KEY  # what a client must know to log in as anyone: for benchmarks, not for people
+    operator_key: str = DEFAULT_OPERATOR_KEY  # what an operator must know to migrate and to change indexes
     token_secret: str = field(default_factory=lambda: secrets.token_hex(32))  # signs tokens; a new one at each start
     token_lifetime_seconds: int = 3600
     allowed_origins: tuple[str, ...] = ()  # of browsers at the gateway, beside loopback ones and clients without any
@@ -31,6 +34,12 @@ class Settings:
     pool_size_max: int = 16
     pool_timeout_seconds: float = 10.0  # waiting longer for a connection is answered with 503
     statement_timeout_seconds: float = 30.0
+    replica_url: str | None = None  # the administrator's, of a standby of the database: pages of messages come from it
+    read_your_writes: Policy = "wait"  # what a page does when the replica lacks a write that this server acknowledged
+    replica_wait_seconds: float = 0.25  # at most, for one page; 300 times what a healthy one takes
+    replica_timeout_seconds: float = 2.0  # a replica that answers nothing for this long is down
+    replica_pool_size_min: int = 4
+    replica_pool_size_max: int = 16
     authentication_seconds: float = 5.0  # a gateway connection names its user within this time
     heartbeat_seconds: float = 20.0  # between pings; a client that answers none for as long again is gone
     send_queue_bytes: int = 1 << 20  # per gateway connection; a consumer that falls further behind is closed
@@ -57,10 +66,21 @@ class Settings:
                 f"host {self.host!r} can be reached from other machines and the login key is the default one; "
                 "choose a key with --login-key, or listen on 127.0.0.1"
             )
-        if not 0 < self.pool_size_min <= self.pool_size_max:
+        if not self.is_loopback and self.operator_key == DEFAULT_OPERATOR_KEY:
             raise InputError(
-                f"a pool of {self.pool_size_min} to {self.pool_size_max} connections is impossible; "
-                "let 0 < pool_size_min <= pool_size_max"
+                f"host {self.host!r} can be reached from other machines and the operator's key is the default one; "
+                "choose a key with --operator-key, or listen on 127.0.0.1"
+            )
+        for name in ("pool_size", "replica_pool_size"):
+            least, most = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
+            if not 0 < least <= most:
+                raise InputError(
+                    f"a pool of {least} to {most} connections is impossible; let 0 < {name}_min <= {name}_max"
+                )
+        if self.read_your_writes not in get_args(Policy):
+            raise InputError(
+                f"no policy named {self.read_your_writes!r}; choose --read-your-writes from "
+                f"{', '.join(get_args(Policy))}"
             )
         if self.presence_expiry_seconds <= 2 * self.heartbeat_seconds:
             raise InputError(
@@ -88,4 +108,16 @@ class Settings:
 def settings_record(settings: Settings) -> dict[str, Any]:
     """The settings as they may be printed and stored: without secrets."""
     record = {name: value for name, value in asdict(settings).items() if name not in _SECRET_FIELDS}
-    return {**record, "database_url": redacted(settings.database_url)}
+    urls = {"database_url": settings.database_url, "replica_url": settings.replica_url}
+    return {**record, **{name: url and redacted(url) for name, url in urls.items()}}
+
+
+def with_pool_size(settings: Settings, size: int) -> Settings:
+    """The same settings, with pools that may grow to this size."""
+    return replace(
+        settings,
+        pool_size_min=min(size, settings.pool_size_min),
+        pool_size_max=size,
+        replica_pool_size_min=min(size, settings.replica_pool_size_min),
+        replica_pool_size_max=size,
+    )

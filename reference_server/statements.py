@@ -20,6 +20,7 @@ SQL_FOLDER = Path(__file__).parent / "sql"
 QUERIES_FOLDER = SQL_FOLDER / "queries"
 STRATEGIES_FOLDER = SQL_FOLDER / "indexes"
 LIVE_STATE_FOLDER = SQL_FOLDER / "live_state"
+OPERATIONS_FOLDER = SQL_FOLDER / "operations"
 
 _HEADER_LINE = re.compile(r"--\s*(?P<key>[a-z]+):\s*(?P<value>.*\S)\s*$")
 
@@ -142,6 +143,12 @@ def server_statements() -> dict[str, Statement]:
 def live_state_statements() -> dict[str, Statement]:
     """The statements that keep typing and presence in tables, by name; no index strategy is meant for them."""
     return {path.stem: read_statement(path) for path in sorted(LIVE_STATE_FOLDER.glob("*.sql"))}
+
+
+@cache
+def operation(name: str) -> str:
+    """The text of a statement that looks after the database, such as `replica_position`: no user's, not measured."""
+    return read_statement(OPERATIONS_FOLDER / f"{name}.sql").text
 
 
 @cache

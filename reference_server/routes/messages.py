@@ -4,17 +4,27 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, delete, get, patch, post
+from litestar.datastructures import ResponseHeader
 from litestar.params import Parameter
 
 from reference_server.errors import RefusedError
 from reference_server.records import ErrorAnswer, MessageAnswer, MessageChange, MessagePage, NewMessage, ReadState
-from reference_server.routes.common import WITH_NOT_FOUND, Caller, Cursor, PageLimit, answer
+from reference_server.routes.common import WITH_NOT_FOUND, Caller, Cursor, JsonResponse, PageLimit, answer
 
 Seq = Annotated[int, Parameter(ge=1, le=(1 << 63) - 1, description="The message's number in its conversation.")]
 _PATH = "/conversations/{conversation_id:uuid}/messages"
 
 
-@get(_PATH, tags=["messages"], responses=WITH_NOT_FOUND)
+@get(
+    _PATH,
+    tags=["messages"],
+    responses=WITH_NOT_FOUND,
+    response_headers=[
+        ResponseHeader(
+            name="Chat-Served-By", description="`primary` or `replica`.", required=True, documentation_only=True
+        )
+    ],
+)
 async def list_messages(
     conversation_id: UUID,
     caller: Caller,
@@ -23,14 +33,16 @@ async def list_messages(
         str | None, Parameter(max_length=200, description="`newer_cursor` of a page: from there on, oldest first.")
     ] = None,
     limit: PageLimit = 50,
-) -> MessagePage:
+) -> Response[MessagePage]:
     """A conversation's messages, newest first; from a place on towards the newest, oldest first, with `after`."""
     chat = caller.services.chat
     if after is None:
-        return await chat.list_messages(caller.user_id, conversation_id, before, limit)
-    if before is not None:
+        page, source = await chat.list_messages(caller.user_id, conversation_id, before, limit)
+    elif before is None:
+        page, source = await chat.list_messages_after(caller.user_id, conversation_id, after, limit)
+    else:
         raise RefusedError("before and after exclude each other; page in one direction")
-    return await chat.list_messages_after(caller.user_id, conversation_id, after, limit)
+    return JsonResponse(page, headers={"Chat-Served-By": source})
 
 
 @post(

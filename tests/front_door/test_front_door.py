@@ -38,6 +38,10 @@ REFUSED = {
         ("seed", "--database-url", "postgresql://me:secret@127.0.0.1:1/chat"),
         "cannot reach PostgreSQL at postgresql://me@127.0.0.1:1/chat",
     ),
+    "an embedded replica of another server": (
+        ("serve", "--database-url", "postgresql://me:secret@127.0.0.1:1/chat", "--replica", "embedded"),
+        "the replica of postgresql://me@127.0.0.1:1/chat cannot be embedded; give the URL of a standby",
+    ),
     "a target elsewhere": (("run", "fanout", "--target", "http://192.0.2.1"), "192.0.2.1 is not this machine"),
     "a target that is no URL": (("run", "fanout", "--target", "localhost:8000"), "is no HTTP URL"),
     "a target that does not answer": (("run", "fanout", "--target", "http://127.0.0.1:1"), "no chat server answers"),

@@ -192,6 +192,9 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
         ("post", f"{conversation}/messages/{{seq}}/read"): found,
         ("get", "/v1/presence"): read,
         ("get", f"{conversation}/typing"): found,
+        ("get", "/v1/operator/indexes"): {"401", "503"},
+        ("put", "/v1/operator/indexes/{strategy}"): {"400", "401", "404", "409", "503"},
+        ("delete", "/v1/operator/indexes/{strategy}"): {"400", "401", "404", "409", "503"},
         ("get", "/healthz"): set(),
         ("get", "/metrics"): set(),
     }

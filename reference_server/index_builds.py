@@ -1,0 +1,213 @@
+"""A strategy's indexes built and dropped while the chat goes on: CONCURRENTLY, one at a time, nothing half made left.
+
+What is there is kept, what is missing is built, and what an interrupted build left is dropped first. An interrupted
+build leaves an index that is `invalid`: every write maintains it and no read uses it.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import asyncpg
+
+from fixtures.database import connect
+from fixtures.errors import InputError
+from reference_server.errors import ConflictError, UnavailableError
+from reference_server.pool import CONNECTION_ERRORS
+from reference_server.statements import Strategy, operation, shortened
+
+_LOCK_WAIT_SECONDS = 5.0  # longer than a killed server's build takes to notice
+_LOCK_POLL_SECONDS = 0.1
+# A build ends soon after the server that ordered it died. Not on every platform: refused where it cannot be watched.
+_NOTICE_DEATH = "SET client_connection_check_interval = '1s'"
+# Set here, whatever the administrator's role has: builds wait for others, and as long as it takes.
+_NO_TIMEOUTS = "SET statement_timeout = 0; SET lock_timeout = 0"
+
+_COMMAND = re.compile(
+    r'CREATE\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(IF\s+NOT\s+EXISTS\s+)?(?P<name>[a-z_][a-z0-9_]*|"[^"]+")\s+ON\s',
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """One index that is there."""
+
+    name: str
+    is_valid: bool  # False: left by an interrupted build or drop, or being built
+    bytes: int
+    definition: str
+    is_being_built: bool
+
+
+@dataclass(frozen=True)
+class BuildProgress:
+    """How far PostgreSQL is with one build."""
+
+    index: str | None  # None before it has a name
+    phase: str  # PostgreSQL's words
+    lockers_done: int  # transactions that had to end first
+    lockers_total: int
+    blocks_done: int
+    blocks_total: int
+    tuples_done: int
+    tuples_total: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command on one index."""
+
+    action: Literal["drop", "build"]
+    index: str
+    command: str
+
+
+OnStep = Callable[[Step | None], None]
+
+
+def nothing_told(_step: Step | None) -> None:
+    """For callers that need not know."""
+
+
+def index_commands(strategy: Strategy) -> dict[str, str]:
+    """The strategy's commands by the name of their index; InputError when one is no concurrent build."""
+    commands = {}
+    for command in strategy.commands:
+        match = _COMMAND.match(command)
+        if match is None:
+            raise InputError(
+                f"index strategy {strategy.name!r} cannot be laid over a live system for {shortened(command)!r}; "
+                "make it of CREATE INDEX CONCURRENTLY name ON … commands"
+            )
+        name = match["name"]
+        commands[name[1:-1] if name.startswith('"') else name.lower()] = command
+    return commands
+
+
+def steps_to_apply(commands: Mapping[str, str], states: Mapping[str, IndexState]) -> list[Step]:
+    """What makes every index of the commands be there and valid, and no more than that."""
+    steps = []
+    for name, command in commands.items():
+        state = states.get(name)
+        if state is None or not state.is_valid:
+            if state is not None:
+                steps.append(_drop_step(name))
+            steps.append(Step("build", name, command))
+    return steps
+
+
+def steps_to_drop(commands: Mapping[str, str], states: Mapping[str, IndexState]) -> list[Step]:
+    """What makes no index of the commands be there, last one first."""
+    return [_drop_step(name) for name in reversed(list(commands)) if name in states]
+
+
+def _drop_step(name: str) -> Step:
+    return Step("drop", name, f'DROP INDEX CONCURRENTLY IF EXISTS public."{name}"')
+
+
+async def apply(url: str, strategy: Strategy, on_step: OnStep = nothing_told) -> list[Step]:
+    """Builds what is missing of the strategy's indexes; the steps that were taken.
+
+    `on_step` hears None when the work is ours to begin, then every step before it is taken. Cancelled, it leaves
+    no invalid index. ConflictError while somebody else builds or when a build fails, UnavailableError when the
+    database ends it; then the next `apply` clears up.
+    """
+    return await _work(url, strategy, steps_to_apply, on_step)
+
+
+async def drop(url: str, strategy: Strategy, on_step: OnStep = nothing_told) -> list[Step]:
+    """Drops the strategy's indexes, those of other strategies with the same names included; otherwise as `apply`."""
+    return await _work(url, strategy, steps_to_drop, on_step)
+
+
+async def index_states(url: str, names: list[str]) -> dict[str, IndexState]:
+    """Those of the named indexes that are there."""
+    async with _connected(url) as connection:
+        return await _states(connection, names)
+
+
+async def build_progress(url: str) -> list[BuildProgress]:
+    """How far every index build of the database is, whoever ordered it."""
+    async with _connected(url) as connection:
+        return [BuildProgress(*row) for row in await connection.fetch(operation("index_progress"))]
+
+
+async def _work(
+    url: str,
+    strategy: Strategy,
+    plan: Callable[[Mapping[str, str], Mapping[str, IndexState]], list[Step]],
+    on_step: OnStep,
+) -> list[Step]:
+    commands = index_commands(strategy)
+    try:
+        async with _building(url) as connection:
+            on_step(None)
+            states = await _states(connection, list(commands))
+            for state in states.values():
+                if state.is_being_built:  # not under our lock
+                    raise ConflictError(f"somebody else is building {state.name}; try again when it is done")
+            steps = plan(commands, states)
+            for step in steps:
+                on_step(step)
+                await _take(connection, step)
+            return steps
+    except CONNECTION_ERRORS as error:
+        raise UnavailableError(
+            f"the database ended the work on index strategy {strategy.name!r}; try again, and what is half made goes"
+        ) from error
+    except asyncpg.PostgresError as error:
+        raise ConflictError(f"index strategy {strategy.name!r} fails: {' '.join(str(error).split())}") from error
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """An administrator's connection; UnavailableError when there is none to be had."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(connect(url))
+        except InputError as error:  # the URL was good when the server started
+            raise UnavailableError("the database does not answer; try again") from error
+        yield connection
+
+
+@asynccontextmanager
+async def _building(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that alone may change indexes, outside transactions as CONCURRENTLY needs."""
+    async with _connected(url) as connection:
+        await connection.execute(_NO_TIMEOUTS)
+        with contextlib.suppress(asyncpg.InvalidParameterValueError):
+            await connection.execute(_NOTICE_DEATH)
+        deadline = asyncio.get_running_loop().time() + _LOCK_WAIT_SECONDS
+        while not await connection.fetchval(operation("try_index_lock")):
+            if asyncio.get_running_loop().time() > deadline:
+                raise ConflictError("another index build of this database is under way; try again when it is done")
+            await asyncio.sleep(_LOCK_POLL_SECONDS)
+        yield connection
+
+
+async def _take(connection: asyncpg.Connection, step: Step) -> None:
+    try:
+        await connection.execute(step.command)
+    except BaseException:
+        # Also when cancelled: asyncpg has told PostgreSQL, and the next command waits until it has heard.
+        if step.action == "build":
+            clearing = asyncio.ensure_future(_clear_up(connection, step.index))
+            await asyncio.shield(clearing)
+        raise
+
+
+async def _clear_up(connection: asyncpg.Connection, name: str) -> None:
+    with contextlib.suppress(*CONNECTION_ERRORS, asyncpg.PostgresError):  # then the next apply does it
+        states = await _states(connection, [name])
+        if name in states and not states[name].is_valid:
+            await connection.execute(_drop_step(name).command)
+
+
+async def _states(connection: asyncpg.Connection, names: list[str]) -> dict[str, IndexState]:
+    rows: list[Any] = await connection.fetch(operation("index_states"), names)
+    return {row["name"]: IndexState(*row) for row in rows}

@@ -1,0 +1,198 @@
+"""How far the replica is: one connection to each side, asked often while somebody waits and rarely otherwise."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Protocol
+from uuid import UUID
+
+import asyncpg
+
+from fixtures.database import connect, redacted
+from fixtures.errors import InputError
+from reference_server.pool import CONNECTION_ERRORS
+from reference_server.read_routing import WrittenPositions, poll_pause_seconds
+from reference_server.statements import operation
+
+_RETRY_SECONDS = 0.2  # between attempts at a side that does not answer
+_QUESTIONS_APART_SECONDS = 0.002  # writes that come closer share a question
+_LAG_EVERY_SECONDS = 1.0  # the primary is asked this often when nothing is written here: others may write
+_KEPT_MAX = 100_000  # conversations written to and not replayed yet; 10 MB
+
+_ERRORS = (*CONNECTION_ERRORS, asyncpg.PostgresError)
+
+
+async def require_replica(database_url: str, replica_url: str) -> None:
+    """InputError when the second URL names no standby of the first one's server, or another database of it."""
+    async with connect(database_url) as primary, connect(replica_url) as replica:
+        expected = await primary.fetchrow(operation("cluster_identity"))
+        found = await replica.fetchrow(operation("cluster_identity"))
+    if not found["is_standby"]:
+        raise InputError(
+            f"{redacted(replica_url)} is no standby; name a streaming replica of the database with --replica, "
+            "or leave it out"
+        )
+    if (found["system_identifier"], found["database"]) != (expected["system_identifier"], expected["database"]):
+        raise InputError(
+            f"{redacted(replica_url)} is no replica of {redacted(database_url)}; name one of that server and database"
+        )
+
+
+class Side(Protocol):
+    """The primary or the replica, as far as it is asked for its position."""
+
+    async def ask(self) -> Any:
+        """`position`, and of the replica `is_standby`; one of _ERRORS when no answer comes in time."""
+
+    def close(self) -> None:
+        """Ends the connection."""
+
+
+class _Probe:
+    """One question on one connection, which is opened again after it broke."""
+
+    def __init__(self, url: str, question: str, timeout_seconds: float) -> None:
+        self._url = url
+        self._question = question
+        self._timeout_seconds = timeout_seconds
+        self._connection: asyncpg.Connection | None = None
+
+    async def ask(self) -> Any:
+        """The row that answers; one of _ERRORS when none comes in time."""
+        try:
+            if self._connection is None:
+                self._connection = await asyncpg.connect(
+                    self._url,
+                    timeout=self._timeout_seconds,
+                    command_timeout=self._timeout_seconds,
+                    server_settings={"application_name": "chatbench replica watch"},
+                )
+            return await self._connection.fetchrow(self._question)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the connection without a goodbye."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
+class ReplicaWatch:
+    """Knows what has been written, and how much of it the replica has replayed."""
+
+    def __init__(self, primary: Side, replica: Side, set_lag_bytes: Callable[[float], None]) -> None:
+        self.written = WrittenPositions(_KEPT_MAX)
+        self.replayed: int | None = None  # a position in the WAL; None while the replica does not answer
+        self._primary = primary
+        self._replica = replica
+        self._set_lag_bytes = set_lag_bytes
+        self._primary_position = 0
+        self._waiting = 0
+        self._is_idle = False
+        self._news = asyncio.Event()
+        self._has_written = asyncio.Event()
+        self._poll_soon = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, primary_url: str, replica_url: str, *, timeout_seconds: float, set_lag_bytes: Callable[[float], None]
+    ) -> AsyncIterator["ReplicaWatch"]:
+        """A watch that knows where the replica is, and goes on knowing it."""
+        primary = _Probe(primary_url, operation("primary_position"), timeout_seconds)
+        replica = _Probe(replica_url, operation("replica_position"), timeout_seconds)
+        watch = cls(primary, replica, set_lag_bytes)
+        async with watch.running():
+            yield watch
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Asks both sides while the block lasts; where the replica is, is known when it begins."""
+        await self._poll()
+        tasks = [asyncio.create_task(self._follow_primary()), asyncio.create_task(self._follow_replica())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._primary.close()
+            self._replica.close()
+
+    def wrote(self, conversation_id: UUID) -> None:
+        """Something of the conversation has been committed: its position is asked for at once."""
+        self.written.wrote(conversation_id)
+        self._has_written.set()
+
+    @contextmanager
+    def attention(self) -> Iterator[None]:
+        """While the block lasts, the replica is asked often."""
+        self._waiting += 1
+        self._poll_soon.set()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    async def news(self, timeout_seconds: float) -> None:
+        """Returns when a position became known or was asked for in vain, or after the time."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), timeout_seconds)
+
+    async def _follow_primary(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_written.wait(), _LAG_EVERY_SECONDS)
+            self._has_written.clear()
+            self.written.ask()
+            try:
+                position = (await self._primary.ask())["position"]
+            except _ERRORS:
+                self._has_written.set()
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            self.written.answer(position)
+            self._primary_position = max(position, self._primary_position)
+            if self._is_idle and self.written.has_unreplayed:
+                self._poll_soon.set()
+            self._tell()
+            await asyncio.sleep(_QUESTIONS_APART_SECONDS)
+
+    async def _follow_replica(self) -> None:
+        unmoved_polls = 0
+        while True:
+            pause = poll_pause_seconds(
+                is_awaited=self._waiting > 0,
+                has_unreplayed=self.written.has_unreplayed,
+                unmoved_polls=unmoved_polls,
+            )
+            self._is_idle = self._waiting == 0 and not self.written.has_unreplayed
+            if self.replayed is None:
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._poll_soon.wait(), pause)
+            self._poll_soon.clear()
+            unmoved_polls = 0 if await self._poll() else unmoved_polls + 1
+
+    async def _poll(self) -> bool:
+        """Asks the replica; True when its position has changed."""
+        before = self.replayed
+        try:
+            row = await self._replica.ask()
+            # One that was promoted has a history of its own from then on.
+            self.replayed = row["position"] if row["is_standby"] else None
+        except _ERRORS:
+            self.replayed = None
+        if self.replayed is not None:
+            self.written.replayed(self.replayed)
+            self._set_lag_bytes(max(0, self._primary_position - self.replayed))
+        self._tell()
+        return self.replayed != before
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()

@@ -1,0 +1,78 @@
+"""reference_server.pool: connections that are counted, and waits that are timed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+
+from fixtures.database import app_url
+from reference_server.errors import UnavailableError
+from reference_server.pool import AppPool
+
+
+@asynccontextmanager
+async def opened(url: str, waits: list[float], timeout_seconds: float = 30.0) -> AsyncIterator[AppPool]:
+    """A pool of one to two connections."""
+    async with AppPool.open(
+        app_url(url),
+        size_min=1,
+        size_max=2,
+        timeout_seconds=timeout_seconds,
+        statement_timeout_seconds=30.0,
+        observe_wait=waits.append,
+    ) as pool:
+        yield pool
+
+
+def numbers(pool: AppPool) -> tuple[int, int, int]:
+    """Busy, resting, waiting."""
+    return pool.busy, pool.resting, pool.waiting
+
+
+def test_connections_are_counted_by_what_they_do(database: str) -> None:
+    """Resting at first, busy in the block, resting again; a pool at its bound makes the next one wait."""
+
+    async def scenario() -> None:
+        waits: list[float] = []
+        async with opened(database, waits) as pool:
+            assert numbers(pool) == (0, 1, 0)
+            async with pool.as_user(uuid4()):
+                assert numbers(pool) == (1, 0, 0)
+                async with pool.as_user(uuid4()):
+                    assert numbers(pool) == (2, 0, 0)
+                    took = asyncio.Event()
+
+                    async def third() -> None:
+                        async with pool.as_user(uuid4()):
+                            took.set()
+
+                    waiting = asyncio.create_task(third())
+                    while pool.waiting == 0:
+                        await asyncio.sleep(0)
+                    assert numbers(pool) == (2, 0, 1)
+                    assert len(waits) == 2
+                    assert not took.is_set()
+                await waiting
+            assert numbers(pool) == (0, 2, 0)
+            assert len(waits) == 3
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_too_long_is_refused(database: str) -> None:
+    """A pool at its bound answers that the database does not, after the pool's time."""
+
+    async def scenario() -> None:
+        async with (
+            opened(database, [], timeout_seconds=0.1) as pool,
+            pool.as_user(uuid4()),
+            pool.as_user(uuid4()),
+        ):
+            with pytest.raises(UnavailableError):
+                async with pool.as_user(uuid4()):
+                    pass
+            assert numbers(pool) == (2, 0, 0)
+
+    asyncio.run(scenario())
