@@ -39,8 +39,9 @@ CREATE POLICY conversations_select ON conversations FOR SELECT TO authenticated 
     OR (type = 'group'
         AND (SELECT true FROM chatbench.my_memberships m WHERE m.conversation_id = conversations.id)));
 
+-- One's own row needs no probe: a list of conversations reads it for each. Who has left sees not even that.
 CREATE POLICY participants_select ON conversation_participants FOR SELECT TO authenticated USING (
-    user_id = (SELECT auth.uid())
+    (user_id = (SELECT auth.uid()) AND left_at IS NULL)
     OR (SELECT true FROM chatbench.my_memberships m
          WHERE m.conversation_id = conversation_participants.conversation_id));
 

@@ -55,7 +55,11 @@ def test_a_stranger_sees_nothing(user_sql: Any, table: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE chat_messages SET content = 'changed'",
+        "UPDATE chat_messages SET sender_id = auth.uid()",
+        "UPDATE chat_messages SET edited_at = NULL",
+        "UPDATE conversation_participants SET left_at = NULL",
+        "SELECT chatbench.group_role(id, auth.uid()) FROM conversations",
+        "INSERT INTO chatbench.group_rules VALUES ('leave', 'owner', 'owner')",
         "DELETE FROM chat_messages",
         "UPDATE conversations SET name = 'mine'",
         "DELETE FROM conversations",
@@ -136,8 +140,34 @@ def test_who_has_left_sees_nothing_more(server: Any, user_sql: Any, administrato
     )
     assert user_sql(people[1].id, "SELECT id FROM conversations WHERE id = $1", made) == []
     assert user_sql(people[1].id, "SELECT id FROM chat_messages WHERE conversation_id = $1", made) == []
-    rows = user_sql(people[1].id, "SELECT user_id FROM conversation_participants WHERE conversation_id = $1", made)
-    assert [row["user_id"] for row in rows] == [people[1].id]  # one's own row, which says that one has left
+    assert user_sql(people[1].id, "SELECT FROM conversation_participants WHERE conversation_id = $1", made) == []
+
+
+def test_only_own_messages_are_changed(server: Any, user_sql: Any, people: list[Any]) -> None:
+    """Others' stay as they are, also for who may read them; times and tombstones are the trigger's."""
+    made = server.group(*people[:2])
+    people[0].send(made, "mine")
+    people[1].send(made, "yours")
+    change = "UPDATE chat_messages SET content = 'changed' WHERE conversation_id = $1 RETURNING seq, edited_at"
+    assert [row["seq"] for row in user_sql(people[1].id, change, made)] == [2]
+    assert user_sql(people[2].id, change, made) == []
+    delete = "UPDATE chat_messages SET deleted_at = '2000-01-01Z' WHERE conversation_id = $1 RETURNING *"
+    (row,) = user_sql(people[1].id, delete, made)
+    back = "UPDATE chat_messages SET deleted_at = NULL WHERE conversation_id = $1 AND deleted_at IS NOT NULL RETURNING 1"
+    assert row["content"] == ""
+    assert row["deleted_at"].year > 2000
+    assert user_sql(people[1].id, back, made) == []
+
+
+def test_a_watermark_never_moves_back(server: Any, user_sql: Any, people: list[Any]) -> None:
+    """Nor beyond the newest message, nor by others, whatever the statement."""
+    made = server.group(*people[:2])
+    for _ in range(3):
+        people[0].send(made)
+    move = "UPDATE conversation_participants SET last_read_seq = $2 WHERE conversation_id = $1 RETURNING last_read_seq"
+    for wanted, reached in ((2, 2), (1, 2), (99, 3), (0, 3)):
+        assert [row["last_read_seq"] for row in user_sql(people[1].id, move, made, wanted)] == [reached]
+    assert user_sql(people[2].id, move, made, 3) == []
 
 
 def test_the_functions_make_conversations_of_the_caller(user_sql: Any, people: list[Any]) -> None:

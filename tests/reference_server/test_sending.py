@@ -129,6 +129,7 @@ def test_a_stranger_hears_nothing(server: Any, members: list[Any]) -> None:
     members[0].send(server.group(*members), "not for you")
     mine = server.group(members[0], stranger)
     members[0].send(mine, "for you")
+    assert gateway.receive().conversation_id == mine  # that they have been added to it
     event = gateway.receive()
     assert (event.conversation_id, event.content) == (mine, "for you")
 
