@@ -49,6 +49,7 @@ DatabaseUrl = Annotated[
 ]
 LoginKey = Annotated[str, typer.Option(envvar="CHATBENCH_LOGIN_KEY", help="With it a client may log in as any user.")]
 Strategy = Annotated[str, typer.Option(help="Index strategy: a name from `indexes --list`, or a .sql file.")]
+RateLimit = Annotated[float | None, typer.Option(min=0, help="Of one user: HTTP, messages, gateway. [no limit]")]
 ListOnly = Annotated[bool, typer.Option("--list", help="Name what there is, and stop.")]
 
 
@@ -165,6 +166,12 @@ def serve(
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the HTTP API; 0: any free one.")] = 8000,
     gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the gateway; 0: any free one.")] = 8001,
     login_key: LoginKey = DEFAULT_LOGIN_KEY,
+    requests_per_second_max: RateLimit = None,
+    sends_per_second_max: RateLimit = None,
+    commands_per_second_max: RateLimit = None,
+    log_format: Annotated[
+        str | None, typer.Option(help="Of standard error: text or json. [text on a terminal, else json]")
+    ] = None,
     database_url: DatabaseUrl = None,
     size: Size = "small",
     seed: Seed = 1,
@@ -173,6 +180,7 @@ def serve(
 ) -> None:
     """Run the reference chat server until Ctrl-C; the embedded PostgreSQL is seeded when it is empty."""
     with whole_imports():
+        from reference_server import logs
         from reference_server.home import home_database, seeded
         from reference_server.server import run as run_server
         from reference_server.settings import Settings
@@ -186,8 +194,16 @@ def serve(
                     f"serving what is there, size {held.size} and seed {held.seed}; change it with: chatbench seed"
                 )
         settings = Settings(
-            database_url=url, host=host, http_port=http_port, gateway_port=gateway_port, login_key=login_key
+            database_url=url,
+            host=host,
+            http_port=http_port,
+            gateway_port=gateway_port,
+            login_key=login_key,
+            requests_per_second_max=requests_per_second_max,
+            sends_per_second_max=sends_per_second_max,
+            commands_per_second_max=commands_per_second_max,
         )
+        logs.set_up(logs.named_format(log_format), secrets=settings.secrets)
         run_server(settings, on_ready=lambda record: show_ready(record, as_json=as_json))
 
 

@@ -5,12 +5,12 @@ Prints one line of JSON when it is ready. Secrets come from the environment, whe
 
 import argparse
 import json
-import logging
 import os
 import sys
 from typing import Any
 
 from fixtures.errors import ChatbenchError, InputError
+from reference_server import logs
 from reference_server.server import run
 from reference_server.settings import DEFAULT_LOGIN_KEY, Settings
 
@@ -23,12 +23,17 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--http-port", type=int, default=0, help="0: any free one")
     parser.add_argument("--gateway-port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--log-format", choices=("json", "text"), default="json", help="of standard error")
+    for what in ("requests", "sends", "commands"):
+        parser.add_argument(f"--{what}-per-second-max", type=float, help="of one user; none: no limit")
     arguments = vars(parser.parse_args())
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_format = arguments.pop("log_format")
     try:
         if not arguments["database_url"]:
             raise InputError("no database named; give --database-url or set CHATBENCH_DATABASE_URL")
-        run(Settings(**arguments), _print_record)
+        settings = Settings(**arguments)
+        logs.set_up(log_format, secrets=settings.secrets)
+        run(settings, _print_record)
     except ChatbenchError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one sentence
         return error.exit_code

@@ -30,7 +30,6 @@ from reference_server.records import (
     MessagePage,
     message_of,
 )
-from reference_server.statements import server_statements
 
 # The columns of list_conversations: a Conversation, three of the participant's, and the last message's own.
 _CONVERSATION_COLUMNS = 9
@@ -41,23 +40,22 @@ class Chat:
 
     def __init__(self, pool: AppPool) -> None:
         self._pool = pool
-        self._sql = {name: statement.text for name, statement in server_statements().items()}
 
     async def user_exists(self, user_id: UUID) -> bool:
         """True when there is such a user."""
         async with self._pool.as_user(user_id) as connection:
-            return await connection.fetchrow(self._sql["find_user"], user_id) is not None
+            return await connection.fetch_row("find_user", user_id) is not None
 
     async def create_direct_conversation(self, user_id: UUID, other_user_id: UUID) -> tuple[Conversation, bool]:
         """The conversation of the two, and whether it is new. The same one whoever asks, and however often."""
         if user_id == other_user_id:
             raise RefusedError("a direct conversation has two participants; user_id is your own")
         async with self._pool.as_user(user_id) as connection:
-            row = await connection.fetchrow(self._sql["find_direct_conversation"], user_id, other_user_id)
+            row = await connection.fetch_row("find_direct_conversation", user_id, other_user_id)
             if row is not None:
                 return Conversation(*row), False
             try:
-                row = await connection.fetchrow(self._sql["create_direct_conversation"], other_user_id)
+                row = await connection.fetch_row("create_direct_conversation", other_user_id)
             except asyncpg.ForeignKeyViolationError as error:
                 raise NotFoundError(f"there is no user {other_user_id}") from error
         *columns, is_new = row
@@ -67,7 +65,7 @@ class Chat:
         """A new group that the user owns."""
         async with self._pool.as_user(user_id) as connection:
             try:
-                row = await connection.fetchrow(self._sql["create_group_conversation"], name, list(member_ids))
+                row = await connection.fetch_row("create_group_conversation", name, list(member_ids))
             except asyncpg.ForeignKeyViolationError as error:
                 raise NotFoundError("not all of user_ids are users") from error
         return Conversation(*row)
@@ -76,8 +74,8 @@ class Chat:
         """A page of the user's conversations, newest first."""
         after = decode_cursor(cursor, ConversationCursor) if cursor else NEWEST_CONVERSATIONS
         async with self._pool.as_user(user_id) as connection:
-            rows = await connection.fetch(
-                self._sql["list_conversations"], user_id, after.before_at, after.before_id, limit + 1
+            rows = await connection.fetch_rows(
+                "list_conversations", user_id, after.before_at, after.before_id, limit + 1
             )
         page = [_listed(row) for row in rows[:limit]]
         has_more = len(rows) > limit
@@ -88,9 +86,9 @@ class Chat:
         """A page of a conversation's messages, newest first; NotFoundError for whoever is not in it."""
         before = decode_cursor(cursor, MessageCursor) if cursor else NEWEST_MESSAGES
         async with self._pool.as_user(user_id) as connection:
-            rows = await connection.fetch(self._sql["list_messages"], conversation_id, before.before_seq, limit + 1)
+            rows = await connection.fetch_rows("list_messages", conversation_id, before.before_seq, limit + 1)
             # A page with messages was let through by the policy; an empty one leaves the question open.
-            if not rows and not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
+            if not rows and not await connection.fetch_value("is_member", conversation_id, user_id):
                 raise NotFoundError(f"there is no conversation {conversation_id} for you")
         page = [message_of(row) for row in rows[:limit]]
         has_more = len(rows) > limit
@@ -100,9 +98,7 @@ class Chat:
         """A page of the user's memberships, by conversation id."""
         after = decode_cursor(cursor, MembershipCursor) if cursor else FIRST_MEMBERSHIPS
         async with self._pool.as_user(user_id) as connection:
-            rows = await connection.fetch(
-                self._sql["list_memberships"], user_id, after.after_conversation_id, limit + 1
-            )
+            rows = await connection.fetch_rows("list_memberships", user_id, after.after_conversation_id, limit + 1)
         page = [Membership(*row) for row in rows[:limit]]
         has_more = len(rows) > limit
         following = encode_cursor(MembershipCursor(page[-1].conversation_id)) if has_more else None
@@ -111,7 +107,7 @@ class Chat:
     async def list_resumable(self, user_id: UUID, conversation_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Those of the conversations that the user is in, with the newest seq of each."""
         async with self._pool.as_user(user_id) as connection:
-            rows = await connection.fetch(self._sql["list_resumable"], user_id, list(conversation_ids))
+            rows = await connection.fetch_rows("list_resumable", user_id, list(conversation_ids))
         return {row["conversation_id"]: row["last_seq"] for row in rows}
 
     async def list_missed_messages(
@@ -119,10 +115,7 @@ class Chat:
     ) -> list[Any]:
         """The rows of the messages with after_seq < seq <= through_seq, oldest first."""
         async with self._pool.as_user(user_id) as connection:
-            rows: list[Any] = await connection.fetch(
-                self._sql["list_missed_messages"], conversation_id, after_seq, through_seq
-            )
-        return rows
+            return await connection.fetch_rows("list_missed_messages", conversation_id, after_seq, through_seq)
 
 
 def _listed(row: Any) -> ListedConversation:

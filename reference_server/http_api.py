@@ -2,13 +2,13 @@
 
 import hmac
 import logging
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, Router, get, post
-from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig, ResponseSpec
@@ -16,11 +16,11 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import Parameter
 from litestar.types import Serializer
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from fixtures import manifest as dataset_manifest
+from reference_server import logs
 from reference_server.chat import Chat
-from reference_server.errors import RefusedError, UnauthenticatedError
+from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
 from reference_server.frames import SUBPROTOCOLS
 from reference_server.records import (
     ConversationAnswer,
@@ -37,8 +37,10 @@ from reference_server.records import (
     NewMessage,
 )
 from reference_server.request_metrics import request_metrics
+from reference_server.routes import operations
 from reference_server.sending import Sender
 from reference_server.services import Services
+from reference_server.user_limits import UserLimits
 
 BODY_BYTES_MAX = 1 << 20  # a group of 10 000 takes 390 kB
 PAGE_LIMIT_MAX = 200
@@ -66,8 +68,9 @@ _BAD = "Something in the request is not as described."
 _NO_TOKEN = "No valid token."  # noqa: S105 - a sentence
 _NOT_FOUND = "There is none, or none that the caller may know of."
 _NO_DATABASE = "The database does not answer; try again."
-_COMMON = _errors(s400=_BAD, s401=_NO_TOKEN, s503=_NO_DATABASE)
-_WITH_NOT_FOUND = _errors(s400=_BAD, s401=_NO_TOKEN, s404=_NOT_FOUND, s503=_NO_DATABASE)
+_TOO_MANY = "More per second than one user may; `Retry-After` says when to come again."
+_COMMON = _errors(s400=_BAD, s401=_NO_TOKEN, s429=_TOO_MANY, s503=_NO_DATABASE)
+_WITH_NOT_FOUND = _errors(s400=_BAD, s401=_NO_TOKEN, s404=_NOT_FOUND, s429=_TOO_MANY, s503=_NO_DATABASE)
 
 
 # OpenAPI's way to say that no token is needed; an empty list is left out by the framework, and the default applies.
@@ -85,6 +88,7 @@ class Caller:
     chat: Chat
     sender: Sender
     gateway_url: str
+    limits: UserLimits
 
 
 class JsonRequest(Request[Any, Any, Any]):
@@ -139,7 +143,7 @@ async def get_dataset(services: Services) -> Response[bytes]:
 # --- what a user may ask ----------------------------------------------------------------------------------
 
 
-@get("/gateway", tags=["access"], responses=_errors(s401=_NO_TOKEN))
+@get("/gateway", tags=["access"], responses=_errors(s401=_NO_TOKEN, s429=_TOO_MANY))
 async def get_gateway(caller: Caller) -> GatewayAnswer:
     """Where events come from."""
     return GatewayAnswer(caller.gateway_url, SUBPROTOCOLS)
@@ -198,29 +202,9 @@ async def list_messages(
 )
 async def send_message(conversation_id: UUID, data: NewMessage, caller: Caller) -> Response[MessageAnswer]:
     """Stores a message and delivers it to everyone in the conversation. Retried with its client_id, it is sent once."""
+    caller.limits.send(caller.user_id)
     message, is_new = await caller.sender.send(caller.user_id, conversation_id, data.content, data.client_id)
     return Response(MessageAnswer(message), status_code=201 if is_new else 200)
-
-
-# --- what operators ask -----------------------------------------------------------------------------------
-
-
-@get("/healthz", tags=["operations"], security=_PUBLIC, media_type=MediaType.TEXT)
-async def healthz() -> str:
-    """Answers while the process does."""
-    return "ok"
-
-
-@get(
-    "/metrics",
-    tags=["operations"],
-    security=_PUBLIC,
-    media_type=MediaType.TEXT,
-    response_headers=[ResponseHeader(name="content-type", value=CONTENT_TYPE_LATEST)],
-)
-async def metrics(services: Services) -> Response[bytes]:
-    """Everything the server counts of itself, in Prometheus's text format."""
-    return Response(services.metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 # --- how it is put together -------------------------------------------------------------------------------
@@ -233,7 +217,9 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("this needs a token; log in and send it as `Authorization: Bearer …`")
-        return Caller(services.tokens.verify(token.strip()), services.chat, services.sender, gateway_url)
+        user_id = services.tokens.verify(token.strip())
+        services.limits.request(user_id)
+        return Caller(user_id, services.chat, services.sender, gateway_url, services.limits)
 
     api = Router(
         "/v1",
@@ -250,7 +236,7 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
         ],
     )
     return Litestar(
-        route_handlers=[api, healthz, metrics],
+        route_handlers=[api, *operations.HANDLERS],
         dependencies={
             "services": Provide(lambda: services, sync_to_thread=False, use_cache=True),
             "caller": Provide(caller, sync_to_thread=False),
@@ -279,7 +265,10 @@ def _answer(status: int, code: str, message: str) -> Response[ErrorAnswer]:
 
 
 def _refused(_request: Request[Any, Any, Any], error: RefusedError) -> Response[ErrorAnswer]:
-    return _answer(error.status, error.code, error.message)
+    answer = _answer(error.status, error.code, error.message)
+    if isinstance(error, RateLimitedError):
+        answer.headers["Retry-After"] = str(math.ceil(error.retry_after_seconds))
+    return answer
 
 
 def _bad_request(_request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorAnswer]:
@@ -298,5 +287,6 @@ def _told(problem: dict[str, Any]) -> str:
 
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
     """A mistake of ours: logged whole, told without what lies behind it."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    fields = {"method": request.method, "path": request.url.path, "status": 500}
+    logs.event(_log, logging.ERROR, "request_failed", error=error, **fields)
     return _answer(500, "internal", "the server failed; its log has the reason")

@@ -11,7 +11,7 @@ Its successor notices the gap in the seqs and publishes what is missing first; s
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -24,6 +24,7 @@ from reference_server.metrics import Metrics
 from reference_server.pool import ActingConnection, AppPool
 from reference_server.records import Message, message_of
 from reference_server.statements import server_statements
+from reference_server.turns import Turn, WaitingCount
 
 T = TypeVar("T")
 Publish = Callable[[MessageEvent, Collection[UUID]], None]
@@ -33,7 +34,7 @@ Publish = Callable[[MessageEvent, Collection[UUID]], None]
 class _Room:
     """A conversation that is being sent to."""
 
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: Turn
     members: frozenset[UUID] = frozenset()  # empty until loaded
     published_seq: int | None = None  # every message up to this one has been published; None until loaded
     visitors: int = 0  # sends and resumes that hold or await the turn
@@ -51,6 +52,7 @@ class Sender:
         self._cached_members = 0
         self._cached_members_max = cached_members_max
         self._under_way: set[asyncio.Task[Any]] = set()
+        self.turns = WaitingCount()
 
     async def send(self, user_id: UUID, conversation_id: UUID, content: str, client_id: UUID) -> tuple[Message, bool]:
         """The message as stored, and whether it is new. Published before this returns."""
@@ -67,6 +69,16 @@ class Sender:
         while self._under_way:
             await asyncio.wait(self._under_way)
 
+    def abandon(self) -> None:
+        """Ends the sends under way where they stand: none of them has been acknowledged."""
+        for task in self._under_way:
+            task.cancel()
+
+    @property
+    def under_way_count(self) -> int:
+        """How many sends and settlings have begun and not ended."""
+        return len(self._under_way)
+
     async def _unbroken(self, work: Awaitable[T]) -> T:
         """Runs to the end even when the client goes away in the middle: stored means published."""
         task = asyncio.ensure_future(work)
@@ -77,7 +89,7 @@ class Sender:
     async def _send(self, user_id: UUID, conversation_id: UUID, content: str, client_id: UUID) -> tuple[Message, bool]:
         room = self._rooms.get(conversation_id)
         if room is None:
-            room = self._rooms[conversation_id] = _Room()
+            room = self._rooms[conversation_id] = _Room(Turn(self.turns))
         room.visitors += 1
         try:
             async with room.turn, self._pool.as_user(user_id) as connection:

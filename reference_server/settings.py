@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from fixtures.database import redacted
 from fixtures.errors import InputError
@@ -10,6 +11,7 @@ from fixtures.errors import InputError
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 DEFAULT_LOGIN_KEY = "chatbench"
 
+_RATES = ("requests_per_second_max", "sends_per_second_max", "commands_per_second_max")
 _SECRET_FIELDS = ("login_key", "token_secret")
 
 
@@ -23,7 +25,7 @@ class Settings:
     gateway_port: int = 0  # the same
     login_key: str = DEFAULT_LOGIN_KEY  # what a client must know to log in as anyone: for benchmarks, not for people
     token_secret: str = field(default_factory=lambda: secrets.token_hex(32))  # signs tokens; a new one at each start
-    token_lifetime_seconds: int = 3600
+    token_lifetime_seconds: int = 3600  # Supabase's default; a client logs in again, a stolen token ends by itself
     allowed_origins: tuple[str, ...] = ()  # of browsers at the gateway, beside loopback ones and clients without any
     pool_size_min: int = 4
     pool_size_max: int = 16
@@ -40,7 +42,13 @@ class Settings:
     presence_grace_seconds: float = 5.0  # a closed connection counts this much longer, lest reloads flap
     presence_coalescing_seconds: float = 0.1  # at most one presence event per user in this time
     presence_expiry_seconds: float = 60.0  # a device not heard of for this long is offline
-    shutdown_seconds: float = 5.0  # for requests and closing handshakes under way when the server stops
+    request_seconds: float = 10.0  # an HTTP request has come whole within this time
+    requests_per_second_max: float | None = None  # HTTP, per user; None: no limit, so that benchmarks measure the rest
+    sends_per_second_max: float | None = None  # messages, per user; the same
+    commands_per_second_max: float | None = None  # gateway, per user; the same
+    rate_burst_seconds: float = 2.0  # what a user may save up: so many seconds' worth at once
+    drain_notice_seconds: float = 0.0  # a stopping server tells /readyz this long before it accepts nothing more
+    shutdown_seconds: float = 5.0  # for requests under way, and again for closing handshakes, when the server stops
 
     def __post_init__(self) -> None:
         if not self.is_loopback and self.login_key == DEFAULT_LOGIN_KEY:
@@ -59,6 +67,18 @@ class Settings:
                 f"{self.heartbeat_seconds:g} s can be missed; let it be more than twice as long"
             )
 
+        for name in _RATES:
+            rate = getattr(self, name)
+            if rate is not None and not rate > 0:
+                raise InputError(f"{name} of {rate:g} lets nothing through; give more than 0, or leave it out for none")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be told: keys of one's own choice, the token secret, and the database's password."""
+        password = urlsplit(self.database_url).password
+        keys = [getattr(self, name) for name in _SECRET_FIELDS]
+        return tuple(secret for secret in (*keys, password) if secret and secret != DEFAULT_LOGIN_KEY)
+
     @property
     def is_loopback(self) -> bool:
         """True when only this machine can reach the server."""
@@ -66,6 +86,8 @@ class Settings:
 
 
 def settings_record(settings: Settings) -> dict[str, Any]:
-    """The settings as they may be printed and stored: without secrets."""
+    """The settings as they may be printed and stored: without secrets, and `off` for a rate limit that is none."""
     record = {name: value for name, value in asdict(settings).items() if name not in _SECRET_FIELDS}
+    for name in _RATES:
+        record[name] = "off" if record[name] is None else record[name]
     return {**record, "database_url": redacted(settings.database_url)}

@@ -133,6 +133,19 @@ class ChatServer:
         """What it has written to standard error."""
         return self._log.read_text(encoding="utf-8")
 
+    def events(self, *names: str) -> list[dict[str, Any]]:
+        """The events in its log, or those of the given names, oldest first."""
+        found = [json.loads(line) for line in self.log.splitlines()]
+        return [event for event in found if not names or event["event"] in names]
+
+    def wait_for_event(self, name: str) -> dict[str, Any]:
+        """The first event of the name, once it is there."""
+        deadline, pause = time.monotonic() + WAIT_SECONDS, threading.Event()
+        while not (found := self.events(name)):
+            assert time.monotonic() < deadline, f"no {name} in {self.log}"
+            pause.wait(0.02)
+        return found[0]
+
     def user(self, index: int) -> User:
         """The n-th user of the data set, logged in."""
         name = user_id(SEED, index)

@@ -157,7 +157,7 @@ def test_the_counters_move(database: str, launch: Any) -> None:
 def test_the_openapi_document_lists_every_answer(server: Any) -> None:
     """Each route names its refusals, each refusal is an ErrorAnswer, and only public routes need no token."""
     document = server.http.get("/schema/openapi.json").json()
-    public = {"/v1/login", "/v1/dataset", "/healthz", "/metrics"}
+    public = {"/v1/login", "/v1/dataset", "/healthz", "/readyz", "/metrics"}
     statuses = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -172,13 +172,14 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
     assert statuses == {
         ("post", "/v1/login"): {"400", "401", "503"},
         ("get", "/v1/dataset"): set(),
-        ("get", "/v1/gateway"): {"401"},
-        ("post", "/v1/conversations/direct"): {"400", "401", "404", "503"},
-        ("post", "/v1/conversations/group"): {"400", "401", "404", "503"},
-        ("get", "/v1/conversations"): {"400", "401", "503"},
-        ("get", "/v1/memberships"): {"400", "401", "503"},
-        ("get", messages): {"400", "401", "404", "503"},
-        ("post", messages): {"400", "401", "404", "409", "503"},
+        ("get", "/v1/gateway"): {"401", "429"},
+        ("post", "/v1/conversations/direct"): {"400", "401", "404", "429", "503"},
+        ("post", "/v1/conversations/group"): {"400", "401", "404", "429", "503"},
+        ("get", "/v1/conversations"): {"400", "401", "429", "503"},
+        ("get", "/v1/memberships"): {"400", "401", "429", "503"},
+        ("get", messages): {"400", "401", "404", "429", "503"},
+        ("post", messages): {"400", "401", "404", "409", "429", "503"},
         ("get", "/healthz"): set(),
+        ("get", "/readyz"): {"503"},
         ("get", "/metrics"): set(),
     }

@@ -70,7 +70,7 @@ def test_the_key_comes_from_the_environment(database: str, launch: Any) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_gracefully(database: str, launch: Any, number: int) -> None:
-    """Gateway connections are closed with 1001, the exit code is 0, and nothing is written to the log."""
+    """Gateway connections are closed with 1001, the exit code is 0, and the log tells nothing else."""
     server = launch(database)
     gateway = server.user(80).connect()
     gateway.subscribe()
@@ -79,7 +79,7 @@ def test_a_signal_ends_it_gracefully(database: str, launch: Any, number: int) ->
         gateway.receive()
     assert caught.value.rcvd is not None
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (CloseCode.GOING_AWAY, "the server stops")
-    assert server.log == ""
+    assert [event["event"] for event in server.events()] == ["started", "draining", "stopped"]
 
 
 def test_an_unexpected_failure_tells_nothing_internal(tiny_url: str, launch: Any) -> None:
@@ -99,5 +99,7 @@ def test_an_unexpected_failure_tells_nothing_internal(tiny_url: str, launch: Any
         500,
         {"code": "internal", "message": "the server failed; its log has the reason"},
     )
-    assert 'relation "chat_messages" does not exist' in server.log
+    (event,) = server.events("request_failed")
+    assert 'relation "chat_messages" does not exist' in event["exception"]
+    assert event["fields"] == {"method": "GET", "path": f"/v1/conversations/{conversation}/messages", "status": 500}
     assert user.get("/memberships").status_code == 200

@@ -1,0 +1,51 @@
+"""What operators ask: whether the process lives, whether to send requests here, and what it counts."""
+
+from litestar import MediaType, Response, get
+from litestar.datastructures import ResponseHeader
+from litestar.openapi import ResponseSpec
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from reference_server.records import ErrorAnswer
+from reference_server.services import Services
+
+# OpenAPI's way to say that no token is needed; an empty list is left out by the framework, and the default applies.
+_PUBLIC: list[dict[str, list[str]]] = [{}]
+
+
+@get("/healthz", tags=["operations"], security=_PUBLIC, media_type=MediaType.TEXT)
+async def healthz() -> str:
+    """Answers while the process does."""
+    return "ok"
+
+
+@get(
+    "/readyz",
+    tags=["operations"],
+    security=_PUBLIC,
+    media_type=MediaType.TEXT,
+    responses={
+        503: ResponseSpec(
+            ErrorAnswer, description="The database does not answer, or the server is about to stop.",
+            generate_examples=False,
+        )
+    },
+)  # fmt: skip
+async def readyz(services: Services) -> str:
+    """Says whether requests should be sent here: the database answers, and the server is not about to stop."""
+    await services.readiness.check()
+    return "ready"
+
+
+@get(
+    "/metrics",
+    tags=["operations"],
+    security=_PUBLIC,
+    media_type=MediaType.TEXT,
+    response_headers=[ResponseHeader(name="content-type", value=CONTENT_TYPE_LATEST)],
+)
+async def metrics(services: Services) -> Response[bytes]:
+    """Everything the server counts of itself, in Prometheus's text format."""
+    return Response(services.metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+HANDLERS = (healthz, readyz, metrics)
