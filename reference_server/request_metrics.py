@@ -1,5 +1,6 @@
 """Counts and times HTTP requests by route, as plain ASGI: the cheapest place to stand."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
+from reference_server.cut_off import answer_cut_off
 from reference_server.metrics import Metrics
 
 
@@ -42,6 +44,10 @@ def request_metrics(metrics: Metrics) -> Callable[[ASGIApp], ASGIApp]:
 
             try:
                 await app(scope, receive, noting_status)
+            except asyncio.CancelledError:
+                if status:
+                    raise
+                await answer_cut_off(noting_status)
             finally:
                 under_way.count -= 1
                 key = scope["method"], scope.get("path_template") or "unmatched", status
