@@ -72,6 +72,7 @@ async def serve(settings: Settings, on_ready: OnReady) -> None:
                     access_log=False,
                     proxy_headers=False,  # clients connect directly
                     ws="none",  # the gateway has a port of its own
+                    lifespan="off",  # the services open and close around it
                     server_header=False,
                     log_config=None,  # the process's own log takes what uvicorn says
                     http=functools.partial(  # type: ignore[arg-type]
