@@ -18,6 +18,7 @@ from litestar.params import Parameter
 from litestar.types import Serializer
 
 from fixtures import manifest as dataset_manifest
+from fixtures.manifest import DatasetManifest
 from reference_server import logs
 from reference_server.chat import Chat
 from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
@@ -134,7 +135,13 @@ async def log_in(data: Login, services: Services) -> LoginAnswer:
     return LoginAnswer(services.tokens.issue(data.user_id), services.tokens.lifetime_seconds)
 
 
-@get("/dataset", tags=["benchmark"], security=_PUBLIC, media_type=MediaType.JSON)
+@get(
+    "/dataset",
+    tags=["benchmark"],
+    security=_PUBLIC,
+    media_type=MediaType.JSON,
+    responses={200: ResponseSpec(DatasetManifest, description="The manifest.", generate_examples=False)},
+)
 async def get_dataset(services: Services) -> Response[bytes]:
     """The manifest of the data set in this server's database: what a load generator may use."""
     return Response(dataset_manifest.encode(services.dataset), media_type=MediaType.JSON)

@@ -51,6 +51,17 @@ class PromptHttpConnection(HttpToolsProtocol):
         elif self._is_incoming:
             self._expect()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client says nothing more; True while it has an answer to get."""
+        if self._is_incoming:
+            if self._head_bytes:
+                self._refuse(HTTPStatus.BAD_REQUEST, "bad_request", "the request ended before it was whole")
+            return False
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
     def on_message_begin(self) -> None:
         """A request has begun."""
         self._is_incoming, self._has_head = True, False

