@@ -121,6 +121,7 @@ async def _drain(
         logs.event(_log, logging.WARNING, "requests_cut_off", count=len(requests))
         for request in requests:
             request.cancel()
+        services.sender.abandon()
         await asyncio.gather(serving, *requests, return_exceptions=True)
 
 

@@ -33,7 +33,7 @@ def timed_statements(metrics: Metrics) -> dict[str, TimedStatement]:
 class TimedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
     """A connection that executes statements by their name. Its pool makes it of a class that has `statements`.
 
-    Timing costs 1.4 µs per statement.
+    Timing costs 1.7 µs per statement.
     """
 
     statements: dict[str, TimedStatement]

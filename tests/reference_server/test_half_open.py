@@ -85,6 +85,14 @@ def body_of(answer: bytes) -> bytes:
     return answer.partition(b"\r\n\r\n")[2]
 
 
+def one_answer(connection: socket.socket) -> bytes:
+    """The answer of /healthz, head and body, on a connection that stays open."""
+    received = b""
+    while not received.endswith(b"ok"):
+        received += connection.recv(1 << 16)
+    return received
+
+
 @pytest.mark.parametrize("port", ["http", "gateway"])
 @pytest.mark.parametrize("half_close", [False, True])
 @pytest.mark.parametrize(
@@ -189,20 +197,17 @@ def test_a_request_in_pieces_is_a_request(ports: Ports) -> None:
         for _ in range(3):
             for place in range(len(request)):
                 connection.sendall(request[place : place + 1])
-            received = b""
-            while not received.endswith(b"ok"):
-                received += connection.recv(1 << 16)
-            assert status_of(received) == 200
+            assert status_of(one_answer(connection)) == 200
 
 
 def test_a_connection_at_rest_between_requests_is_left_alone(ports: Ports) -> None:
     """The time is for requests; keep-alive has its own, which is longer."""
     with closing(ports.open("http")) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert status_of(connection.recv(1 << 16)) == 200
+        assert status_of(one_answer(connection)) == 200
         assert status_of(ports.answer("http", b"")) == 408  # as long as a request may take has passed meanwhile
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert status_of(connection.recv(1 << 16)) == 200
+        assert status_of(one_answer(connection)) == 200
 
 
 def test_a_client_that_vanishes_in_the_middle_leaves_nothing(ports: Ports) -> None:
