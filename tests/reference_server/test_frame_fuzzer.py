@@ -38,7 +38,7 @@ FRAME_BYTES_MAX = 1 << 14
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "gateway.md").read_text(encoding="utf-8")
 DOCUMENTED_CODES = {int(code) for code in re.findall(r"^\| (\d{4}) \|", PAGE, re.MULTILINE)}
 
-Check = Callable[[str], None]
+Check = Callable[..., None]
 Thorough = Callable[[int], settings]
 
 IDS = st.one_of(st.uuids(), st.uuids(version=4))
@@ -130,21 +130,21 @@ class Fortress:
         self.witness = server.user(2)
         self.conversation = server.group(self.user, self.witness)
 
-    def check_end(self, end: ConnectionClosed, code: int | None = None) -> int:
+    def check_end(self, end: ConnectionClosed, said: object = "", code: int | None = None) -> int:
         """The code of a connection's end, which must be documented (and this one, if given) and name the problem."""
         assert end.rcvd is not None, f"hung up on: {end}"
         assert end.rcvd.code in (DOCUMENTED_CODES if code is None else {code}), end
         assert end.rcvd.reason, end
-        self.check_told(end.rcvd.reason)
+        self.check_told(end.rcvd.reason, said)
         return end.rcvd.code
 
-    def end_of(self, receive: Callable[[], Any]) -> int:
+    def end_of(self, receive: Callable[[], Any], said: object = "") -> int:
         """The same, after reading what comes before."""
         while True:
             try:
-                self.check_told(str(receive()))
+                self.check_told(str(receive()), said)
             except ConnectionClosed as end:
-                return self.check_end(end)
+                return self.check_end(end, said)
 
     def check_unharmed(self) -> None:
         """People still talk, and the log tells of no mistake of the server's."""
@@ -180,7 +180,7 @@ def test_whatever_comes_first_is_authenticate_or_the_end(
     def strike(payload: bytes, is_text: bool) -> None:
         websocket = fortress.server.connect(subprotocol)
         websocket.send(payload, text=is_text)
-        assert fortress.end_of(websocket.recv) in (CloseCode.BAD_FRAME, CloseCode.UNAUTHENTICATED)
+        assert fortress.end_of(websocket.recv, payload) in (CloseCode.BAD_FRAME, CloseCode.UNAUTHENTICATED)
 
     strike()
 
@@ -204,9 +204,9 @@ def test_whatever_comes_later_is_answered_or_the_end(fortress: Fortress, thoroug
             ):
                 told.append(gateway.receive())
             for event in told:
-                fortress.check_told(str(event))
+                fortress.check_told(str(event), run)
         except ConnectionClosed as end:
-            fortress.check_end(end, CloseCode.BAD_FRAME)
+            fortress.check_end(end, run, CloseCode.BAD_FRAME)
         gateway.close()
 
     strike()
@@ -294,11 +294,11 @@ def test_any_frames_end_documented_or_go_on(fortress: Fortress, thorough: Thorou
         gateway.websocket.socket.sendall(data[: len(data) - cut] + goodbyes)
         try:
             while True:
-                fortress.check_told(str(gateway.receive()))
+                fortress.check_told(str(gateway.receive()), frames)
         except ConnectionClosed as end:
             # A close frame of ours that was understood comes back as it was.
             if end.rcvd is not None and end.rcvd.reason:
-                fortress.check_end(end)
+                fortress.check_end(end, frames)
 
     strike()
 

@@ -23,7 +23,7 @@ HANDSHAKE = (
 )
 LOGIN = b"POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 80\r\n\r\n{"
 
-Check = Callable[[str], None]
+Check = Callable[..., None]
 
 
 class Ports:
@@ -45,9 +45,9 @@ class Ports:
                 connection.sendall(piece)
             if half_close:
                 connection.shutdown(socket.SHUT_WR)
-            return self.rest(connection)
+            return self.rest(connection, pieces)
 
-    def rest(self, connection: socket.socket) -> bytes:
+    def rest(self, connection: socket.socket, said: object) -> bytes:
         """Everything until the end, which must tell nothing internal."""
         received = b""
         try:
@@ -55,7 +55,7 @@ class Ports:
                 received += piece
         except ConnectionResetError:
             pass  # it hung up before it had read everything
-        self._check_told(received.decode(errors="replace"))
+        self._check_told(received.decode(errors="replace"), said)
         return received
 
 

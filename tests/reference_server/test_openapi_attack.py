@@ -31,7 +31,7 @@ CHECKS = [
     checks.response_schema_conformance,
     checks.negative_data_rejection,
 ]
-Check = Callable[[str], None]
+Check = Callable[..., None]
 
 
 class Attack:
@@ -67,7 +67,8 @@ class Attack:
         response = case.call(session=self._session, timeout=20)
         assert response.status_code < 500, f"{case.as_curl_command()}\n{response.text}"
         if response.status_code >= 400:
-            self._check_told(response.text)
+            said = case.path_parameters, case.query, case.headers, case.body
+            self._check_told(response.text, said)
         case.validate_response(response, checks=CHECKS)
 
     def fuzz(self, operation: Any, mode: GenerationMode, headers: dict[str, str], examples: int) -> None:
