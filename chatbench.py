@@ -53,6 +53,7 @@ OperatorKey = Annotated[
     str, typer.Option(envvar="CHATBENCH_OPERATOR_KEY", help="With it an operator may change the server's indexes.")
 ]
 Strategy = Annotated[str, typer.Option(help="Index strategy: a name from `indexes --list`, or a .sql file.")]
+RateLimit = Annotated[float | None, typer.Option(min=0, help="Of one user: HTTP, messages, gateway. [no limit]")]
 ListOnly = Annotated[bool, typer.Option("--list", help="Name what there is, and stop.")]
 
 
@@ -170,6 +171,12 @@ def serve(
     gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the gateway; 0: any free one.")] = 8001,
     login_key: LoginKey = DEFAULT_LOGIN_KEY,
     operator_key: OperatorKey = DEFAULT_OPERATOR_KEY,
+    requests_per_second_max: RateLimit = None,
+    sends_per_second_max: RateLimit = None,
+    commands_per_second_max: RateLimit = None,
+    log_format: Annotated[
+        str | None, typer.Option(help="Of standard error: text or json. [text on a terminal, else json]")
+    ] = None,
     database_url: DatabaseUrl = None,
     replica: Annotated[
         str | None, typer.Option(help="Read pages of messages from a standby: its URL, or `embedded` to start one.")
@@ -186,6 +193,7 @@ def serve(
 ) -> None:
     """Run the reference chat server until Ctrl-C; the embedded PostgreSQL is seeded when it is empty."""
     with whole_imports():
+        from reference_server import logs
         from reference_server.home import home_database, home_replica, seeded
         from reference_server.server import run as run_server
         from reference_server.settings import Settings, with_pool_size
@@ -208,7 +216,11 @@ def serve(
                 operator_key=operator_key,
                 replica_url=replica_url,
                 read_your_writes=read_your_writes,
+                requests_per_second_max=requests_per_second_max,
+                sends_per_second_max=sends_per_second_max,
+                commands_per_second_max=commands_per_second_max,
             )
+            logs.set_up(logs.named_format(log_format), secrets=settings.secrets)
             run_server(with_pool_size(settings, pool_size), on_ready=lambda record: show_ready(record, as_json=as_json))
 
 

@@ -5,12 +5,12 @@ Prints one line of JSON when it is ready. Secrets come from the environment, whe
 
 import argparse
 import json
-import logging
 import os
 import sys
 from typing import Any, get_args
 
 from fixtures.errors import ChatbenchError, InputError
+from reference_server import logs
 from reference_server.read_routing import Policy
 from reference_server.server import run
 from reference_server.settings import DEFAULT_LOGIN_KEY, DEFAULT_OPERATOR_KEY, Settings, with_pool_size
@@ -28,13 +28,18 @@ def main() -> int:
     parser.add_argument("--replica-url", help="of a standby of the database, to read pages of messages from")
     parser.add_argument("--read-your-writes", choices=get_args(Policy), default=Settings.read_your_writes)
     parser.add_argument("--pool-size", type=int, default=Settings.pool_size_max, help="connections to each database")
+    parser.add_argument("--log-format", choices=("json", "text"), default="json", help="of standard error")
+    for what in ("requests", "sends", "commands"):
+        parser.add_argument(f"--{what}-per-second-max", type=float, help="of one user; none: no limit")
     arguments = vars(parser.parse_args())
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_format = arguments.pop("log_format")
     try:
         if not arguments["database_url"]:
             raise InputError("no database named; give --database-url or set CHATBENCH_DATABASE_URL")
         pool_size = arguments.pop("pool_size")
-        run(with_pool_size(Settings(**arguments), pool_size), _print_record)
+        settings = with_pool_size(Settings(**arguments), pool_size)
+        logs.set_up(log_format, secrets=settings.secrets)
+        run(settings, _print_record)
     except ChatbenchError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one sentence
         return error.exit_code

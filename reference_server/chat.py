@@ -34,7 +34,6 @@ from reference_server.records import (
     message_of,
 )
 from reference_server.rooms import not_in
-from reference_server.statements import server_statements
 
 # The columns of list_conversations: a Conversation, three of the participant's, and the last message's own.
 _CONVERSATION_COLUMNS = 10
@@ -46,24 +45,23 @@ class Chat:
     def __init__(self, pool: AppPool, history: History) -> None:
         self._pool = pool
         self._history = history
-        self._sql = {name: statement.text for name, statement in server_statements().items()}
 
     async def user_exists(self, user_id: UUID) -> bool:
         """True when there is such a user."""
         async with self._pool.as_user(user_id) as connection:
-            return await connection.fetchrow(self._sql["find_user"], user_id) is not None
+            return await connection.fetch_row("find_user", user_id) is not None
 
     async def is_member(self, user_id: UUID, conversation_id: UUID) -> bool:
         """True when the user is in the conversation now."""
         async with self._pool.as_user(user_id) as connection:
-            return bool(await connection.fetchval(self._sql["is_member"], conversation_id, user_id))
+            return bool(await connection.fetch_value("is_member", conversation_id, user_id))
 
     async def list_conversations(self, user_id: UUID, cursor: str | None, limit: int) -> ConversationPage:
         """A page of the user's conversations, newest first."""
         after = decode_cursor(cursor, ConversationCursor) if cursor else NEWEST_CONVERSATIONS
         async with self._pool.as_user(user_id) as connection:
-            rows = await connection.fetch(
-                self._sql["list_conversations"], user_id, after.before_at, after.before_id, limit + 1
+            rows = await connection.fetch_rows(
+                "list_conversations", user_id, after.before_at, after.before_id, limit + 1
             )
         page = [_listed(row) for row in rows[:limit]]
         has_more = len(rows) > limit
@@ -106,9 +104,9 @@ class Chat:
 
         async def query(pool: AppPool) -> list[Any]:
             async with pool.as_user(user_id) as connection:
-                rows: list[Any] = await connection.fetch(self._sql[statement], conversation_id, seq, limit + 1)
+                rows: list[Any] = await connection.fetch_rows(statement, conversation_id, seq, limit + 1)
                 # A page with messages was let through by the policy; an empty one leaves the question open.
-                if not rows and not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
+                if not rows and not await connection.fetch_value("is_member", conversation_id, user_id):
                     raise not_in(conversation_id)
             return rows
 
@@ -120,11 +118,9 @@ class Chat:
         """A page of a conversation's participants by user id; NotFoundError for whoever is not in it."""
         after = decode_cursor(cursor, ParticipantCursor) if cursor else FIRST_PARTICIPANTS
         async with self._pool.as_user(user_id) as connection:
-            if not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
+            if not await connection.fetch_value("is_member", conversation_id, user_id):
                 raise not_in(conversation_id)
-            rows = await connection.fetch(
-                self._sql["list_participants"], conversation_id, after.after_user_id, limit + 1
-            )
+            rows = await connection.fetch_rows("list_participants", conversation_id, after.after_user_id, limit + 1)
         page = [Participant(*row) for row in rows[:limit]]
         has_more = len(rows) > limit
         return ParticipantPage(page, has_more, encode_cursor(ParticipantCursor(page[-1].user_id)) if has_more else None)
@@ -133,9 +129,7 @@ class Chat:
         """A page of the user's memberships, by conversation id."""
         after = decode_cursor(cursor, MembershipCursor) if cursor else FIRST_MEMBERSHIPS
         async with self._pool.as_user(user_id) as connection:
-            rows = await connection.fetch(
-                self._sql["list_memberships"], user_id, after.after_conversation_id, limit + 1
-            )
+            rows = await connection.fetch_rows("list_memberships", user_id, after.after_conversation_id, limit + 1)
         page = [Membership(*row) for row in rows[:limit]]
         has_more = len(rows) > limit
         following = encode_cursor(MembershipCursor(page[-1].conversation_id)) if has_more else None
@@ -144,7 +138,7 @@ class Chat:
     async def list_resumable(self, user_id: UUID, conversation_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Those of the conversations that the user is in, with the newest seq of each."""
         async with self._pool.as_user(user_id) as connection:
-            rows = await connection.fetch(self._sql["list_resumable"], user_id, list(conversation_ids))
+            rows = await connection.fetch_rows("list_resumable", user_id, list(conversation_ids))
         return {row["conversation_id"]: row["last_seq"] for row in rows}
 
     async def list_missed_messages(
@@ -152,10 +146,7 @@ class Chat:
     ) -> list[Any]:
         """The rows of the messages with after_seq < seq <= through_seq, oldest first."""
         async with self._pool.as_user(user_id) as connection:
-            rows: list[Any] = await connection.fetch(
-                self._sql["list_missed_messages"], conversation_id, after_seq, through_seq
-            )
-        return rows
+            return await connection.fetch_rows("list_missed_messages", conversation_id, after_seq, through_seq)
 
 
 def _listed(row: Any) -> ListedConversation:

@@ -45,3 +45,21 @@ class UnavailableError(RefusedError):
 
     code = "unavailable"
     status = 503
+
+
+class DrainingError(RefusedError):
+    """The server is about to stop; others may be ready."""
+
+    code = "draining"
+    status = 503
+
+
+class RateLimitedError(RefusedError):
+    """More per second than one user may; the same request may succeed later."""
+
+    code = "too_many_requests"
+    status = 429
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds

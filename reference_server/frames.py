@@ -24,8 +24,9 @@ class CloseCode:
     """Why the server closed the gateway connection (RFC 6455 leaves 4000–4999 to applications)."""
 
     BAD_FRAME = 4400  # not a command, or one out of order
-    UNAUTHENTICATED = 4401  # no valid token in time
+    UNAUTHENTICATED = 4401  # no valid token in time, or one that has expired since
     SLOW_CONSUMER = 4408  # its send queue passed the bound
+    RATE_LIMITED = 4429  # it went on sending commands beyond its rate limit
     GOING_AWAY = 1001  # the server stops
     TRY_AGAIN_LATER = 1013  # a resume could not be completed; come again with the same seqs
 
@@ -281,6 +282,11 @@ ConversationEvent = (
     | ConversationUpdatedEvent
     | ParticipantChangedEvent
 )
+
+
+def kind_of(frame: Command | Event) -> str:
+    """The frame's tag, as `t` holds it on the wire."""
+    return str(frame.__struct_config__.tag)
 
 
 class Codec:

@@ -5,6 +5,8 @@
 
 import asyncio
 import contextlib
+import functools
+import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +18,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from reference_server.errors import RefusedError, UnauthenticatedError
+from reference_server import logs
+from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
 from reference_server.frames import (
     CODECS,
     SUBPROTOCOLS,
@@ -39,12 +42,17 @@ from reference_server.frames import (
     UnsubscribePresence,
     UnsubscribeTyping,
     UpdatePresence,
+    kind_of,
 )
+from reference_server.handshakes import PromptConnection
 from reference_server.outlet import Outlet, close_in_time
 from reference_server.resume import replay
 from reference_server.services import Services
 
 _LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+_log = logging.getLogger(__name__)
+
+_OPERATORS_CODES = (CloseCode.SLOW_CONSUMER, CloseCode.TRY_AGAIN_LATER, CloseCode.RATE_LIMITED)  # worth a look
 _REASON_BYTES_MAX = 123  # of a close frame (RFC 6455, section 5.5)
 
 TypingCommand = SubscribeTyping | UnsubscribeTyping | StartTyping | StopTyping
@@ -61,6 +69,30 @@ class Gateway:
         self._services = services
         self._settings = services.settings
         self._websockets: set[ServerConnection] = set()
+        self._outlets: set[Outlet] = set()
+        metrics = services.metrics
+        metrics.read_at_scrape(
+            "chat_gateway_queued_bytes", "Bytes that wait for gateway clients to read on.", self._queued_bytes
+        )
+        metrics.read_at_scrape(
+            "chat_gateway_queued_bytes_max", "The same, of the client with most.", self._queued_bytes_max
+        )
+        metrics.read_at_scrape(
+            "chat_gateway_held_events",
+            "Live messages that wait for their client's replay to end.",
+            lambda: sum(outlet.held_count for outlet in self._outlets),
+        )
+
+    def _queued_bytes(self) -> int:
+        return sum(outlet.queued_bytes for outlet in self._outlets)
+
+    def _queued_bytes_max(self) -> int:
+        return max((outlet.queued_bytes for outlet in self._outlets), default=0)
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return len(self._websockets)
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Server]:
@@ -75,6 +107,12 @@ class Gateway:
             max_size=self._settings.frame_bytes_max,
             ping_interval=None,  # the heartbeat below tells presence what it hears
             close_timeout=self._settings.shutdown_seconds,
+            open_timeout=None,  # the connection keeps the time itself, and says so when it is over
+            create_connection=functools.partial(  # type: ignore[arg-type]  # it is called like the class
+                PromptConnection,
+                metrics=self._services.metrics,
+                handshake_seconds=self._settings.authentication_seconds,
+            ),
             server_header=None,
             backlog=2048,  # clients of a whole scenario come at once; one that finds no room waits a second
         )
@@ -82,67 +120,91 @@ class Gateway:
             yield server
         finally:
             server.close(code=CloseCode.GOING_AWAY, reason="the server stops")
-            try:
-                async with asyncio.timeout(self._settings.shutdown_seconds):
-                    await server.wait_closed()
-            except TimeoutError:
-                for websocket in self._websockets:
-                    websocket.transport.abort()  # its queue is full, and a goodbye would wait behind it
+            if not await self._services.shutdown.finish(server.wait_closed(), self._settings.shutdown_seconds):
+                for connection in self._websockets:
+                    connection.transport.abort()  # its queue is full, and a goodbye would wait behind it
                 await server.wait_closed()
 
     async def _handle(self, websocket: ServerConnection) -> None:
         codec = CODECS[websocket.subprotocol or SUBPROTOCOLS[0]]
         self._websockets.add(websocket)
+        user_id: UUID | None = None
         try:
-            user_id = await self._authenticate(websocket, codec)
-            if user_id is not None:
-                await self._converse(self._outlet(websocket, user_id), codec)
+            bearer = await self._authenticate(websocket, codec)
+            if bearer is not None:
+                user_id, lasting_seconds = bearer
+                await self._converse(self._outlet(websocket, user_id), codec, lasting_seconds)
         except _BadFrameError as error:
             await self._close(websocket, CloseCode.BAD_FRAME, str(error))
         except ConnectionClosed:
             pass  # by either side, which is how every conversation ends
         finally:
             self._websockets.discard(websocket)
-        if websocket.protocol.close_sent is not None:
-            self._services.metrics.closes.labels(str(websocket.protocol.close_sent.code)).inc()
+        self._note_close(websocket, user_id)
+
+    def _note_close(self, websocket: ServerConnection, user_id: UUID | None) -> None:
+        """Counts a connection that the server closed, and logs it unless all are closed."""
+        sent = websocket.protocol.close_sent
+        if sent is None or websocket.protocol.close_rcvd_then_sent:
+            return
+        self._services.metrics.closes.labels(str(sent.code)).inc()
+        if sent.code != CloseCode.GOING_AWAY:
+            level = logging.WARNING if sent.code in _OPERATORS_CODES else logging.INFO
+            user = str(user_id) if user_id is not None else None
+            logs.event(_log, level, "gateway_connection_closed", code=sent.code, reason=sent.reason, user_id=user)
 
     def _outlet(self, websocket: ServerConnection, user_id: UUID) -> Outlet:
         settings = self._settings
         return Outlet(
-            websocket, user_id, queue_bytes_max=settings.send_queue_bytes, close_seconds=settings.shutdown_seconds
+            websocket,
+            user_id,
+            counts=self._services.counts,
+            queue_bytes_max=settings.send_queue_bytes,
+            close_seconds=settings.shutdown_seconds,
         )
 
-    async def _authenticate(self, websocket: ServerConnection, codec: Codec) -> UUID | None:
-        """The user, by the first frame; None when the connection was closed with 4401."""
+    async def _authenticate(self, websocket: ServerConnection, codec: Codec) -> tuple[UUID, float] | None:
+        """The user, by the first frame, and how long the token lasts; None when it was closed with 4401."""
         seconds = self._settings.authentication_seconds
         try:
             async with asyncio.timeout(seconds):
-                command = await _receive(websocket, codec)
+                command = await self._receive(websocket, codec)
             if not isinstance(command, Authenticate):
                 raise _BadFrameError("the first frame must be authenticate")
-            return self._services.tokens.verify(command.token)
+            return self._services.tokens.verify_lasting(command.token)
         except TimeoutError:
             await self._close(websocket, CloseCode.UNAUTHENTICATED, f"no authenticate within {seconds:g} s")
         except UnauthenticatedError as error:
             await self._close(websocket, CloseCode.UNAUTHENTICATED, error.message)
         return None
 
-    async def _converse(self, outlet: Outlet, codec: Codec) -> None:
+    async def _converse(self, outlet: Outlet, codec: Codec, lasting_seconds: float) -> None:
         services, websocket = self._services, outlet.websocket
         services.presence.connect(outlet.user_id, outlet)
         services.metrics.connections.inc()
         outlet.send(Ready(user_id=outlet.user_id, heartbeat_seconds=self._settings.heartbeat_seconds))
+        self._outlets.add(outlet)
         heartbeat = asyncio.create_task(self._heartbeat(outlet))
+        expiry = asyncio.get_running_loop().call_later(
+            lasting_seconds, outlet.close, CloseCode.UNAUTHENTICATED, "the token has expired; log in again"
+        )
         try:
             while True:
-                command = await _receive(websocket, codec)
+                command = await self._receive(websocket, codec)
                 try:
+                    services.limits.command(outlet.user_id)
                     await self._carry_out(outlet, command)
+                except RateLimitedError as error:
+                    outlet.send(ErrorEvent(code="too_many", message=error.message))
+                    if services.limits.goes_on(outlet.user_id):
+                        outlet.close(CloseCode.RATE_LIMITED, error.message)
                 except RefusedError as error:
                     outlet.send(ErrorEvent(code=error.code, message=error.message))
         finally:
             is_lost = heartbeat.done() and not heartbeat.cancelled() and heartbeat.result()
+            expiry.cancel()
             heartbeat.cancel()
+            self._outlets.discard(outlet)
             services.hub.detach(outlet)
             services.typing.disconnect(outlet)
             services.presence.disconnect(outlet.user_id, outlet, is_lost=is_lost)
@@ -231,17 +293,18 @@ class Gateway:
                 self._services.presence.heard(outlet.user_id, outlet)
         return False
 
+    async def _receive(self, websocket: ServerConnection, codec: Codec) -> Command:
+        payload = await websocket.recv(decode=False)
+        try:
+            command = codec.decode_command(payload)
+        except msgspec.DecodeError as error:
+            raise _BadFrameError(f"no command: {error}") from error
+        self._services.metrics.commands.labels(kind_of(command)).inc()
+        return command
+
     async def _close(self, websocket: ServerConnection, code: int, reason: str) -> None:
         shortened = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore")
         await close_in_time(websocket, code, shortened, self._settings.shutdown_seconds)
-
-
-async def _receive(websocket: ServerConnection, codec: Codec) -> Command:
-    payload = await websocket.recv(decode=False)
-    try:
-        return codec.decode_command(payload)
-    except msgspec.DecodeError as error:
-        raise _BadFrameError(f"no command: {error}") from error
 
 
 def _too_many(what: str, bound: int) -> RefusedError:

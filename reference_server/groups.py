@@ -21,7 +21,6 @@ from reference_server.pool import ActingConnection, AppPool
 from reference_server.records import Conversation, GroupInfo, Participant
 from reference_server.rooms import Room, Rooms
 from reference_server.sending import Publish
-from reference_server.statements import server_statements
 
 # How the functions of groups.sql refuse.
 _REFUSALS: dict[str, type[RefusedError]] = {"CB403": ForbiddenError, "CB404": NotFoundError, "CB409": ConflictError}
@@ -38,7 +37,6 @@ class Groups:
         self._rooms = rooms
         self._publish = publish
         self._on_leave = on_leave
-        self._sql = {name: statement.text for name, statement in server_statements().items()}
 
     async def create_direct_conversation(self, user_id: UUID, other_user_id: UUID) -> tuple[Conversation, bool]:
         """The conversation of the two, and whether it is new. The same one whoever asks, and however often."""
@@ -78,11 +76,11 @@ class Groups:
 
     async def _create_direct(self, user_id: UUID, other_user_id: UUID) -> tuple[Conversation, bool]:
         async with self._pool.as_user(user_id) as connection:
-            row = await connection.fetchrow(self._sql["find_direct_conversation"], user_id, other_user_id)
+            row = await connection.fetch_row("find_direct_conversation", user_id, other_user_id)
             if row is not None:
                 return Conversation(*row), False
             try:
-                row = await connection.fetchrow(self._sql["create_direct_conversation"], other_user_id)
+                row = await connection.fetch_row("create_direct_conversation", other_user_id)
             except asyncpg.ForeignKeyViolationError as error:
                 raise NotFoundError(f"there is no user {other_user_id}") from error
         *columns, is_new = row
@@ -94,7 +92,7 @@ class Groups:
     async def _create_group(self, user_id: UUID, name: str, member_ids: Collection[UUID]) -> Conversation:
         async with self._pool.as_user(user_id) as connection:
             try:
-                row = await connection.fetchrow(self._sql["create_group_conversation"], name, list(member_ids))
+                row = await connection.fetch_row("create_group_conversation", name, list(member_ids))
             except asyncpg.ForeignKeyViolationError as error:
                 raise NotFoundError("not all of user_ids are users") from error
         conversation = Conversation(*row)
@@ -106,7 +104,7 @@ class Groups:
         self, user_id: UUID, conversation_id: UUID, name: str | None, description: str | None
     ) -> GroupInfo:
         async with self._change(user_id, conversation_id) as (room, connection):
-            row = await connection.fetchrow(self._sql["update_group"], conversation_id, name, description)
+            row = await connection.fetch_row("update_group", conversation_id, name, description)
             info = GroupInfo(*row)
             self._publish(
                 ConversationUpdatedEvent(conversation_id=conversation_id, name=info.name, description=info.description),
@@ -117,12 +115,12 @@ class Groups:
     async def _add(self, user_id: UUID, conversation_id: UUID, member_id: UUID) -> tuple[Participant, bool]:
         async with self._change(user_id, conversation_id) as (room, connection):
             try:
-                row = await connection.fetchrow(self._sql["add_participant"], conversation_id, member_id)
+                row = await connection.fetch_row("add_participant", conversation_id, member_id)
             except asyncpg.ForeignKeyViolationError as error:
                 raise NotFoundError(f"there is no user {member_id}") from error
             role, joined_at, last_read_seq, is_new = row
             if is_new:
-                conversation = await connection.fetchrow(self._sql["get_conversation"], conversation_id)
+                conversation = await connection.fetch_row("get_conversation", conversation_id)
                 self._tell_added(Conversation(*conversation), role, (member_id,))
                 self._tell_changed(room, member_id, "joined", role)
                 self._rooms.set_members(room, room.members | {member_id})
@@ -130,17 +128,17 @@ class Groups:
 
     async def _remove(self, user_id: UUID, conversation_id: UUID, member_id: UUID) -> None:
         async with self._change(user_id, conversation_id) as (room, connection):
-            role = await connection.fetchval(self._sql["remove_participant"], conversation_id, member_id)
+            role = await connection.fetch_value("remove_participant", conversation_id, member_id)
             self._part(room, member_id, "removed", role)
 
     async def _leave(self, user_id: UUID, conversation_id: UUID) -> None:
         async with self._change(user_id, conversation_id) as (room, connection):
-            role = await connection.fetchval(self._sql["leave_group"], conversation_id)
+            role = await connection.fetch_value("leave_group", conversation_id)
             self._part(room, user_id, "left", role)
 
     async def _set_role(self, user_id: UUID, conversation_id: UUID, member_id: UUID, role: Role) -> None:
         async with self._change(user_id, conversation_id) as (room, connection):
-            row = await connection.fetchrow(self._sql["set_role"], conversation_id, member_id, role)
+            row = await connection.fetch_row("set_role", conversation_id, member_id, role)
             if row["is_new"]:
                 self._tell_changed(room, member_id, "role", role)
 

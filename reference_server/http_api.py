@@ -4,6 +4,7 @@ The routes are in `routes/`, one module per subject; this puts them together and
 """
 
 import logging
+import math
 from typing import Any, TypeVar
 
 from litestar import Litestar, MediaType, Request, Response, Router
@@ -13,7 +14,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from reference_server.errors import RefusedError, UnauthenticatedError
+from reference_server import logs
+from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
 from reference_server.records import ErrorAnswer
 from reference_server.request_metrics import request_metrics
 from reference_server.routes import access, conversations, groups, indexes, messages, operations, presence
@@ -47,7 +49,9 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("this needs a token; log in and send it as `Authorization: Bearer …`")
-        return Caller(services.tokens.verify(token.strip()), services, gateway_url)
+        user_id = services.tokens.verify(token.strip())
+        services.limits.request(user_id)
+        return Caller(user_id, services, gateway_url)
 
     api = Router(
         "/v1",
@@ -93,7 +97,10 @@ def _answer(status: int, code: str, message: str) -> Response[ErrorAnswer]:
 
 
 def _refused(_request: Request[Any, Any, Any], error: RefusedError) -> Response[ErrorAnswer]:
-    return _answer(error.status, error.code, error.message)
+    answer = _answer(error.status, error.code, error.message)
+    if isinstance(error, RateLimitedError):
+        answer.headers["Retry-After"] = str(math.ceil(error.retry_after_seconds))
+    return answer
 
 
 def _bad_request(_request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorAnswer]:
@@ -112,5 +119,6 @@ def _told(problem: dict[str, Any]) -> str:
 
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
     """A mistake of ours: logged whole, told without what lies behind it."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    fields = {"method": request.method, "path": request.url.path, "status": 500}
+    logs.event(_log, logging.ERROR, "request_failed", error=error, **fields)
     return _answer(500, "internal", "the server failed; its log has the reason")

@@ -1,12 +1,25 @@
 """What the server counts of itself, for Prometheus: one registry per server."""
 
+from collections.abc import Callable
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+# A second series for each counter, for when it began; the process's own start says the same.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _LATENCY_BUCKETS_SECONDS = (
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
 )  # fmt: skip
+_STATEMENT_BUCKETS_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1.0, 5.0)
 _WAIT_BUCKETS_SECONDS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 
@@ -118,12 +131,43 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
+        self.statement_seconds = Histogram(
+            "chat_statement_seconds",
+            "From a statement's sending to its rows, by its name.",
+            ("statement",),
+            buckets=_STATEMENT_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self.statement_errors = Counter(
+            "chat_statement_errors_total", "Statements that the database refused or did not answer, by name.",
+            ("statement",), registry=self.registry,
+        )  # fmt: skip
+        self.commands = Counter(
+            "chat_gateway_commands_total", "Commands read from gateway connections, by kind.", ("kind",),
+            registry=self.registry,
+        )  # fmt: skip
+        self.handshakes_refused = Counter(
+            "chat_gateway_handshakes_refused_total", "Gateway handshakes refused, by HTTP status.", ("status",),
+            registry=self.registry,
+        )  # fmt: skip
+        self.rate_limited = Counter(
+            "chat_rate_limited_total", "Requests, sends and commands beyond their user's rate limit.", ("what",),
+            registry=self.registry,
+        )  # fmt: skip
+        self.accept_backlog = Gauge(
+            "chat_accept_backlog", "TCP connections that wait to be accepted, by listener.", ("listener",),
+            registry=self.registry,
+        )  # fmt: skip
 
     def watch_pool(self, name: str, pool: CountedPool) -> None:
         """Asks a pool for its numbers whenever the metrics are read."""
         self.pool_connections.labels(name, "busy").set_function(lambda: pool.busy)
         self.pool_connections.labels(name, "resting").set_function(lambda: pool.resting)
         self.pool_waiting.labels(name).set_function(lambda: pool.waiting)
+
+    def read_at_scrape(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """Adds a gauge whose value is asked for when somebody looks, and costs nothing until then."""
+        Gauge(name, meaning, registry=self.registry).set_function(read)
 
     def exposition(self) -> bytes:
         """All of it in Prometheus's text format."""

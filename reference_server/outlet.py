@@ -8,6 +8,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from reference_server.event_counts import EventCounts
 from reference_server.frames import CODECS, CloseCode, Codec, ConversationEvent, Event, MessageEvent
 
 
@@ -15,6 +16,13 @@ def wire_frame(codec: Codec, event: Event) -> bytes:
     """The event as one WebSocket frame from a server: final, unmasked, as every connection's bytes."""
     opcode = Opcode.TEXT if codec.is_text else Opcode.BINARY
     return Frame(opcode, codec.encode(event)).serialize(mask=False)
+
+
+def _frame_bytes(payload_bytes: int) -> int:
+    """How long a server's frame of the payload is (RFC 6455, section 5.2)."""
+    if payload_bytes < 126:
+        return 2 + payload_bytes
+    return (4 if payload_bytes < 1 << 16 else 10) + payload_bytes
 
 
 async def close_in_time(websocket: ServerConnection, code: int, reason: str, seconds: float) -> None:
@@ -36,6 +44,7 @@ class Outlet:
 
     __slots__ = (
         "_close_seconds",
+        "_counts",
         "_held",
         "_held_bytes",
         "_queue_bytes_max",
@@ -49,7 +58,13 @@ class Outlet:
     )
 
     def __init__(
-        self, websocket: ServerConnection, user_id: UUID, *, queue_bytes_max: int, close_seconds: float
+        self,
+        websocket: ServerConnection,
+        user_id: UUID,
+        *,
+        counts: EventCounts,
+        queue_bytes_max: int,
+        close_seconds: float,
     ) -> None:
         self.websocket = websocket
         # What the fan-out loop touches, without a detour.
@@ -61,6 +76,7 @@ class Outlet:
         self.closing: asyncio.Task[None] | None = None
         self._queue_bytes_max = queue_bytes_max
         self._close_seconds = close_seconds
+        self._counts = counts
         self._held: list[tuple[ConversationEvent, bytes]] | None = None
         self._held_bytes = 0
 
@@ -69,10 +85,21 @@ class Outlet:
         """False once either side has said goodbye."""
         return self.protocol.state is State.OPEN and self.closing is None
 
-    def send(self, event: Event) -> int:
-        """Queues an event; the bytes written, 0 when the connection is closing."""
+    @property
+    def queued_bytes(self) -> int:
+        """What waits for the client to read on."""
+        return int(self.transport.get_write_buffer_size())
+
+    @property
+    def held_count(self) -> int:
+        """How many messages wait for a replay to end."""
+        return len(self._held or ())
+
+    def send(self, event: Event) -> None:
+        """Queues an event, unless the connection is closing."""
         data = wire_frame(self.codec, event)
-        return len(data) if self.write(data) else 0
+        if self.write(data):
+            self._counts.add(event, 1, len(data))
 
     def write(self, data: bytes) -> bool:
         """Queues a whole frame; False when the connection is closing."""
@@ -86,16 +113,18 @@ class Outlet:
         return True
 
     def write_conversation_event(self, event: ConversationEvent, data: bytes) -> bool:
-        """Queues the frame of a message or of what happens to a conversation; holds it while a resume is replaying."""
+        """Queues the frame of a message or of what happens to a conversation; True when it was queued.
+
+        It is held while a resume is replaying.
+        """
         if self._held is None:
             return self.write(data)
-        if not self.is_open:
-            return False
-        self._held.append((event, data))
-        self._held_bytes += len(data)
-        if self._held_bytes > self._queue_bytes_max:
-            self._close_slow()
-        return True
+        if self.is_open:
+            self._held.append((event, data))
+            self._held_bytes += len(data)
+            if self._held_bytes > self._queue_bytes_max:
+                self._close_slow()
+        return False
 
     def hold(self) -> None:
         """From now on, live events of conversations wait for release."""
@@ -107,13 +136,14 @@ class Outlet:
         for event, data in held:
             if isinstance(event, MessageEvent) and event.seq <= replayed_through.get(event.conversation_id, 0):
                 continue
-            self.write(data)
+            if self.write(data):
+                self._counts.add(event, 1, len(data))
 
-    async def send_patiently(self, event: Event) -> int:
+    async def send_patiently(self, event: Event) -> None:
         """Sends an event at the client's pace: a replay may be longer than the queue."""
         data = self.codec.encode(event)
         await self.websocket.send(data, text=self.codec.is_text)
-        return len(data)
+        self._counts.add(event, 1, _frame_bytes(len(data)))
 
     def close(self, code: int, reason: str) -> None:
         """Says goodbye behind what is queued; nothing follows. A client that does not take it in time is cut off."""

@@ -12,8 +12,9 @@ from uuid import UUID
 
 import asyncpg
 
+from reference_server.database_watch import DatabaseWatch
 from reference_server.errors import UnavailableError
-from reference_server.statements import server_statements
+from reference_server.statement_times import TimedConnection, TimedStatement
 from reference_server.tokens import claims_text
 
 # What asyncpg raises when the server is gone, going or full.
@@ -27,7 +28,7 @@ CONNECTION_ERRORS = (
 )
 
 
-class ActingConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
+class ActingConnection(TimedConnection):
     """A connection that knows which user its claims name."""
 
     acting_for: UUID | None = None
@@ -36,7 +37,7 @@ class ActingConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg shi
         """Sets the claims, unless they name this user already."""
         if self.acting_for != user_id:
             self.acting_for = None  # until it is certain
-            await self.fetchval(server_statements()["set_claims"].text, claims_text(user_id))
+            await self.fetch_value("set_claims", claims_text(user_id))
             self.acting_for = user_id
 
 
@@ -50,8 +51,15 @@ async def _leave_session(connection: ActingConnection) -> None:
 class AppPool:
     """Connections that row-level security binds."""
 
-    def __init__(self, pool: asyncpg.Pool, timeout_seconds: float, observe_wait: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        timeout_seconds: float,
+        observe_wait: Callable[[float], None],
+        watch: DatabaseWatch,
+    ) -> None:
         self._pool = pool
+        self._watch = watch
         self._timeout_seconds = timeout_seconds
         self._observe_wait = observe_wait
         # Connections at rest, last used first. asyncpg's own acquire and release cost a task and two shields, 60 µs
@@ -70,6 +78,8 @@ class AppPool:
         timeout_seconds: float,
         statement_timeout_seconds: float,
         observe_wait: Callable[[float], None],
+        statements: dict[str, TimedStatement],
+        watch: DatabaseWatch,
     ) -> AsyncIterator["AppPool"]:
         """A pool that is closed in the end, after its connections have come back."""
         pool = await asyncpg.create_pool(
@@ -77,7 +87,7 @@ class AppPool:
             min_size=size_min,
             max_size=size_max,
             timeout=timeout_seconds,
-            connection_class=ActingConnection,
+            connection_class=type("NamingConnection", (ActingConnection,), {"statements": statements}),
             reset=_leave_session,
             max_inactive_connection_lifetime=0,  # idle ones are kept: opening costs a hundred statements
             max_cached_statement_lifetime=0,  # a prepared statement stays prepared
@@ -87,7 +97,7 @@ class AppPool:
                 "statement_timeout": str(int(statement_timeout_seconds * 1000)),
             },
         )
-        app_pool = cls(pool, timeout_seconds, observe_wait)
+        app_pool = cls(pool, timeout_seconds, observe_wait, watch)
         try:
             yield app_pool
         finally:
@@ -126,6 +136,7 @@ class AppPool:
             try:
                 await connection.act_as(user_id)
                 yield connection
+                self._watch.answered()
                 is_clean = not connection.is_closed() and not connection.is_in_transaction()
             finally:
                 if is_clean and not self._waiting:
@@ -135,7 +146,12 @@ class AppPool:
         except CONNECTION_ERRORS as error:
             if isinstance(error, ValueError):  # asyncpg's InterfaceError for an argument of the wrong type
                 raise
+            self._watch.failed(error, self._timeout_seconds)
             raise UnavailableError("the database does not answer; try again") from error
+
+    def terminate(self) -> None:
+        """Ends all connections, whatever they are doing."""
+        self._pool.terminate()
 
     async def _take(self) -> ActingConnection:
         """A resting connection that is still open, or one of the pool's."""

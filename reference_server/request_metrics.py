@@ -1,5 +1,6 @@
 """Counts and times HTTP requests by route, as plain ASGI: the cheapest place to stand."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -7,11 +8,22 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
+from reference_server.cut_off import answer_cut_off
 from reference_server.metrics import Metrics
+
+
+class _UnderWay:
+    """How many requests there are."""
+
+    count = 0
 
 
 def request_metrics(metrics: Metrics) -> Callable[[ASGIApp], ASGIApp]:
     """A middleware that fills `requests` and `request_seconds`."""
+    under_way = _UnderWay()
+    metrics.read_at_scrape(
+        "chat_http_requests_under_way", "HTTP requests begun and not answered.", lambda: under_way.count
+    )
     # Looking a series up by its labels costs more than counting in it.
     known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -21,6 +33,7 @@ def request_metrics(metrics: Metrics) -> Callable[[ASGIApp], ASGIApp]:
                 await app(scope, receive, send)
                 return
             began = time.perf_counter()
+            under_way.count += 1
             status = 0
 
             async def noting_status(message: Message) -> None:
@@ -31,7 +44,12 @@ def request_metrics(metrics: Metrics) -> Callable[[ASGIApp], ASGIApp]:
 
             try:
                 await app(scope, receive, noting_status)
+            except asyncio.CancelledError:
+                if status:
+                    raise
+                await answer_cut_off(noting_status)
             finally:
+                under_way.count -= 1
                 key = scope["method"], scope.get("path_template") or "unmatched", status
                 series = known.get(key)
                 if series is None:

@@ -10,13 +10,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
 from reference_server.errors import NotFoundError
 from reference_server.pool import ActingConnection, AppPool
-from reference_server.statements import server_statements
+from reference_server.turns import Turn, WaitingCount
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class Room:
     """A conversation that is being written to."""
 
     conversation_id: UUID
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: Turn
     members: frozenset[UUID] = frozenset()  # empty until loaded
     published_seq: int | None = None  # every message up to this one has been published; None until loaded
     visitors: int = 0  # those who hold or await the turn
@@ -42,11 +42,11 @@ class Rooms:
 
     def __init__(self, pool: AppPool, cached_members_max: int) -> None:
         self._pool = pool
-        self._sql = {name: statement.text for name, statement in server_statements().items()}
         self._rooms: OrderedDict[UUID, Room] = OrderedDict()  # least recently used first
         self._cached_members = 0
         self._cached_members_max = cached_members_max
         self._under_way: set[asyncio.Task[Any]] = set()
+        self.turns = WaitingCount()
 
     def find(self, conversation_id: UUID) -> Room | None:
         """The room, when it is being written to or was lately."""
@@ -60,7 +60,7 @@ class Rooms:
         """
         room = self._rooms.get(conversation_id)
         if room is None:
-            room = self._rooms[conversation_id] = Room(conversation_id)
+            room = self._rooms[conversation_id] = Room(conversation_id, Turn(self.turns))
         room.visitors += 1
         try:
             async with room.turn, self._pool.as_user(user_id) as connection:
@@ -93,6 +93,16 @@ class Rooms:
         while self._under_way:
             await asyncio.wait(self._under_way)
 
+    def abandon(self) -> None:
+        """Ends what is under way where it stands: none of it has been acknowledged."""
+        for task in self._under_way:
+            task.cancel()
+
+    @property
+    def under_way_count(self) -> int:
+        """How many sends, changes and settlings have begun and not ended."""
+        return len(self._under_way)
+
     def set_members(self, room: Room, members: frozenset[UUID]) -> None:
         """Takes note of who is in from now on; nobody: to be read again."""
         self._cached_members += len(members) - len(room.members)
@@ -101,8 +111,8 @@ class Rooms:
     async def _load(self, connection: ActingConnection, room: Room) -> None:
         """Reads the members with the visitor's own rights: who is not in it reads none."""
         if not room.is_loaded:
-            conversation = await connection.fetchrow(self._sql["get_conversation"], room.conversation_id)
-            members = await connection.fetch(self._sql["list_members"], room.conversation_id)
+            conversation = await connection.fetch_row("get_conversation", room.conversation_id)
+            members = await connection.fetch_rows("list_members", room.conversation_id)
             if conversation is not None and members:
                 self.set_members(room, frozenset(row["user_id"] for row in members))
                 if room.published_seq is None:

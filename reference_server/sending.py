@@ -17,7 +17,6 @@ from reference_server.metrics import Metrics
 from reference_server.pool import ActingConnection, AppPool
 from reference_server.records import Message, message_of
 from reference_server.rooms import Room, Rooms, not_in
-from reference_server.statements import server_statements
 
 Publish = Callable[[ConversationEvent, Collection[UUID]], None]
 
@@ -30,7 +29,6 @@ class Sender:
         self._rooms = rooms
         self._publish = publish
         self._metrics = metrics
-        self._sql = {name: statement.text for name, statement in server_statements().items()}
 
     async def send(self, user_id: UUID, conversation_id: UUID, content: str, client_id: UUID) -> tuple[Message, bool]:
         """The message as stored, and whether it is new. Published before this returns."""
@@ -62,9 +60,9 @@ class Sender:
     ) -> tuple[Any, bool]:
         """The stored row, and whether it is new."""
         try:
-            row = await connection.fetchrow(self._sql["send_message"], conversation_id, user_id, content, client_id)
+            row = await connection.fetch_row("send_message", conversation_id, user_id, content, client_id)
         except asyncpg.UniqueViolationError as error:
-            row = await connection.fetchrow(self._sql["find_message_by_client_id"], user_id, client_id)
+            row = await connection.fetch_row("find_message_by_client_id", user_id, client_id)
             if row is None or row["conversation_id"] != conversation_id:
                 raise ConflictError(
                     f"client_id {client_id} names a message of yours in another conversation; use a fresh one"
@@ -90,8 +88,8 @@ class Sender:
                     await self._publish_missing(connection, room, seq)
 
     async def _publish_missing(self, connection: ActingConnection, room: Room, through_seq: int) -> None:
-        rows = await connection.fetch(
-            self._sql["list_missed_messages"], room.conversation_id, room.published_seq, through_seq
+        rows = await connection.fetch_rows(
+            "list_missed_messages", room.conversation_id, room.published_seq, through_seq
         )
         for row in rows:
             self._publish(event_of(row), room.members)

@@ -6,7 +6,9 @@ settings ──▶ check the database ──▶ services ──▶ gateway liste
 import asyncio
 import contextlib
 import errno
+import functools
 import gc
+import logging
 import os
 import resource
 import signal
@@ -17,16 +19,23 @@ from typing import Any
 import asyncpg
 import uvicorn
 import uvloop
+from websockets.asyncio.server import Server as WebSocketServer
 
 from fixtures import manifest as dataset_manifest
 from fixtures.database import connect, redacted
 from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest
+from reference_server import logs
+from reference_server.accept_backlog import watch_backlog
 from reference_server.gateway import Gateway
 from reference_server.http_api import create_app
+from reference_server.http_connections import PromptHttpConnection
 from reference_server.replica_watch import require_replica
-from reference_server.services import open_services
+from reference_server.services import Services, open_services
 from reference_server.settings import Settings, settings_record
+from reference_server.shutdown import Shutdown
+
+_log = logging.getLogger(__name__)
 
 OnReady = Callable[[dict[str, Any]], None]
 
@@ -47,15 +56,18 @@ async def serve(settings: Settings, on_ready: OnReady) -> None:
     dataset = await _dataset(settings.database_url)
     if settings.replica_url is not None:
         await require_replica(settings.database_url, settings.replica_url)
-    stop = asyncio.Event()
+    shutdown = Shutdown()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, shutdown.ask)
     with _listening_socket(settings.host, settings.http_port, "--http-port") as http_socket:
-        async with open_services(settings, dataset) as services, contextlib.AsyncExitStack() as stack:
+        async with open_services(settings, dataset, shutdown) as services, contextlib.AsyncExitStack() as stack:
             with _port_errors(settings.host, settings.gateway_port, "--gateway-port"):
-                gateway = await stack.enter_async_context(Gateway(services).listen())
-            gateway_url = _url("ws", settings.host, next(iter(gateway.sockets)))
+                gateway = Gateway(services)
+                listening = await stack.enter_async_context(gateway.listen())
+            gateway_socket = next(iter(listening.sockets))
+            gateway_url = _url("ws", settings.host, gateway_socket)
+            watch_backlog(services.metrics, {"http": http_socket, "gateway": gateway_socket})
             http = _HttpServer(
                 uvicorn.Config(
                     create_app(services, gateway_url),
@@ -63,8 +75,12 @@ async def serve(settings: Settings, on_ready: OnReady) -> None:
                     access_log=False,
                     proxy_headers=False,  # clients connect directly
                     ws="none",  # the gateway has a port of its own
+                    lifespan="off",  # the services open and close around it
                     server_header=False,
-                    timeout_graceful_shutdown=int(settings.shutdown_seconds),
+                    log_config=None,  # the process's own log takes what uvicorn says
+                    http=functools.partial(  # type: ignore[arg-type]
+                        PromptHttpConnection, request_seconds=settings.request_seconds
+                    ),
                 )
             )
             serving = asyncio.create_task(http.serve(sockets=[http_socket]))
@@ -72,18 +88,44 @@ async def serve(settings: Settings, on_ready: OnReady) -> None:
             # What exists by now stays: no later collection need look at it.
             gc.collect()
             gc.freeze()
-            on_ready(
-                {
-                    "ready": True,
-                    "http_url": _url("http", settings.host, http_socket),
-                    "gateway_url": gateway_url,
-                    "pid": os.getpid(),
-                    "settings": settings_record(settings),
-                }
-            )
-            await stop.wait()
-            http.should_exit = True
-            await serving
+            record: dict[str, Any] = {
+                "http_url": _url("http", settings.host, http_socket),
+                "gateway_url": gateway_url,
+                "pid": os.getpid(),
+                "settings": settings_record(settings),
+            }
+            logs.event(_log, logging.INFO, "started", **record)
+            if not settings.is_loopback:
+                hint = "other machines can reach this server; loopback is 127.0.0.1"
+                logs.event(_log, logging.WARNING, "listening_beyond_loopback", host=settings.host, hint=hint)
+            on_ready({"ready": True, **record})
+            await shutdown.wait_until_asked()
+            await _drain(services, gateway, listening, http, serving)
+    logs.event(_log, logging.INFO, "stopped", at_once=shutdown.is_hurried)
+
+
+async def _drain(
+    services: Services, gateway: Gateway, listening: WebSocketServer, http: "_HttpServer", serving: "asyncio.Task[None]"
+) -> None:
+    """Finishes what was begun, as long as patience lasts; gateway connections are closed by their own listener."""
+    shutdown, settings = services.shutdown, services.settings
+    under_way: dict[str, Any] = {
+        "requests": len(http.server_state.tasks),
+        "sends": services.rooms.under_way_count,
+        "gateway_connections": gateway.connection_count,
+    }
+    logs.event(_log, logging.INFO, "draining", **under_way)
+    if settings.drain_notice_seconds:
+        await shutdown.pause(settings.drain_notice_seconds)
+    listening.server.close()
+    http.should_exit = True
+    if not await shutdown.finish(serving, settings.shutdown_seconds):
+        requests = tuple(http.server_state.tasks)
+        logs.event(_log, logging.WARNING, "requests_cut_off", count=len(requests))
+        for request in requests:
+            request.cancel()
+        services.rooms.abandon()
+        await asyncio.gather(serving, *requests, return_exceptions=True)
 
 
 class _HttpServer(uvicorn.Server):

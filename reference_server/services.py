@@ -9,7 +9,9 @@ from fixtures.database import app_url, connect
 from fixtures.manifest import DatasetManifest
 from reference_server.changes import Changes
 from reference_server.chat import Chat
+from reference_server.database_watch import DatabaseWatch
 from reference_server.delivery import Delivery
+from reference_server.event_counts import EventCounts
 from reference_server.frames import ConversationEvent
 from reference_server.groups import Groups
 from reference_server.history import History, Replica
@@ -17,18 +19,25 @@ from reference_server.hub import Hub
 from reference_server.index_desk import IndexDesk
 from reference_server.live_state import LiveState, MemoryState
 from reference_server.live_tables import TableState, reset_tables
+from reference_server.loop_lag import LoopLag
 from reference_server.metrics import Metrics
 from reference_server.outlet import Outlet
 from reference_server.pool import AppPool
 from reference_server.presence import PresenceTiming
 from reference_server.presence_desk import PresenceDesk
+from reference_server.readiness import Readiness
 from reference_server.replica_watch import ReplicaWatch
 from reference_server.rooms import Rooms
 from reference_server.sending import Sender
 from reference_server.settings import Settings
+from reference_server.shutdown import Shutdown
+from reference_server.statement_times import timed_statements
 from reference_server.tokens import Tokens
 from reference_server.typing_desk import TypingDesk
 from reference_server.typists import TypingTiming
+from reference_server.user_limits import UserLimits
+
+_NOBODY = UUID(int=0)  # whom readiness asks for: one index probe, no row
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class Services:
     metrics: Metrics
     tokens: Tokens
     chat: Chat
+    rooms: Rooms
     sender: Sender
     changes: Changes
     groups: Groups
@@ -48,21 +58,28 @@ class Services:
     typing: TypingDesk
     live_state: LiveState
     indexes: IndexDesk
+    counts: EventCounts
+    limits: UserLimits
+    readiness: Readiness
+    shutdown: Shutdown
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: Shutdown) -> AsyncIterator[Services]:
     """The parts, connected to the database; sends under way are over when this ends."""
     metrics = Metrics()
     hub: Hub[Outlet] = Hub()
-    delivery = Delivery(hub, metrics)
+    counts = EventCounts(metrics)
+    typing_told = {True: metrics.typing.labels("started"), False: metrics.typing.labels("ended")}
+    delivery = Delivery(hub, counts, typing_told)
+    watch, lag = DatabaseWatch(), LoopLag()
     timing = PresenceTiming(
         grace_seconds=settings.presence_grace_seconds,
         coalescing_seconds=settings.presence_coalescing_seconds,
         expiry_seconds=settings.presence_expiry_seconds,
     )
     async with (
-        _primary_pool(settings, metrics) as pool,
+        _primary_pool(settings, metrics, watch) as pool,
         _replica(settings, metrics) as replica,
         AsyncExitStack() as stack,
     ):
@@ -86,6 +103,8 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
             subscriptions_max=settings.typing_subscriptions_max,
         )
         indexes = IndexDesk(settings.database_url)
+        readiness = Readiness(watch, lambda: chat.user_exists(_NOBODY), lambda: shutdown.is_draining)
+        _read_at_scrape(metrics, rooms, lag, watch)
         try:
             live_state = await stack.enter_async_context(_live_state(settings, pool, presence, typing, metrics))
             yield Services(
@@ -94,6 +113,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
                 metrics=metrics,
                 tokens=Tokens(settings.token_secret, settings.token_lifetime_seconds),
                 chat=chat,
+                rooms=rooms,
                 sender=Sender(pool, rooms, publish, metrics),
                 changes=Changes(rooms, publish),
                 groups=Groups(pool, rooms, publish, on_leave=typing.leave),
@@ -102,12 +122,21 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
                 typing=typing,
                 live_state=live_state,
                 indexes=indexes,
+                counts=counts,
+                limits=UserLimits(settings, metrics),
+                readiness=readiness,
+                shutdown=shutdown,
             )
         finally:
             presence.close()
             typing.close()
             await indexes.close(settings.shutdown_seconds)
-            await rooms.drain()
+            lag.close()
+            readiness.close()
+            if not await shutdown.finish(rooms.drain(), settings.shutdown_seconds):
+                rooms.abandon()
+            if shutdown.is_hurried:
+                pool.terminate()
 
 
 @asynccontextmanager
@@ -126,7 +155,7 @@ async def _live_state(
 
 
 @asynccontextmanager
-async def _primary_pool(settings: Settings, metrics: Metrics) -> AsyncIterator[AppPool]:
+async def _primary_pool(settings: Settings, metrics: Metrics, watch: DatabaseWatch) -> AsyncIterator[AppPool]:
     async with AppPool.open(
         app_url(settings.database_url),
         size_min=settings.pool_size_min,
@@ -134,6 +163,8 @@ async def _primary_pool(settings: Settings, metrics: Metrics) -> AsyncIterator[A
         timeout_seconds=settings.pool_timeout_seconds,
         statement_timeout_seconds=settings.statement_timeout_seconds,
         observe_wait=metrics.pool_wait_seconds.labels("primary").observe,
+        statements=timed_statements(metrics),
+        watch=watch,
     ) as pool:
         metrics.watch_pool("primary", pool)
         yield pool
@@ -154,6 +185,8 @@ async def _replica(settings: Settings, metrics: Metrics) -> AsyncIterator[Replic
             timeout_seconds=settings.replica_timeout_seconds,  # beyond it, the primary serves
             statement_timeout_seconds=settings.statement_timeout_seconds,
             observe_wait=metrics.pool_wait_seconds.labels("replica").observe,
+            statements=timed_statements(metrics),
+            watch=DatabaseWatch(),  # of the replica, which readiness does not ask for
         ) as pool,
         ReplicaWatch.open(
             app_url(settings.database_url),
@@ -164,3 +197,19 @@ async def _replica(settings: Settings, metrics: Metrics) -> AsyncIterator[Replic
     ):
         metrics.watch_pool("replica", pool)
         yield Replica(pool, watch, settings.read_your_writes, settings.replica_wait_seconds)
+
+
+def _read_at_scrape(metrics: Metrics, rooms: Rooms, lag: LoopLag, watch: DatabaseWatch) -> None:
+    """The gauges of what several parts share."""
+    metrics.read_at_scrape(
+        "chat_sends_under_way", "Sends and changes begun and not ended.", lambda: rooms.under_way_count
+    )
+    metrics.read_at_scrape(
+        "chat_turns_waiting", "Sends and changes that wait for their conversation's turn.", lambda: rooms.turns.waiting
+    )
+    metrics.read_at_scrape(
+        "chat_event_loop_lag_seconds", "The event loop's worst lateness in the last 5 s.", lambda: lag.worst_seconds
+    )
+    metrics.read_at_scrape(
+        "chat_database_up", "1 while statements are answered, 0 after one was not.", lambda: not watch.is_lost
+    )

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from fixtures.database import redacted
 from fixtures.errors import InputError
@@ -14,6 +15,7 @@ DEFAULT_OPERATOR_KEY = "chatbench"
 
 LiveStateStore = Literal["memory", "tables"]
 
+_RATES = ("requests_per_second_max", "sends_per_second_max", "commands_per_second_max")
 _SECRET_FIELDS = ("login_key", "operator_key", "token_secret")
 
 
@@ -28,7 +30,7 @@ class Settings:
     login_key: str = DEFAULT_LOGIN_KEY  # what a client must know to log in as anyone: for benchmarks, not for people
     operator_key: str = DEFAULT_OPERATOR_KEY  # what an operator must know to migrate and to change indexes
     token_secret: str = field(default_factory=lambda: secrets.token_hex(32))  # signs tokens; a new one at each start
-    token_lifetime_seconds: int = 3600
+    token_lifetime_seconds: int = 3600  # Supabase's default; a client logs in again, a stolen token ends by itself
     allowed_origins: tuple[str, ...] = ()  # of browsers at the gateway, beside loopback ones and clients without any
     pool_size_min: int = 4
     pool_size_max: int = 16
@@ -58,7 +60,13 @@ class Settings:
     # process per database, which resets them when it starts.
     live_state_store: LiveStateStore = "memory"
     live_state_queue_max: int = 100_000  # users and typists whose rows wait to be written; beyond, all are written anew
-    shutdown_seconds: float = 5.0  # for requests and closing handshakes under way when the server stops
+    request_seconds: float = 10.0  # an HTTP request has come whole within this time
+    requests_per_second_max: float | None = None  # HTTP, per user; None: no limit, so that benchmarks measure the rest
+    sends_per_second_max: float | None = None  # messages, per user; the same
+    commands_per_second_max: float | None = None  # gateway, per user; the same
+    rate_burst_seconds: float = 2.0  # what a user may save up: so many seconds' worth at once
+    drain_notice_seconds: float = 0.0  # a stopping server tells /readyz this long before it accepts nothing more
+    shutdown_seconds: float = 5.0  # for requests under way, and again for closing handshakes, when the server stops
 
     def __post_init__(self) -> None:
         if not self.is_loopback and self.login_key == DEFAULT_LOGIN_KEY:
@@ -87,7 +95,10 @@ class Settings:
                 f"presence would expire after {self.presence_expiry_seconds:g} s, before a heartbeat of "
                 f"{self.heartbeat_seconds:g} s can be missed; let it be more than twice as long"
             )
+        self._check_live_state()
+        self._check_rates()
 
+    def _check_live_state(self) -> None:
         if not 0 < self.typing_throttle_seconds < self.typing_expiry_seconds <= 60:
             raise InputError(
                 f"typing cannot be throttled to one event in {self.typing_throttle_seconds:g} s and expire after "
@@ -99,6 +110,19 @@ class Settings:
                 "choose one of them"
             )
 
+    def _check_rates(self) -> None:
+        for name in _RATES:
+            rate = getattr(self, name)
+            if rate is not None and not rate > 0:
+                raise InputError(f"{name} of {rate:g} lets nothing through; give more than 0, or leave it out for none")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be told: keys of one's own choice, the token secret, and the database's password."""
+        password = urlsplit(self.database_url).password
+        keys = [getattr(self, name) for name in _SECRET_FIELDS]
+        return tuple(secret for secret in (*keys, password) if secret and secret != DEFAULT_LOGIN_KEY)
+
     @property
     def is_loopback(self) -> bool:
         """True when only this machine can reach the server."""
@@ -106,8 +130,10 @@ class Settings:
 
 
 def settings_record(settings: Settings) -> dict[str, Any]:
-    """The settings as they may be printed and stored: without secrets."""
+    """The settings as they may be printed and stored: without secrets, and `off` for a rate limit that is none."""
     record = {name: value for name, value in asdict(settings).items() if name not in _SECRET_FIELDS}
+    for name in _RATES:
+        record[name] = "off" if record[name] is None else record[name]
     urls = {"database_url": settings.database_url, "replica_url": settings.replica_url}
     return {**record, **{name: url and redacted(url) for name, url in urls.items()}}
 

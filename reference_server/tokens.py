@@ -44,11 +44,16 @@ class Tokens:
 
     def verify(self, token: str) -> UUID:
         """The user who bears the token; UnauthenticatedError when it is forged, expired or meant for others."""
+        return self.verify_lasting(token)[0]
+
+    def verify_lasting(self, token: str) -> tuple[UUID, float]:
+        """The same, and for how many seconds the token is valid still."""
         user_id, expires_at = self._verified.get(token) or self._verify_signature(token)
-        if expires_at <= self._clock():
+        remaining_seconds = expires_at - self._clock()
+        if remaining_seconds <= 0:
             self._verified.pop(token, None)
             raise UnauthenticatedError("the token has expired; log in again")
-        return user_id
+        return user_id, remaining_seconds
 
     def _verify_signature(self, token: str) -> tuple[UUID, float]:
         try:

@@ -5,10 +5,11 @@ import hmac
 from litestar import MediaType, Response, get, post
 
 from fixtures import manifest as dataset_manifest
+from fixtures.manifest import DatasetManifest
 from reference_server.errors import UnauthenticatedError
 from reference_server.frames import SUBPROTOCOLS
 from reference_server.records import GatewayAnswer, Login, LoginAnswer
-from reference_server.routes.common import BAD, NO_DATABASE, NO_TOKEN, PUBLIC, Caller, errors
+from reference_server.routes.common import BAD, NO_DATABASE, NO_TOKEN, PUBLIC, TOO_MANY, Caller, answer, errors
 from reference_server.services import Services
 
 
@@ -27,13 +28,19 @@ async def log_in(data: Login, services: Services) -> LoginAnswer:
     return LoginAnswer(services.tokens.issue(data.user_id), services.tokens.lifetime_seconds)
 
 
-@get("/dataset", tags=["benchmark"], security=PUBLIC, media_type=MediaType.JSON)
+@get(
+    "/dataset",
+    tags=["benchmark"],
+    security=PUBLIC,
+    media_type=MediaType.JSON,
+    responses={200: answer(DatasetManifest, "The manifest.")},
+)
 async def get_dataset(services: Services) -> Response[bytes]:
     """The manifest of the data set in this server's database: what a load generator may use."""
     return Response(dataset_manifest.encode(services.dataset), media_type=MediaType.JSON)
 
 
-@get("/gateway", tags=["access"], responses=errors(s401=NO_TOKEN))
+@get("/gateway", tags=["access"], responses=errors(s401=NO_TOKEN, s429=TOO_MANY))
 async def get_gateway(caller: Caller) -> GatewayAnswer:
     """Where events come from."""
     return GatewayAnswer(caller.gateway_url, SUBPROTOCOLS)

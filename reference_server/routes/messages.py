@@ -57,6 +57,7 @@ async def list_messages(
 )
 async def send_message(conversation_id: UUID, data: NewMessage, caller: Caller) -> Response[MessageAnswer]:
     """Stores a message and delivers it to everyone in the conversation. Retried with its client_id, it is sent once."""
+    caller.services.limits.send(caller.user_id)
     sender = caller.services.sender
     message, is_new = await sender.send(caller.user_id, conversation_id, data.content, data.client_id)
     return Response(MessageAnswer(message), status_code=201 if is_new else 200)

@@ -1,10 +1,10 @@
-"""What operators ask of a server process."""
+"""What operators ask: whether the process lives, whether to send requests here, and what it counts."""
 
 from litestar import MediaType, Response, get
 from litestar.datastructures import ResponseHeader
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from reference_server.routes.common import PUBLIC
+from reference_server.routes.common import PUBLIC, errors
 from reference_server.services import Services
 
 
@@ -12,6 +12,19 @@ from reference_server.services import Services
 async def healthz() -> str:
     """Answers while the process does."""
     return "ok"
+
+
+@get(
+    "/readyz",
+    tags=["operations"],
+    security=PUBLIC,
+    media_type=MediaType.TEXT,
+    responses=errors(s503="The database does not answer, or the server is about to stop."),
+)
+async def readyz(services: Services) -> str:
+    """Says whether requests should be sent here: the database answers, and the server is not about to stop."""
+    await services.readiness.check()
+    return "ready"
 
 
 @get(
@@ -26,4 +39,4 @@ async def metrics(services: Services) -> Response[bytes]:
     return Response(services.metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
-HANDLERS = (healthz, metrics)
+HANDLERS = (healthz, readyz, metrics)

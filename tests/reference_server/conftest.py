@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -137,6 +138,19 @@ class ChatServer:
         """What it has written to standard error."""
         return self._log.read_text(encoding="utf-8")
 
+    def events(self, *names: str) -> list[dict[str, Any]]:
+        """The events in its log, or those of the given names, oldest first."""
+        found = [json.loads(line) for line in self.log.splitlines()]
+        return [event for event in found if not names or event["event"] in names]
+
+    def wait_for_event(self, name: str) -> dict[str, Any]:
+        """The first event of the name, once it is there."""
+        deadline, pause = time.monotonic() + WAIT_SECONDS, threading.Event()
+        while not (found := self.events(name)):
+            assert time.monotonic() < deadline, f"no {name} in {self.log}"
+            pause.wait(0.02)
+        return found[0]
+
     def user(self, index: int) -> User:
         """The n-th user of the data set, logged in."""
         name = user_id(SEED, index)
@@ -209,6 +223,27 @@ class ChatServer:
             self.process.stdout.close()
 
 
+# A file's path, SQL, a class or a traceback: what lies behind an answer and is nobody's business.
+INTERNALS = re.compile(
+    r"""site-packages|\.py\b|Traceback|\bFile\s"|asyncpg|litestar|uvicorn|uvloop|\bmsgspec|<class|\sat\s0x
+      | \b(SELECT|INSERT\sINTO|UPDATE\s\w+\sSET|DELETE\sFROM)\b|\brelation\s"|chat_messages|conversation_participants
+      | \b[A-Z]\w+(Error|Exception)\b""",
+    re.VERBOSE,
+)
+
+
+@pytest.fixture(scope="session")
+def check_told() -> Callable[..., None]:
+    """Fails for a text that tells a client what lies behind; `said` is what the client has said, and may be quoted."""
+
+    def check(text: str, said: object = "") -> None:
+        quoted = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        for found in INTERNALS.finditer(text):
+            assert found[0] in quoted, f"{found[0]!r} in {text!r}"
+
+    return check
+
+
 Launch = Callable[..., ChatServer]
 Sql = Callable[..., list[Any]]
 
@@ -269,10 +304,20 @@ def tight_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
     """Starts servers of the test's own, with any settings."""
+    yield from _launching(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def launch_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
+    """The same for all tests of a file."""
+    yield from _launching(tmp_path_factory.mktemp("server"))
+
+
+def _launching(folder: Path) -> Iterator[Launch]:
     with ExitStack() as stack:
 
         def start(url: str, **settings: Any) -> ChatServer:
-            running = ChatServer(_command({"database_url": url, **settings}), tmp_path / "server.log")
+            running = ChatServer(_command({"database_url": url, **settings}), folder / "server.log")
             stack.callback(running.close)
             return running
 

@@ -84,6 +84,15 @@ def test_a_silent_client_is_closed_with_4401(tight_server: Any) -> None:
     assert close_of(tight_server.connect().recv) == (CloseCode.UNAUTHENTICATED, "no authenticate within 0.5 s")
 
 
+def test_a_token_that_expires_ends_its_connection(database: str, launch: Any) -> None:
+    """Who was let in by it is closed with 4401 then, and comes back with a new one."""
+    server = launch(database, token_lifetime_seconds=1)
+    gateway = server.user(40).connect()
+    gateway.subscribe()
+    assert close_of(gateway.receive) == (CloseCode.UNAUTHENTICATED, "the token has expired; log in again")
+    server.user(40).connect()
+
+
 # --- bad frames ----------------------------------------------------------------------------------------
 
 

@@ -157,7 +157,7 @@ def test_the_counters_move(database: str, launch: Any) -> None:
 def test_the_openapi_document_lists_every_answer(server: Any) -> None:
     """Each route names its refusals, each refusal is an ErrorAnswer, and only public routes need no token."""
     document = server.http.get("/schema/openapi.json").json()
-    public = {"/v1/login", "/v1/dataset", "/healthz", "/metrics"}
+    public = {"/v1/login", "/v1/dataset", "/healthz", "/readyz", "/metrics"}
     statuses = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -169,12 +169,12 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
             assert (operation.get("security", document["security"]) == [{}]) is (path in public)
             assert path in public or "401" in refusals
     conversation = "/v1/conversations/{conversation_id}"
-    read, found = {"400", "401", "503"}, {"400", "401", "404", "503"}
+    read, found = {"400", "401", "429", "503"}, {"400", "401", "404", "429", "503"}
     changes_group = found | {"403", "409"}
     assert statuses == {
-        ("post", "/v1/login"): read,
+        ("post", "/v1/login"): read - {"429"},
         ("get", "/v1/dataset"): set(),
-        ("get", "/v1/gateway"): {"401"},
+        ("get", "/v1/gateway"): {"401", "429"},
         ("post", "/v1/conversations/direct"): found,
         ("post", "/v1/conversations/group"): found,
         ("get", "/v1/conversations"): read,
@@ -196,5 +196,6 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
         ("put", "/v1/operator/indexes/{strategy}"): {"400", "401", "404", "409", "503"},
         ("delete", "/v1/operator/indexes/{strategy}"): {"400", "401", "404", "409", "503"},
         ("get", "/healthz"): set(),
+        ("get", "/readyz"): {"503"},
         ("get", "/metrics"): set(),
     }

@@ -153,7 +153,9 @@ def test_only_own_messages_are_changed(server: Any, user_sql: Any, people: list[
     assert user_sql(people[2].id, change, made) == []
     delete = "UPDATE chat_messages SET deleted_at = '2000-01-01Z' WHERE conversation_id = $1 RETURNING *"
     (row,) = user_sql(people[1].id, delete, made)
-    back = "UPDATE chat_messages SET deleted_at = NULL WHERE conversation_id = $1 AND deleted_at IS NOT NULL RETURNING 1"
+    back = (
+        "UPDATE chat_messages SET deleted_at = NULL WHERE conversation_id = $1 AND deleted_at IS NOT NULL RETURNING 1"
+    )
     assert row["content"] == ""
     assert row["deleted_at"].year > 2000
     assert user_sql(people[1].id, back, made) == []

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import re
 import signal
@@ -70,7 +71,7 @@ def test_the_key_comes_from_the_environment(database: str, launch: Any) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_gracefully(database: str, launch: Any, number: int) -> None:
-    """Gateway connections are closed with 1001, the exit code is 0, and nothing is written to the log."""
+    """Gateway connections are closed with 1001, the exit code is 0, and the log tells nothing else."""
     server = launch(database)
     gateway = server.user(80).connect()
     gateway.subscribe()
@@ -79,7 +80,34 @@ def test_a_signal_ends_it_gracefully(database: str, launch: Any, number: int) ->
         gateway.receive()
     assert caught.value.rcvd is not None
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (CloseCode.GOING_AWAY, "the server stops")
-    assert server.log == ""
+    assert [event["event"] for event in server.events()] == ["started", "draining", "stopped"]
+
+
+def test_a_server_that_others_can_reach_says_so(database: str, launch: Any) -> None:
+    """A warning names the host; one on loopback gives none."""
+    server = launch(database, host="0.0.0.0", login_key="sesame")  # noqa: S104 - the case
+    (event,) = server.events("listening_beyond_loopback")
+    assert (event["level"], event["fields"]["host"]) == ("warning", "0.0.0.0")  # noqa: S104 - the same
+    started = server.events("started")[0]["fields"]
+    assert started["settings"]["host"] == "0.0.0.0"  # noqa: S104 - the same
+
+
+def test_neither_token_nor_key_is_logged(database: str, launch: Any) -> None:
+    """Not at the start, and not when a client makes them part of what is quoted."""
+    server = launch(database, login_key="open sesame")
+    name = server.http.get("/v1/dataset").json()["conversations"][0]["member_ids"][0]
+    answer = server.http.post("/v1/login", json={"user_id": name, "login_key": "open sesame"})
+    token = answer.json()["access_token"]
+    websocket = server.connect()
+    websocket.send(json.dumps({"t": token}))
+    assert server.wait_for_event("gateway_connection_closed")["fields"]["code"] == CloseCode.BAD_FRAME
+    server.http.get("/v1/memberships", params={"token": token}, headers={"Authorization": f"Bearer {token}"})
+    websocket = server.connect()
+    websocket.send(json.dumps({"t": "open sesame"}))
+    server.stop()
+    assert len(server.events("gateway_connection_closed")) == 2
+    for secret in (token, token.split(".")[2], "sesame"):
+        assert secret not in server.log
 
 
 def test_an_unexpected_failure_tells_nothing_internal(tiny_url: str, launch: Any) -> None:
@@ -99,5 +127,7 @@ def test_an_unexpected_failure_tells_nothing_internal(tiny_url: str, launch: Any
         500,
         {"code": "internal", "message": "the server failed; its log has the reason"},
     )
-    assert 'relation "chat_messages" does not exist' in server.log
+    (event,) = server.events("request_failed")
+    assert 'relation "chat_messages" does not exist' in event["exception"]
+    assert event["fields"] == {"method": "GET", "path": f"/v1/conversations/{conversation}/messages", "status": 500}
     assert user.get("/memberships").status_code == 200

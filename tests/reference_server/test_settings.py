@@ -41,6 +41,26 @@ def test_an_unknown_store_is_refused() -> None:
         Settings(database_url=URL, live_state_store="files")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["requests_per_second_max", "sends_per_second_max", "commands_per_second_max"])
+def test_a_rate_that_lets_nothing_through_is_refused(name: str) -> None:
+    """None is no limit; 0 would be a server that does nothing."""
+    with pytest.raises(InputError, match=f"{name} of 0 lets nothing through"):
+        Settings(database_url=URL, **{name: 0.0})  # type: ignore[arg-type]
+
+
+def test_the_record_says_which_limits_are_off() -> None:
+    """In a word, not in a null."""
+    record = settings_record(Settings(database_url=URL, sends_per_second_max=5))
+    assert (record["requests_per_second_max"], record["sends_per_second_max"]) == ("off", 5)
+
+
+def test_secrets_are_what_one_chose() -> None:
+    """Keys and passwords; the default key is known to everybody, and a word of its own."""
+    settings = Settings(database_url=URL, login_key="open-sesame")
+    assert set(settings.secrets) == {"open-sesame", "sesame", settings.token_secret}
+    assert "chatbench" not in Settings(database_url=URL).secrets
+
+
 def test_the_record_holds_no_secret() -> None:
     """What is printed and stored names neither password, login key nor token secret."""
     settings = Settings(database_url=URL, login_key="open-sesame")
