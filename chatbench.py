@@ -38,6 +38,7 @@ INTERRUPTED = 130  # what Typer makes of a KeyboardInterrupt
 DEFAULT_OUT = Path("out")
 DEFAULT_STRATEGY = "roadmap_membership"
 DEFAULT_LOGIN_KEY = "chatbench"  # the reference server takes it on loopback only
+DEFAULT_OPERATOR_KEY = "chatbench"  # the same
 
 Out = Annotated[Path, typer.Option(help="Folder of PostgreSQL's data, runs and reports.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")]
@@ -46,6 +47,9 @@ Seed = Annotated[int, typer.Option(help="Same seed, same data and same load.")]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(envvar="CHATBENCH_DATABASE_URL", help="A PostgreSQL of yours, as its administrator. [embedded]"),
+]
+OperatorKey = Annotated[
+    str, typer.Option(envvar="CHATBENCH_OPERATOR_KEY", help="What the operator's routes of the API ask for.")
 ]
 LoginKey = Annotated[str, typer.Option(envvar="CHATBENCH_LOGIN_KEY", help="With it a client may log in as any user.")]
 Strategy = Annotated[str, typer.Option(help="Index strategy: a name from `indexes --list`, or a .sql file.")]
@@ -165,6 +169,7 @@ def serve(
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the HTTP API; 0: any free one.")] = 8000,
     gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the gateway; 0: any free one.")] = 8001,
     login_key: LoginKey = DEFAULT_LOGIN_KEY,
+    operator_key: OperatorKey = DEFAULT_OPERATOR_KEY,
     database_url: DatabaseUrl = None,
     size: Size = "small",
     seed: Seed = 1,
@@ -186,7 +191,12 @@ def serve(
                     f"serving what is there, size {held.size} and seed {held.seed}; change it with: chatbench seed"
                 )
         settings = Settings(
-            database_url=url, host=host, http_port=http_port, gateway_port=gateway_port, login_key=login_key
+            database_url=url,
+            host=host,
+            http_port=http_port,
+            gateway_port=gateway_port,
+            login_key=login_key,
+            operator_key=operator_key,
         )
         run_server(settings, on_ready=lambda record: show_ready(record, as_json=as_json))
 

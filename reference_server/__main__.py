@@ -12,7 +12,7 @@ from typing import Any
 
 from fixtures.errors import ChatbenchError, InputError
 from reference_server.server import run
-from reference_server.settings import DEFAULT_LOGIN_KEY, Settings
+from reference_server.settings import DEFAULT_LOGIN_KEY, DEFAULT_OPERATOR_KEY, Settings
 
 
 def main() -> int:
@@ -20,6 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m reference_server", description=__doc__)
     parser.add_argument("--database-url", default=os.environ.get("CHATBENCH_DATABASE_URL"))
     parser.add_argument("--login-key", default=os.environ.get("CHATBENCH_LOGIN_KEY", DEFAULT_LOGIN_KEY))
+    parser.add_argument("--operator-key", default=os.environ.get("CHATBENCH_OPERATOR_KEY", DEFAULT_OPERATOR_KEY))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--http-port", type=int, default=0, help="0: any free one")
     parser.add_argument("--gateway-port", type=int, default=0, help="0: any free one")

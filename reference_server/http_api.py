@@ -2,7 +2,6 @@
 
 import hmac
 import logging
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -19,9 +18,9 @@ from litestar.types import Serializer
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from fixtures import manifest as dataset_manifest
-from reference_server.chat import Chat
 from reference_server.errors import RefusedError, UnauthenticatedError
 from reference_server.frames import SUBPROTOCOLS
+from reference_server.operator_access import OPERATOR_HEADER
 from reference_server.records import (
     ConversationAnswer,
     ConversationPage,
@@ -37,7 +36,8 @@ from reference_server.records import (
     NewMessage,
 )
 from reference_server.request_metrics import request_metrics
-from reference_server.sending import Sender
+from reference_server.routes import legacy, operator
+from reference_server.routes.common import BAD, COMMON, NO_DATABASE, NO_TOKEN, WITH_NOT_FOUND, Caller, errors
 from reference_server.services import Services
 
 BODY_BYTES_MAX = 1 << 20  # a group of 10 000 takes 390 kB
@@ -54,37 +54,8 @@ Cursor = Annotated[
 ]
 
 
-def _errors(**meanings: str) -> dict[int, ResponseSpec]:
-    """How a route says no: status → why. Every one is an ErrorAnswer."""
-    return {
-        int(status.removeprefix("s")): ResponseSpec(ErrorAnswer, description=meaning, generate_examples=False)
-        for status, meaning in meanings.items()
-    }
-
-
-_BAD = "Something in the request is not as described."
-_NO_TOKEN = "No valid token."  # noqa: S105 - a sentence
-_NOT_FOUND = "There is none, or none that the caller may know of."
-_NO_DATABASE = "The database does not answer; try again."
-_COMMON = _errors(s400=_BAD, s401=_NO_TOKEN, s503=_NO_DATABASE)
-_WITH_NOT_FOUND = _errors(s400=_BAD, s401=_NO_TOKEN, s404=_NOT_FOUND, s503=_NO_DATABASE)
-
-
 # OpenAPI's way to say that no token is needed; an empty list is left out by the framework, and the default applies.
 _PUBLIC: list[dict[str, list[str]]] = [{}]
-
-
-@dataclass(frozen=True)
-class Caller:
-    """An authenticated user, and what they may ask of.
-
-    One dependency and not three: each costs a request 0.1 ms to resolve, more than the work of most of them.
-    """
-
-    user_id: UUID
-    chat: Chat
-    sender: Sender
-    gateway_url: str
 
 
 class JsonRequest(Request[Any, Any, Any]):
@@ -120,7 +91,7 @@ class JsonResponse(Response[T]):
     status_code=200,
     tags=["access"],
     security=_PUBLIC,
-    responses=_errors(s400=_BAD, s401="Wrong login key, or no such user.", s503=_NO_DATABASE),
+    responses=errors(s400=BAD, s401="Wrong login key, or no such user.", s503=NO_DATABASE),
 )
 async def log_in(data: Login, services: Services) -> LoginAnswer:
     """A token that lets its bearer act as the user."""
@@ -139,7 +110,7 @@ async def get_dataset(services: Services) -> Response[bytes]:
 # --- what a user may ask ----------------------------------------------------------------------------------
 
 
-@get("/gateway", tags=["access"], responses=_errors(s401=_NO_TOKEN))
+@get("/gateway", tags=["access"], responses=errors(s401=NO_TOKEN))
 async def get_gateway(caller: Caller) -> GatewayAnswer:
     """Where events come from."""
     return GatewayAnswer(caller.gateway_url, SUBPROTOCOLS)
@@ -151,7 +122,7 @@ async def get_gateway(caller: Caller) -> GatewayAnswer:
     status_code=201,
     responses={
         200: ResponseSpec(ConversationAnswer, description="It existed.", generate_examples=False),
-        **_WITH_NOT_FOUND,
+        **WITH_NOT_FOUND,
     },
 )
 async def create_direct_conversation(data: NewDirectConversation, caller: Caller) -> Response[ConversationAnswer]:
@@ -160,25 +131,25 @@ async def create_direct_conversation(data: NewDirectConversation, caller: Caller
     return Response(ConversationAnswer(conversation), status_code=201 if is_new else 200)
 
 
-@post("/conversations/group", tags=["conversations"], status_code=201, responses=_WITH_NOT_FOUND)
+@post("/conversations/group", tags=["conversations"], status_code=201, responses=WITH_NOT_FOUND)
 async def create_group_conversation(data: NewGroupConversation, caller: Caller) -> ConversationAnswer:
     """A new group that the caller owns."""
     return ConversationAnswer(await caller.chat.create_group_conversation(caller.user_id, data.name, data.user_ids))
 
 
-@get("/conversations", tags=["conversations"], responses=_COMMON)
+@get("/conversations", tags=["conversations"], responses=COMMON)
 async def list_conversations(caller: Caller, cursor: Cursor = None, limit: PageLimit = 20) -> ConversationPage:
     """The caller's conversations, newest first, each with its unread count and last message."""
     return await caller.chat.list_conversations(caller.user_id, cursor, limit)
 
 
-@get("/memberships", tags=["conversations"], responses=_COMMON)
+@get("/memberships", tags=["conversations"], responses=COMMON)
 async def list_memberships(caller: Caller, cursor: Cursor = None, limit: PageLimit = PAGE_LIMIT_MAX) -> MembershipPage:
     """Where the caller stands in each conversation: the seqs from which a later resume starts."""
     return await caller.chat.list_memberships(caller.user_id, cursor, limit)
 
 
-@get("/conversations/{conversation_id:uuid}/messages", tags=["messages"], responses=_WITH_NOT_FOUND)
+@get("/conversations/{conversation_id:uuid}/messages", tags=["messages"], responses=WITH_NOT_FOUND)
 async def list_messages(
     conversation_id: UUID, caller: Caller, before: Cursor = None, limit: PageLimit = 50
 ) -> MessagePage:
@@ -193,7 +164,7 @@ async def list_messages(
     responses={
         200: ResponseSpec(MessageAnswer, description="It had been sent before.", generate_examples=False),
         409: ResponseSpec(ErrorAnswer, description="client_id names another message.", generate_examples=False),
-        **_WITH_NOT_FOUND,
+        **WITH_NOT_FOUND,
     },
 )
 async def send_message(conversation_id: UUID, data: NewMessage, caller: Caller) -> Response[MessageAnswer]:
@@ -233,7 +204,9 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("this needs a token; log in and send it as `Authorization: Bearer …`")
-        return Caller(services.tokens.verify(token.strip()), services.chat, services.sender, gateway_url)
+        return Caller(
+            services.tokens.verify(token.strip()), services.chat, services.sender, services.legacy, gateway_url
+        )
 
     api = Router(
         "/v1",
@@ -247,6 +220,8 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
             list_memberships,
             list_messages,
             send_message,
+            *legacy.HANDLERS,
+            *operator.HANDLERS,
         ],
     )
     return Litestar(
@@ -265,7 +240,10 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
             description="A minimal chat. Events come from the WebSocket gateway, named by `GET /v1/gateway`.",
             render_plugins=[JsonRenderPlugin()],
             components=Components(
-                security_schemes={"token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+                security_schemes={
+                    "token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
+                    "operator": SecurityScheme(type="apiKey", name=OPERATOR_HEADER, security_scheme_in="header"),
+                }
             ),
             security=[{"token": []}],
         ),

@@ -26,6 +26,7 @@ from reference_server.records import Message, message_of
 from reference_server.statements import server_statements
 
 T = TypeVar("T")
+Store = Callable[[ActingConnection], Awaitable[tuple[T, int | None]]]
 Publish = Callable[[MessageEvent, Collection[UUID]], None]
 
 
@@ -55,6 +56,24 @@ class Sender:
     async def send(self, user_id: UUID, conversation_id: UUID, content: str, client_id: UUID) -> tuple[Message, bool]:
         """The message as stored, and whether it is new. Published before this returns."""
         return await self._unbroken(self._send(user_id, conversation_id, content, client_id))
+
+    async def store_otherwise(self, user_id: UUID, conversation_id: UUID, store: Store[T]) -> T:
+        """What `store` gives, called in the conversation's turn to store a message by other means than a send.
+
+        `store` tells the message's seq as well; it is published like a sent one before this returns.
+        """
+        return await self._unbroken(self._store_otherwise(user_id, conversation_id, store))
+
+    async def publish_stored(self, user_id: UUID, conversation_id: UUID, seq: int) -> None:
+        """Publishes a message that was stored by other means and without the conversation's turn."""
+
+        async def stored(_connection: ActingConnection) -> tuple[None, int]:
+            return None, seq
+
+        room = self._rooms.setdefault(conversation_id, _Room())
+        if room.published_seq is None:
+            room.published_seq = seq - 1
+        await self.store_otherwise(user_id, conversation_id, stored)
 
     async def settle(self, user_id: UUID, conversation_id: UUID, seq: int) -> None:
         """Returns when every message up to `seq`, stored by this time, has been published or never will be."""
@@ -97,6 +116,19 @@ class Sender:
             self._leave(conversation_id, room)
         self._metrics.sends.labels("new" if is_new else "repeated").inc()
         return message_of(row), is_new
+
+    async def _store_otherwise(self, user_id: UUID, conversation_id: UUID, store: Store[T]) -> T:
+        room = self._rooms.setdefault(conversation_id, _Room())
+        room.visitors += 1
+        try:
+            async with room.turn, self._pool.as_user(user_id) as connection:
+                await self._load(connection, conversation_id, room)
+                stored, seq = await store(connection)
+                if seq is not None and room.published_seq is not None and room.published_seq < seq:
+                    await self._publish_missing(connection, conversation_id, room, seq)
+        finally:
+            self._leave(conversation_id, room)
+        return stored
 
     async def _load(self, connection: ActingConnection, conversation_id: UUID, room: _Room) -> None:
         """Reads the members with the sender's own rights: who is not in it reads none."""

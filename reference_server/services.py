@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 from fixtures.database import app_url
 from fixtures.manifest import DatasetManifest
+from reference_server.backfill import Backfill
 from reference_server.chat import Chat
 from reference_server.delivery import Delivery
 from reference_server.hub import Hub
+from reference_server.legacy import Legacy
 from reference_server.metrics import Metrics
+from reference_server.migration_desk import MigrationDesk
+from reference_server.migration_validator import MigrationValidator
 from reference_server.outlet import Outlet
 from reference_server.pool import AppPool
 from reference_server.presence import PresenceTiming
@@ -29,6 +33,8 @@ class Services:
     tokens: Tokens
     chat: Chat
     sender: Sender
+    legacy: Legacy
+    migration: MigrationDesk
     hub: Hub[Outlet]
     presence: PresenceDesk
 
@@ -54,17 +60,23 @@ async def open_services(settings: Settings, dataset: DatasetManifest) -> AsyncIt
     ) as pool:
         sender = Sender(pool, delivery.message, metrics, settings.cached_members_max)
         presence = PresenceDesk(timing, delivery.presence)
+        url = settings.database_url
+        backfill = Backfill(url, metrics, sender.settle)
+        validator = MigrationValidator(url, metrics, settings.validator_users, settings.validator_seconds)
         try:
-            yield Services(
-                settings=settings,
-                dataset=dataset,
-                metrics=metrics,
-                tokens=Tokens(settings.token_secret, settings.token_lifetime_seconds),
-                chat=Chat(pool),
-                sender=sender,
-                hub=hub,
-                presence=presence,
-            )
+            async with backfill.running(), validator.running():
+                yield Services(
+                    settings=settings,
+                    dataset=dataset,
+                    metrics=metrics,
+                    tokens=Tokens(settings.token_secret, settings.token_lifetime_seconds),
+                    chat=Chat(pool),
+                    sender=sender,
+                    legacy=Legacy(pool, sender),
+                    migration=MigrationDesk(url, backfill.wake),
+                    hub=hub,
+                    presence=presence,
+                )
         finally:
             presence.close()
             await sender.drain()

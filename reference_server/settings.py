@@ -9,8 +9,9 @@ from fixtures.errors import InputError
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 DEFAULT_LOGIN_KEY = "chatbench"
+DEFAULT_OPERATOR_KEY = "chatbench"
 
-_SECRET_FIELDS = ("login_key", "token_secret")
+_SECRET_FIELDS = ("login_key", "operator_key", "token_secret")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Settings:
     http_port: int = 0  # 0: any free port
     gateway_port: int = 0  # the same
     login_key: str = DEFAULT_LOGIN_KEY  # what a client must know to log in as anyone: for benchmarks, not for people
+    operator_key: str = DEFAULT_OPERATOR_KEY  # what the operator's routes ask for
     token_secret: str = field(default_factory=lambda: secrets.token_hex(32))  # signs tokens; a new one at each start
     token_lifetime_seconds: int = 3600
     allowed_origins: tuple[str, ...] = ()  # of browsers at the gateway, beside loopback ones and clients without any
@@ -40,6 +42,8 @@ class Settings:
     presence_grace_seconds: float = 5.0  # a closed connection counts this much longer, lest reloads flap
     presence_coalescing_seconds: float = 0.1  # at most one presence event per user in this time
     presence_expiry_seconds: float = 60.0  # a device not heard of for this long is offline
+    validator_users: int = 50  # compared between the older schema and the new one at a time, while both are written
+    validator_seconds: float = 5.0  # between two such comparisons
     shutdown_seconds: float = 5.0  # for requests and closing handshakes under way when the server stops
 
     def __post_init__(self) -> None:
@@ -47,6 +51,11 @@ class Settings:
             raise InputError(
                 f"host {self.host!r} can be reached from other machines and the login key is the default one; "
                 "choose a key with --login-key, or listen on 127.0.0.1"
+            )
+        if not self.is_loopback and self.operator_key == DEFAULT_OPERATOR_KEY:
+            raise InputError(
+                f"host {self.host!r} can be reached from other machines and the operator's key is the default one; "
+                "choose a key with --operator-key, or listen on 127.0.0.1"
             )
         if not 0 < self.pool_size_min <= self.pool_size_max:
             raise InputError(

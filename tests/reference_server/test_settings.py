@@ -10,7 +10,10 @@ def test_a_server_open_to_others_needs_a_key_of_its_own() -> None:
     """The default login key is for this machine only."""
     with pytest.raises(InputError, match=r"0\.0\.0\.0.*--login-key"):
         Settings(database_url=URL, host="0.0.0.0")  # noqa: S104 - the case
-    assert not Settings(database_url=URL, host="0.0.0.0", login_key="a key").is_loopback  # noqa: S104 - the same
+    with pytest.raises(InputError, match=r"0\.0\.0\.0.*--operator-key"):
+        Settings(database_url=URL, host="0.0.0.0", login_key="a key")  # noqa: S104 - the same
+    with_keys = Settings(database_url=URL, host="0.0.0.0", login_key="a key", operator_key="another")  # noqa: S104 - the same
+    assert not with_keys.is_loopback
 
 
 def test_an_impossible_pool_is_refused() -> None:
