@@ -88,7 +88,7 @@ class Legacy:
 
         async def store(connection: ActingConnection) -> tuple[Any, int | None]:
             row = await self._store(connection, user_id, connection_id, content)
-            place = await connection.fetchrow(self._sql["find_message_place"], row["id"])
+            place = await self._copy(connection, row)
             return row, None if place is None else place["seq"]
 
         async with turn:
@@ -97,7 +97,7 @@ class Legacy:
                 if conversation_id is None:
                     row = await self._store(connection, user_id, connection_id, content)
                     # Migrated between the two statements: it was copied all the same.
-                    place = await connection.fetchrow(self._sql["find_message_place"], row["id"])
+                    place = await self._copy(connection, row)
             if conversation_id is not None:
                 row = await self._sender.store_otherwise(user_id, conversation_id, store)
             elif place is not None:
@@ -134,6 +134,10 @@ class Legacy:
         except asyncpg.InsufficientPrivilegeError as error:
             await self._connection(connection, connection_id)
             raise ConflictError(f"the connection {connection_id} has not been accepted") from error
+
+    async def _copy(self, connection: ActingConnection, row: Any) -> Any:
+        """The copy of a stored message in the new chat, if there is one: it carries the message's id as client_id."""
+        return await connection.fetchrow(self._sql["find_message_by_client_id"], row["sender_id"], row["id"])
 
     async def _connection(self, connection: ActingConnection, connection_id: UUID) -> Any:
         """The connection's row; NotFoundError for whoever is not one of the two."""

@@ -10,6 +10,7 @@ Command = Literal["start", "pause", "resume", "abort", "roll_back"]
 BUCKETS = 100
 # In these, the new chat holds, or is given when it is asked for, what the older one holds.
 ROUTED_PHASES: frozenset[Phase] = frozenset({"running", "paused", "complete"})
+STARTABLE_PHASES: frozenset[Phase] = frozenset({"off", "rolled_back"})
 
 
 def bucket_of(user_id: UUID) -> int:

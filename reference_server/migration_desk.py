@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from reference_server.errors import ConflictError, RefusedError, UnavailableError
-from reference_server.migration import Command
+from reference_server.migration import STARTABLE_PHASES, Command
 from reference_server.migration_records import Migration, VerificationCheck
 from reference_server.pool import CONNECTION_ERRORS
 from reference_server.statements import server_statements
@@ -46,12 +46,17 @@ class MigrationDesk:
         """Where the migration is."""
         return _migration(await self._fetch("get_migration"))
 
+    async def start(self, batch_messages: int | None, pause_seconds: float | None) -> Migration:
+        """Starts at a pace of one's own; ConflictError, with the pace unchanged, when it has been started."""
+        if (await self.state()).phase in STARTABLE_PHASES:
+            await self.set_pace(batch_messages, pause_seconds)
+        return await self.command("start")
+
     async def command(self, command: Command) -> Migration:
         """Carries out a command; ConflictError when it does not fit the phase."""
         if command in ("abort", "roll_back"):
             # The backfill rests first: filling the older schema may take a while, and nothing need be copied in it.
-            state = await self.state()
-            if state.phase == "running":
+            with contextlib.suppress(ConflictError):  # it rests already, or there is nothing to roll back
                 await self._fetch("change_migration", "pause")
         state = _migration(await self._fetch("change_migration", command))
         self._on_change()

@@ -44,9 +44,8 @@ async def start_migration(
 ) -> Migration:
     """Starts the backfill from the beginning, and the dual write; the roll-out starts at 0 %."""
     require_operator(request, services.settings)
-    if data is not None:
-        await services.migration.set_pace(data.batch_messages, data.pause_seconds)
-    return await services.migration.command("start")
+    pace = data or MigrationStart()
+    return await services.migration.start(pace.batch_messages, pace.pause_seconds)
 
 
 @post(

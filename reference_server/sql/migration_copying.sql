@@ -210,6 +210,8 @@ $$;
 CREATE FUNCTION chatbench.mirror_edit_to_legacy() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
+    -- A copy under way has read the words before the edit: wait for it, and only then ask whether there is a mapping.
+    PERFORM FROM public.conversations c WHERE c.id = NEW.conversation_id FOR SHARE;
     IF EXISTS (SELECT FROM chatbench.migrated_connections g WHERE g.conversation_id = NEW.conversation_id) THEN
         UPDATE public.messages SET content = NEW.content WHERE id = NEW.id;
     END IF;

@@ -34,6 +34,22 @@ SCENARIO = "queries"
 DATABASE_PREFIX = f"{RUN_PREFIX}laboratory_"
 # Statements that prepare a session and read no chat data: nothing that an index could serve.
 SESSION_STATEMENTS = frozenset({"set_claims"})
+# What operators and the migration's background work ask, on connections of their own and with other rights.
+OPERATOR_STATEMENTS = frozenset(
+    {
+        "backfill_connection",
+        "change_migration",
+        "finish_backfill",
+        "get_migration",
+        "list_unmigrated_connections",
+        "pass_over_connection",
+        "set_migration_pace",
+        "set_rollout",
+        "validate_users",
+        "verify_migration",
+    }
+)
+UNMEASURED_STATEMENTS = SESSION_STATEMENTS | OPERATOR_STATEMENTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +160,7 @@ async def compare_on_template(
 
 def measured_statements() -> dict[str, Statement]:
     """The server's statements that the laboratory compares, by name."""
-    return {name: item for name, item in server_statements().items() if name not in SESSION_STATEMENTS}
+    return {name: item for name, item in server_statements().items() if name not in UNMEASURED_STATEMENTS}
 
 
 def check_request(strategies: Sequence[Strategy], options: LaboratoryOptions) -> list[Statement]:

@@ -1,4 +1,4 @@
-"""A world before the migration: people who know each other from the older chat only, in a database of the test's own."""
+"""A world before the migration: people who know each other from the older chat only, in a database of their own."""
 
 import asyncio
 import dataclasses
@@ -101,6 +101,12 @@ class World:
         )
         return found
 
+    def conversation(self, connection_id: UUID) -> UUID:
+        """The conversation that a connection has become."""
+        statement = "SELECT conversation_id FROM chatbench.migrated_connections WHERE connection_request_id = $1"
+        found: UUID = self.value(statement, connection_id)
+        return found
+
     def legacy_rows(self, connection_id: UUID) -> list[tuple[Any, ...]]:
         """The connection's messages by time."""
         statement = "SELECT id, sender_id, content, created_at FROM messages WHERE connection_request_id = $1 "
@@ -132,6 +138,7 @@ class World:
         """Returns when a statement is true."""
         deadline, pause = time.monotonic() + WAIT_SECONDS, threading.Event()
         while not self.value(statement, *arguments):
+            self.sql("SELECT pg_stat_clear_snapshot()")  # a transaction would see the same activity for ever
             assert time.monotonic() < deadline, statement
             self.run(asyncio.to_thread(pause.wait, 0.02))  # what runs in the background goes on
 

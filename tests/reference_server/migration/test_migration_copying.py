@@ -194,16 +194,38 @@ def test_a_transaction_that_lives_in_the_past_fails(world: Any) -> None:
 
     async def race() -> None:
         sender = await world.app_connection(one)
-        try:
-            with pytest.raises(asyncpg.SerializationError):
-                async with sender.transaction(isolation="repeatable_read"):
-                    await sender.fetch("SELECT count(*) FROM messages")
-                    await copy(world, connection)
-                    await sender.fetch(SEND_LEGACY, connection, one, "from the past")
-        finally:
-            await sender.close()
+        past = sender.transaction(isolation="repeatable_read")
+        await past.start()
+        await sender.fetch("SELECT count(*) FROM messages")
+        await copy(world, connection)
+        with pytest.raises(asyncpg.SerializationError):
+            await sender.fetch(SEND_LEGACY, connection, one, "from the past")
+        await past.rollback()
+        await sender.close()
 
     world.run(race())
+    assert world.failed_checks() == set()
+
+
+def test_an_edit_during_copying_reaches_the_older_chat(world: Any) -> None:
+    """The copy has read the words before the edit; the edit waits for it and changes both."""
+    one, other, connection = world.pair()
+    (made,) = world.as_user(one, "SELECT id FROM chatbench.create_direct_conversation($1)", other)
+    (sent,) = world.as_user(one, SEND, made["id"], one, "helo", uuid4())
+
+    async def race() -> None:
+        editor, copier = await asyncpg.connect(world.url), await asyncpg.connect(world.url)
+        async with copier.transaction():
+            await copier.fetch("SELECT FROM chatbench.copy_connection($1)", connection)
+            edit = "UPDATE chat_messages SET content = 'hello' WHERE id = $1"
+            editing = asyncio.create_task(editor.fetch(edit, sent["id"]))
+            await until_waiting(world, 1)
+        await editing
+        await editor.close()
+        await copier.close()
+
+    world.run(race())
+    assert world.legacy_rows(connection)[0][2] == "hello"
     assert world.failed_checks() == set()
 
 

@@ -45,10 +45,14 @@ def test_a_stranger_sees_nothing(user_sql: Any, table: str) -> None:
         "DELETE FROM connection_requests",
         "UPDATE connection_requests SET receiver_id = sender_id",
         "INSERT INTO connection_requests (sender_id, receiver_id, status) VALUES (auth.uid(), auth.uid(), 'accepted')",
-        "INSERT INTO messages (id, connection_request_id, sender_id, content) SELECT id, id, sender_id, 'x' "
-        "FROM connection_requests",
-        "INSERT INTO messages (connection_request_id, sender_id, content, created_at) SELECT id, sender_id, 'x', now() "
-        "FROM connection_requests",
+        (
+            "INSERT INTO messages (id, connection_request_id, sender_id, content) SELECT id, id, sender_id, 'x' "
+            "FROM connection_requests"
+        ),
+        (
+            "INSERT INTO messages (connection_request_id, sender_id, content, created_at) "
+            "SELECT id, sender_id, 'x', now() FROM connection_requests"
+        ),
         "UPDATE chatbench.migration_state SET rollout_percentage = 100",
         "SELECT reached_connection_id FROM chatbench.migration_state",
         "UPDATE chatbench.migrated_connections SET is_current = false",

@@ -15,9 +15,11 @@ DAMAGES = {
         {"counts", "orphans"},
     ),
     "two messages have changed places": (
-        "UPDATE chat_messages SET seq = 1000 WHERE conversation_id = {conversation} AND seq = 4;"
-        "UPDATE chat_messages SET seq = 4 WHERE conversation_id = {conversation} AND seq = 5;"
-        "UPDATE chat_messages SET seq = 5 WHERE conversation_id = {conversation} AND seq = 1000",
+        (
+            "UPDATE chat_messages SET seq = 1000 WHERE conversation_id = {conversation} AND seq = 4;"
+            "UPDATE chat_messages SET seq = 4 WHERE conversation_id = {conversation} AND seq = 5;"
+            "UPDATE chat_messages SET seq = 5 WHERE conversation_id = {conversation} AND seq = 1000"
+        ),
         {"order"},
     ),
     "words have changed": (
@@ -25,13 +27,17 @@ DAMAGES = {
         {"checksums"},
     ),
     "a sender has changed": (
-        "UPDATE chat_messages SET sender_id = (SELECT sender_id FROM chat_messages "
-        "WHERE conversation_id = {conversation} AND seq = 2) WHERE conversation_id = {conversation} AND seq = 3",
+        (
+            "UPDATE chat_messages SET sender_id = (SELECT sender_id FROM chat_messages "
+            "WHERE conversation_id = {conversation} AND seq = 2) WHERE conversation_id = {conversation} AND seq = 3"
+        ),
         {"checksums"},
     ),
     "a time has changed": (
-        "UPDATE messages SET created_at = created_at + interval '1 us' "
-        "WHERE content = 'message 5' AND connection_request_id = {connection}",
+        (
+            "UPDATE messages SET created_at = created_at + interval '1 us' "
+            "WHERE content = 'message 5' AND connection_request_id = {connection}"
+        ),
         {"checksums"},
     ),
     "a copy is no longer known by its id": (
@@ -39,20 +45,27 @@ DAMAGES = {
         {"orphans"},
     ),
     "a connection leads into a foreign conversation": (
-        "UPDATE chatbench.migrated_connections SET conversation_id = "
-        "(SELECT id FROM conversations WHERE last_seq = 0 AND type = 'direct' LIMIT 1) "
-        "WHERE connection_request_id = {connection}",
+        (
+            "UPDATE chatbench.migrated_connections SET conversation_id = "
+            "(SELECT id FROM conversations WHERE type = 'direct' AND id NOT IN "
+            "(SELECT conversation_id FROM chatbench.migrated_connections) ORDER BY last_seq DESC, id LIMIT 1) "
+            "WHERE connection_request_id = {connection}"
+        ),
         {"counts", "orphans"},
     ),
     "a message was copied twice": (
-        "INSERT INTO chat_messages (conversation_id, seq, sender_id, content, client_id, created_at) "
-        "SELECT conversation_id, 1000, sender_id, content, gen_random_uuid(), created_at FROM chat_messages "
-        "WHERE conversation_id = {conversation} AND seq = 3",
+        (
+            "INSERT INTO chat_messages (conversation_id, seq, sender_id, content, client_id, created_at) "
+            "SELECT conversation_id, 1000, sender_id, content, gen_random_uuid(), created_at FROM chat_messages "
+            "WHERE conversation_id = {conversation} AND seq = 3"
+        ),
         {"counts", "orphans", "duplicates"},
     ),
     "a message was written back twice": (
-        "INSERT INTO messages (connection_request_id, sender_id, content, created_at) "
-        "SELECT connection_request_id, sender_id, content, created_at FROM messages WHERE content = 'message 5'",
+        (
+            "INSERT INTO messages (connection_request_id, sender_id, content, created_at) "
+            "SELECT connection_request_id, sender_id, content, created_at FROM messages WHERE content = 'message 5'"
+        ),
         {"counts", "orphans", "duplicates"},
     ),
     "something read is unread again": (
@@ -73,7 +86,7 @@ DAMAGES = {
 @pytest.fixture
 def migrated(world: Any) -> Any:
     """A world whose migration is complete, with the one connection that has a `message 5`."""
-    one, other, world.damaged = world.pair(messages=10)
+    _, _, world.damaged = world.pair(messages=10)
     world.command("start")
     for row in world.sql("SELECT id FROM connection_requests WHERE status = 'accepted'"):
         world.sql("SELECT FROM chatbench.backfill_connection($1)", row["id"])
@@ -113,7 +126,8 @@ def test_a_sum_of_equal_words_is_no_duplicate(migrated: Any) -> None:
     """Who says the same twice in one moment has said it twice, in both schemas."""
     row = migrated.sql("SELECT * FROM connection_requests WHERE id = $1", migrated.damaged)[0]
     migrated.sql(
-        "INSERT INTO messages (connection_request_id, sender_id, content) SELECT $1, $2, 'yes' FROM generate_series(1, 3)",
+        "INSERT INTO messages (connection_request_id, sender_id, content) "
+        "SELECT $1, $2, 'yes' FROM generate_series(1, 3)",
         migrated.damaged,
         row["sender_id"],
     )

@@ -48,10 +48,13 @@ def test_a_migration_from_beginning_to_end(world: Any, launch: Any, operator: An
         409,
         {"code": "conflict", "message": "the migration is off; it cannot pause now"},
     )
+    assert desk.post("start", batch_messages=0).status_code == 400
     started = desk.post("start", batch_messages=10, pause_seconds=0.001).json()
     assert (started["phase"], started["batch_messages"], started["pause_seconds"]) == ("running", 10, 0.001)
     world.wait_for_phase("complete")
+    assert desk.post("start", batch_messages=77).status_code == 409
     state = desk.get()
+    assert state["batch_messages"] == 10
     assert (state["messages_copied"], state["connections_copied"]) == (5, 31)
     verified = desk.post("verify").json()
     assert verified["is_ok"] is True

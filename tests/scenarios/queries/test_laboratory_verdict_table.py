@@ -6,7 +6,7 @@ import json
 from rich.console import Console
 
 from reference_server.statements import server_statements, shipped_strategies
-from scenarios.queries.laboratory import LaboratoryResult
+from scenarios.queries.laboratory import UNMEASURED_STATEMENTS, LaboratoryResult
 from scenarios.queries.listing import listing
 from scenarios.queries.verdict_table import document, verdict_table
 from scenarios.queries.verdicts import Cell, Comparison, Interval
@@ -78,6 +78,6 @@ def test_the_listing_names_everything_with_its_purpose() -> None:
     """Strategies, statements and parameter classes, each with a sentence."""
     listed = listing()
     assert listed["strategies"].keys() == shipped_strategies().keys()
-    assert listed["statements"].keys() == server_statements().keys() - {"set_claims"}
+    assert listed["statements"].keys() == server_statements().keys() - UNMEASURED_STATEMENTS
     assert listed["parameter classes"]["page: hot_deep_page"] == "a page nine tenths of the way back in it"
     assert all(purpose for group in listed.values() for purpose in group.values())
