@@ -1,4 +1,4 @@
-"""What a user can ask of the chat, except sending: reads, and the making of conversations.
+"""What a user can read of the chat.
 
 Every statement runs as the asking user under row-level security; these functions choose statements and shape answers.
 """
@@ -7,37 +7,39 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from reference_server.cursors import (
     FIRST_MEMBERSHIPS,
+    FIRST_PARTICIPANTS,
     NEWEST_CONVERSATIONS,
     NEWEST_MESSAGES,
     ConversationCursor,
     MembershipCursor,
     MessageCursor,
+    NewerMessageCursor,
+    ParticipantCursor,
     decode_cursor,
     encode_cursor,
 )
-from reference_server.errors import NotFoundError, RefusedError
 from reference_server.pool import AppPool
 from reference_server.records import (
-    Conversation,
     ConversationPage,
     ListedConversation,
     Membership,
     MembershipPage,
     MessagePage,
+    Participant,
+    ParticipantPage,
     message_of,
 )
+from reference_server.rooms import not_in
 from reference_server.statements import server_statements
 
 # The columns of list_conversations: a Conversation, three of the participant's, and the last message's own.
-_CONVERSATION_COLUMNS = 9
+_CONVERSATION_COLUMNS = 10
 
 
 class Chat:
-    """The reads and conversation commands of the API."""
+    """The reads of the API."""
 
     def __init__(self, pool: AppPool) -> None:
         self._pool = pool
@@ -48,29 +50,10 @@ class Chat:
         async with self._pool.as_user(user_id) as connection:
             return await connection.fetchrow(self._sql["find_user"], user_id) is not None
 
-    async def create_direct_conversation(self, user_id: UUID, other_user_id: UUID) -> tuple[Conversation, bool]:
-        """The conversation of the two, and whether it is new. The same one whoever asks, and however often."""
-        if user_id == other_user_id:
-            raise RefusedError("a direct conversation has two participants; user_id is your own")
+    async def is_member(self, user_id: UUID, conversation_id: UUID) -> bool:
+        """True when the user is in the conversation now."""
         async with self._pool.as_user(user_id) as connection:
-            row = await connection.fetchrow(self._sql["find_direct_conversation"], user_id, other_user_id)
-            if row is not None:
-                return Conversation(*row), False
-            try:
-                row = await connection.fetchrow(self._sql["create_direct_conversation"], other_user_id)
-            except asyncpg.ForeignKeyViolationError as error:
-                raise NotFoundError(f"there is no user {other_user_id}") from error
-        *columns, is_new = row
-        return Conversation(*columns), is_new
-
-    async def create_group_conversation(self, user_id: UUID, name: str, member_ids: Sequence[UUID]) -> Conversation:
-        """A new group that the user owns."""
-        async with self._pool.as_user(user_id) as connection:
-            try:
-                row = await connection.fetchrow(self._sql["create_group_conversation"], name, list(member_ids))
-            except asyncpg.ForeignKeyViolationError as error:
-                raise NotFoundError("not all of user_ids are users") from error
-        return Conversation(*row)
+            return bool(await connection.fetchval(self._sql["is_member"], conversation_id, user_id))
 
     async def list_conversations(self, user_id: UUID, cursor: str | None, limit: int) -> ConversationPage:
         """A page of the user's conversations, newest first."""
@@ -91,10 +74,42 @@ class Chat:
             rows = await connection.fetch(self._sql["list_messages"], conversation_id, before.before_seq, limit + 1)
             # A page with messages was let through by the policy; an empty one leaves the question open.
             if not rows and not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
-                raise NotFoundError(f"there is no conversation {conversation_id} for you")
+                raise not_in(conversation_id)
         page = [message_of(row) for row in rows[:limit]]
         has_more = len(rows) > limit
-        return MessagePage(page, has_more, encode_cursor(MessageCursor(page[-1].seq)) if has_more else None)
+        return MessagePage(
+            page,
+            has_more,
+            next_cursor=encode_cursor(MessageCursor(page[-1].seq)) if has_more else None,
+            newer_cursor=encode_cursor(NewerMessageCursor(page[0].seq if page else 0)),
+        )
+
+    async def list_messages_after(self, user_id: UUID, conversation_id: UUID, cursor: str, limit: int) -> MessagePage:
+        """A page of the messages after a place, oldest first; NotFoundError for whoever is not in the conversation."""
+        after = decode_cursor(cursor, NewerMessageCursor)
+        async with self._pool.as_user(user_id) as connection:
+            rows = await connection.fetch(self._sql["list_messages_after"], conversation_id, after.after_seq, limit + 1)
+            if not rows and not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
+                raise not_in(conversation_id)
+        page = [message_of(row) for row in rows[:limit]]
+        has_more = len(rows) > limit
+        newer = encode_cursor(NewerMessageCursor(page[-1].seq if page else after.after_seq))
+        return MessagePage(page, has_more, next_cursor=newer if has_more else None, newer_cursor=newer)
+
+    async def list_participants(
+        self, user_id: UUID, conversation_id: UUID, cursor: str | None, limit: int
+    ) -> ParticipantPage:
+        """A page of a conversation's participants by user id; NotFoundError for whoever is not in it."""
+        after = decode_cursor(cursor, ParticipantCursor) if cursor else FIRST_PARTICIPANTS
+        async with self._pool.as_user(user_id) as connection:
+            if not await connection.fetchval(self._sql["is_member"], conversation_id, user_id):
+                raise not_in(conversation_id)
+            rows = await connection.fetch(
+                self._sql["list_participants"], conversation_id, after.after_user_id, limit + 1
+            )
+        page = [Participant(*row) for row in rows[:limit]]
+        has_more = len(rows) > limit
+        return ParticipantPage(page, has_more, encode_cursor(ParticipantCursor(page[-1].user_id)) if has_more else None)
 
     async def list_memberships(self, user_id: UUID, cursor: str | None, limit: int) -> MembershipPage:
         """A page of the user's memberships, by conversation id."""

@@ -23,6 +23,18 @@ class MessageCursor(msgspec.Struct, frozen=True, array_like=True, tag="m"):
     before_seq: int
 
 
+class NewerMessageCursor(msgspec.Struct, frozen=True, array_like=True, tag="n"):
+    """The page of messages with a higher seq."""
+
+    after_seq: int
+
+
+class ParticipantCursor(msgspec.Struct, frozen=True, array_like=True, tag="p"):
+    """The page of participants with a higher user id."""
+
+    after_user_id: UUID
+
+
 class ConversationCursor(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     """The page of conversations that come later in (last_message_at, id), newest first."""
 
@@ -36,16 +48,18 @@ class MembershipCursor(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     after_conversation_id: UUID
 
 
-Cursor = TypeVar("Cursor", MessageCursor, ConversationCursor, MembershipCursor)
+AnyCursor = MessageCursor | NewerMessageCursor | ConversationCursor | MembershipCursor | ParticipantCursor
+Cursor = TypeVar("Cursor", bound=AnyCursor)
 
 NEWEST_MESSAGES = MessageCursor(SEQ_MAX)
 NEWEST_CONVERSATIONS = ConversationCursor(_FAR_FUTURE, UUID(int=(1 << 128) - 1))
 FIRST_MEMBERSHIPS = MembershipCursor(UUID(int=0))
+FIRST_PARTICIPANTS = ParticipantCursor(UUID(int=0))
 
 _encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
 
 
-def encode_cursor(cursor: MessageCursor | ConversationCursor | MembershipCursor) -> str:
+def encode_cursor(cursor: AnyCursor) -> str:
     """The cursor as a word of letters, digits, '-' and '_'."""
     return base64.urlsafe_b64encode(_encoder.encode(cursor)).rstrip(b"=").decode()
 
@@ -55,12 +69,19 @@ def decode_cursor(word: str, kind: type[Cursor]) -> Cursor:
     try:
         padded = word + "=" * (-len(word) % 4)
         cursor = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=kind)
-        if isinstance(cursor, MessageCursor) and not 0 <= cursor.before_seq <= SEQ_MAX:
-            raise ValueError(cursor.before_seq)  # noqa: TRY301 - one answer for every way to be wrong
+        if isinstance(cursor, MessageCursor):
+            _check_seq(cursor.before_seq)
+        if isinstance(cursor, NewerMessageCursor):
+            _check_seq(cursor.after_seq)
         if isinstance(cursor, ConversationCursor):
             if cursor.before_at.tzinfo is None:
-                raise ValueError(cursor.before_at)  # noqa: TRY301 - the same
+                raise ValueError(cursor.before_at)  # noqa: TRY301 - one answer for every way to be wrong
             cursor.before_at.astimezone(UTC)  # OverflowError before the first and after the last year
     except (msgspec.DecodeError, binascii.Error, ValueError, OverflowError) as error:
         raise RefusedError(f"{word[:40]!r} is no cursor of this list; pass next_cursor as it was given") from error
     return cursor
+
+
+def _check_seq(seq: int) -> None:
+    if not 0 <= seq <= SEQ_MAX:
+        raise ValueError(seq)

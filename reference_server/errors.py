@@ -19,6 +19,13 @@ class UnauthenticatedError(RefusedError):
     status = 401
 
 
+class ForbiddenError(RefusedError):
+    """The caller may see it and may not do this to it."""
+
+    code = "forbidden"
+    status = 403
+
+
 class NotFoundError(RefusedError):
     """No such thing, or none that the caller may know of: the two are not told apart."""
 

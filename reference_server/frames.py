@@ -14,6 +14,9 @@ from msgspec import Meta, field
 SUBPROTOCOLS = ("chat.v1.json", "chat.v1.msgpack")
 
 PresenceStatus = Literal["online", "away", "offline"]
+ConversationType = Literal["direct", "group"]
+Role = Literal["member", "admin", "owner"]
+ParticipantChange = Literal["joined", "left", "removed", "role"]
 HeldSeq = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]  # 0: none yet
 
 
@@ -71,8 +74,41 @@ class UpdatePresence(_Frame, frozen=True, tag="update_presence"):
     status: PresenceStatus
 
 
+class SubscribeTyping(_Frame, frozen=True, tag="subscribe_typing"):
+    """Asks who is typing in a conversation, now (TypingState) and when it changes."""
+
+    conversation_id: UUID
+
+
+class UnsubscribeTyping(_Frame, frozen=True, tag="unsubscribe_typing"):
+    """Ends the typing events of the conversation; answered by Unsubscribed."""
+
+    conversation_id: UUID
+
+
+class StartTyping(_Frame, frozen=True, tag="start_typing"):
+    """This device's user is typing there; expires by itself unless sent again. Not answered."""
+
+    conversation_id: UUID
+
+
+class StopTyping(_Frame, frozen=True, tag="stop_typing"):
+    """This device's user is typing there no more. Not answered."""
+
+    conversation_id: UUID
+
+
 Command = (
-    Authenticate | SubscribeMessages | UnsubscribeMessages | SubscribePresence | UnsubscribePresence | UpdatePresence
+    Authenticate
+    | SubscribeMessages
+    | UnsubscribeMessages
+    | SubscribePresence
+    | UnsubscribePresence
+    | UpdatePresence
+    | SubscribeTyping
+    | UnsubscribeTyping
+    | StartTyping
+    | StopTyping
 )
 
 # --- events ---------------------------------------------------------------------------------------------
@@ -94,17 +130,73 @@ class Subscribed(_Frame, frozen=True, tag="subscribed"):
 class Unsubscribed(_Frame, frozen=True, tag="unsubscribed"):
     """No events of the topic follow."""
 
-    topic: Literal["messages", "presence"]
+    topic: Literal["messages", "presence", "typing"]
 
 
-class MessageEvent(_Frame, frozen=True, tag="m"):
-    """A message in one of the subscriber's conversations."""
+class MessageEvent(_Frame, frozen=True, tag="m", omit_defaults=True):
+    """A message in one of the subscriber's conversations, as it is stored when the event leaves."""
 
     conversation_id: UUID = field(name="c")
     seq: int = field(name="n")
     sender_id: UUID = field(name="s")
     created_at_ms: int = field(name="a")  # milliseconds since 1970
     content: str = field(name="b")
+    # Only in a replay, and only when they are so:
+    edited_at_ms: int | None = field(name="e", default=None)
+    is_deleted: bool = field(name="d", default=False)  # a tombstone: content is empty
+
+
+class EditedEvent(_Frame, frozen=True, tag="edited"):
+    """A message has new content."""
+
+    conversation_id: UUID = field(name="c")
+    seq: int = field(name="n")
+    content: str = field(name="b")
+    edited_at_ms: int = field(name="e")
+
+
+class DeletedEvent(_Frame, frozen=True, tag="deleted"):
+    """A message is a tombstone now: its seq stays, its content is gone."""
+
+    conversation_id: UUID = field(name="c")
+    seq: int = field(name="n")
+
+
+class ReceiptEvent(_Frame, frozen=True, tag="r"):
+    """A participant has read a conversation up to and with a message. Senders have read what they wrote without one."""
+
+    conversation_id: UUID = field(name="c")
+    user_id: UUID = field(name="u")
+    seq: int = field(name="n")
+
+
+class ConversationAddedEvent(_Frame, frozen=True, tag="conversation_added"):
+    """The subscriber is in a conversation now: it is new, or somebody added them."""
+
+    conversation_id: UUID = field(name="c")
+    type: ConversationType
+    name: str | None  # of a group
+    description: str | None  # of a group
+    participant_ids: tuple[UUID, ...]  # of a direct conversation; empty for a group, whose list may be long
+    role: Role
+    last_seq: int  # messages up to this one are paged over HTTP, later ones come as events
+
+
+class ConversationUpdatedEvent(_Frame, frozen=True, tag="conversation_updated"):
+    """A group's name or description changed; both as they are now."""
+
+    conversation_id: UUID = field(name="c")
+    name: str
+    description: str | None
+
+
+class ParticipantChangedEvent(_Frame, frozen=True, tag="participant_changed"):
+    """Somebody joined or left a group, or has another role in it. Who leaves is told too, and nothing after that."""
+
+    conversation_id: UUID = field(name="c")
+    user_id: UUID = field(name="u")
+    change: ParticipantChange
+    role: Role  # as it is now; for who left or was removed, as it was
 
 
 class ResumeGap(_Frame, frozen=True, tag="resume_gap"):
@@ -115,12 +207,13 @@ class ResumeGap(_Frame, frozen=True, tag="resume_gap"):
     to_seq: int
 
 
-class PresenceEvent(_Frame, frozen=True, tag="p"):
+class PresenceEvent(_Frame, frozen=True, tag="p", omit_defaults=True):
     """A watched user's merged status changed."""
 
     user_id: UUID = field(name="u")
     status: PresenceStatus = field(name="s")
     version: int = field(name="v")  # grows by one with each change of this user's merged status
+    last_seen_ms: int | None = field(default=None, name="l")  # since 1970; only of who is offline, and when known
 
 
 class PresenceState(_Frame, frozen=True, tag="presence_state"):
@@ -136,10 +229,25 @@ class PresenceUpdated(_Frame, frozen=True, tag="presence_updated"):
     version: int
 
 
+class TypingEvent(_Frame, frozen=True, tag="y"):
+    """Someone else began or ended typing in a conversation."""
+
+    conversation_id: UUID = field(name="c")
+    user_id: UUID = field(name="u")
+    is_typing: bool = field(name="s")
+
+
+class TypingState(_Frame, frozen=True, tag="typing_state"):
+    """Who is typing in the conversation just subscribed to, oneself excepted."""
+
+    conversation_id: UUID
+    user_ids: tuple[UUID, ...]
+
+
 class ErrorEvent(_Frame, frozen=True, tag="error"):
     """A command that could not be carried out; the connection stays open."""
 
-    code: str  # stable, for programs: not_found, bad_request, too_many
+    code: str  # stable, for programs: not_found, bad_request, too_many, unavailable
     message: str  # one sentence, for people
 
 
@@ -148,11 +256,30 @@ Event = (
     | Subscribed
     | Unsubscribed
     | MessageEvent
+    | EditedEvent
+    | DeletedEvent
+    | ReceiptEvent
+    | ConversationAddedEvent
+    | ConversationUpdatedEvent
+    | ParticipantChangedEvent
     | ResumeGap
     | PresenceEvent
     | PresenceState
     | PresenceUpdated
+    | TypingEvent
+    | TypingState
     | ErrorEvent
+)
+
+# What goes to the members of one conversation, in one order with its messages.
+ConversationEvent = (
+    MessageEvent
+    | EditedEvent
+    | DeletedEvent
+    | ReceiptEvent
+    | ConversationAddedEvent
+    | ConversationUpdatedEvent
+    | ParticipantChangedEvent
 )
 
 

@@ -28,12 +28,16 @@ from reference_server.frames import (
     PresenceState,
     PresenceUpdated,
     Ready,
+    StartTyping,
+    StopTyping,
     Subscribed,
     SubscribeMessages,
     SubscribePresence,
+    SubscribeTyping,
     Unsubscribed,
     UnsubscribeMessages,
     UnsubscribePresence,
+    UnsubscribeTyping,
     UpdatePresence,
 )
 from reference_server.outlet import Outlet, close_in_time
@@ -42,6 +46,8 @@ from reference_server.services import Services
 
 _LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 _REASON_BYTES_MAX = 123  # of a close frame (RFC 6455, section 5.5)
+
+TypingCommand = SubscribeTyping | UnsubscribeTyping | StartTyping | StopTyping
 
 
 class _BadFrameError(Exception):
@@ -135,9 +141,11 @@ class Gateway:
                 except RefusedError as error:
                     outlet.send(ErrorEvent(code=error.code, message=error.message))
         finally:
+            is_lost = heartbeat.done() and not heartbeat.cancelled() and heartbeat.result()
             heartbeat.cancel()
             services.hub.detach(outlet)
-            services.presence.disconnect(outlet.user_id, outlet)
+            services.typing.disconnect(outlet)
+            services.presence.disconnect(outlet.user_id, outlet, is_lost=is_lost)
             services.metrics.connections.dec()
 
     async def _carry_out(self, outlet: Outlet, command: Command) -> None:
@@ -149,20 +157,47 @@ class Gateway:
                 hub.unsubscribe_messages(outlet)
                 outlet.send(Unsubscribed(topic="messages"))
             case SubscribePresence(user_ids=user_ids):
-                if hub.watched_count(outlet, user_ids) > self._settings.watched_users_max:
-                    raise _too_many("watched users", self._settings.watched_users_max)
-                hub.watch(outlet, user_ids)
-                outlet.send(PresenceState(users=tuple(presence.state(user_id) for user_id in user_ids)))
+                await self._subscribe_presence(outlet, user_ids)
             case UnsubscribePresence(user_ids=user_ids):
                 hub.unwatch(outlet, user_ids)
                 outlet.send(Unsubscribed(topic="presence"))
             case UpdatePresence(status=status):
                 version = presence.update(outlet.user_id, outlet, status)
                 outlet.send(PresenceUpdated(status=status, version=version))
+            case SubscribeTyping() | UnsubscribeTyping() | StartTyping() | StopTyping():
+                await self._carry_out_typing(outlet, command)
             case Authenticate():
                 raise _BadFrameError("authenticate comes once, as the first frame")
             case _:
                 assert_never(command)
+
+    async def _carry_out_typing(self, outlet: Outlet, command: TypingCommand) -> None:
+        typing = self._services.typing
+        match command:
+            case SubscribeTyping(conversation_id=conversation_id):
+                outlet.send(await typing.subscribe(outlet, conversation_id, self._services.live_state))
+            case UnsubscribeTyping(conversation_id=conversation_id):
+                typing.unsubscribe(outlet, conversation_id)
+                outlet.send(Unsubscribed(topic="typing"))
+            case StartTyping(conversation_id=conversation_id):
+                await typing.start(outlet, conversation_id)
+            case StopTyping(conversation_id=conversation_id):
+                await typing.stop(outlet, conversation_id)
+            case _:
+                assert_never(command)
+
+    async def _subscribe_presence(self, outlet: Outlet, user_ids: tuple[UUID, ...]) -> None:
+        hub, live_state = self._services.hub, self._services.live_state
+        if hub.watched_count(outlet, user_ids) > self._settings.watched_users_max:
+            raise _too_many("watched users", self._settings.watched_users_max)
+        # From here on, no change is missed; one that overtakes the answer has the higher version.
+        unwatched = hub.watch(outlet, user_ids)
+        try:
+            users = await live_state.presence(outlet.user_id, user_ids)
+        except RefusedError:
+            hub.unwatch(outlet, unwatched)
+            raise
+        outlet.send(PresenceState(users=users))
 
     async def _subscribe_messages(self, outlet: Outlet, resume: dict[UUID, int]) -> None:
         services, settings = self._services, self._settings
@@ -181,8 +216,8 @@ class Gateway:
             services.hub.unsubscribe_messages(outlet)
             await self._close(outlet.websocket, CloseCode.TRY_AGAIN_LATER, error.message)
 
-    async def _heartbeat(self, outlet: Outlet) -> None:
-        """Pings; a client that answers none for a whole interval is gone."""
+    async def _heartbeat(self, outlet: Outlet) -> bool:
+        """Pings; a client that answers none for a whole interval is gone: True when it was cut off for that."""
         seconds = self._settings.heartbeat_seconds
         with contextlib.suppress(ConnectionClosed):
             while True:
@@ -192,8 +227,9 @@ class Gateway:
                         await (await outlet.websocket.ping())
                 except TimeoutError:
                     outlet.websocket.transport.abort()  # nobody is there to say goodbye to
-                    return
+                    return True
                 self._services.presence.heard(outlet.user_id, outlet)
+        return False
 
     async def _close(self, websocket: ServerConnection, code: int, reason: str) -> None:
         shortened = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore")

@@ -1,61 +1,34 @@
-"""The HTTP API: commands and reads under /v1, and what operators ask for. OpenAPI at /schema/openapi.json."""
+"""The HTTP API: commands and reads under /v1, and what operators ask for. OpenAPI at /schema/openapi.json.
 
-import hmac
+The routes are in `routes/`, one module per subject; this puts them together and says how errors are answered.
+"""
+
 import logging
-from typing import Annotated, Any, TypeVar
-from uuid import UUID
+from typing import Any, TypeVar
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, Router, get, post
-from litestar.datastructures import ResponseHeader
+from litestar import Litestar, MediaType, Request, Response, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import Parameter
 from litestar.types import Serializer
-from prometheus_client import CONTENT_TYPE_LATEST
 
-from fixtures import manifest as dataset_manifest
 from reference_server.errors import RefusedError, UnauthenticatedError
-from reference_server.frames import SUBPROTOCOLS
 from reference_server.operator_access import OPERATOR_HEADER
-from reference_server.records import (
-    ConversationAnswer,
-    ConversationPage,
-    ErrorAnswer,
-    GatewayAnswer,
-    Login,
-    LoginAnswer,
-    MembershipPage,
-    MessageAnswer,
-    MessagePage,
-    NewDirectConversation,
-    NewGroupConversation,
-    NewMessage,
-)
+from reference_server.records import ErrorAnswer
 from reference_server.request_metrics import request_metrics
-from reference_server.routes import legacy, operator
-from reference_server.routes.common import BAD, COMMON, NO_DATABASE, NO_TOKEN, WITH_NOT_FOUND, Caller, errors
+from reference_server.routes import access, conversations, groups, legacy, messages, operations, operator, presence
+from reference_server.routes.common import Caller
 from reference_server.services import Services
 
 BODY_BYTES_MAX = 1 << 20  # a group of 10 000 takes 390 kB
-PAGE_LIMIT_MAX = 200
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
-
-PageLimit = Annotated[int, Parameter(ge=1, le=PAGE_LIMIT_MAX, description="Items per page.")]
-Cursor = Annotated[
-    str | None, Parameter(max_length=200, description="`next_cursor` of the page before; none for the first page.")
-]
-
-
-# OpenAPI's way to say that no token is needed; an empty list is left out by the framework, and the default applies.
-_PUBLIC: list[dict[str, list[str]]] = [{}]
 
 
 class JsonRequest(Request[Any, Any, Any]):
@@ -83,120 +56,6 @@ class JsonResponse(Response[T]):
         )
 
 
-# --- what anyone may ask ----------------------------------------------------------------------------------
-
-
-@post(
-    "/login",
-    status_code=200,
-    tags=["access"],
-    security=_PUBLIC,
-    responses=errors(s400=BAD, s401="Wrong login key, or no such user.", s503=NO_DATABASE),
-)
-async def log_in(data: Login, services: Services) -> LoginAnswer:
-    """A token that lets its bearer act as the user."""
-    key_fits = hmac.compare_digest(data.login_key.encode(), services.settings.login_key.encode())
-    if not key_fits or not await services.chat.user_exists(data.user_id):
-        raise UnauthenticatedError("wrong login key, or no such user")
-    return LoginAnswer(services.tokens.issue(data.user_id), services.tokens.lifetime_seconds)
-
-
-@get("/dataset", tags=["benchmark"], security=_PUBLIC, media_type=MediaType.JSON)
-async def get_dataset(services: Services) -> Response[bytes]:
-    """The manifest of the data set in this server's database: what a load generator may use."""
-    return Response(dataset_manifest.encode(services.dataset), media_type=MediaType.JSON)
-
-
-# --- what a user may ask ----------------------------------------------------------------------------------
-
-
-@get("/gateway", tags=["access"], responses=errors(s401=NO_TOKEN))
-async def get_gateway(caller: Caller) -> GatewayAnswer:
-    """Where events come from."""
-    return GatewayAnswer(caller.gateway_url, SUBPROTOCOLS)
-
-
-@post(
-    "/conversations/direct",
-    tags=["conversations"],
-    status_code=201,
-    responses={
-        200: ResponseSpec(ConversationAnswer, description="It existed.", generate_examples=False),
-        **WITH_NOT_FOUND,
-    },
-)
-async def create_direct_conversation(data: NewDirectConversation, caller: Caller) -> Response[ConversationAnswer]:
-    """The conversation of the caller and another user, made when there is none. The same one for both."""
-    conversation, is_new = await caller.chat.create_direct_conversation(caller.user_id, data.user_id)
-    return Response(ConversationAnswer(conversation), status_code=201 if is_new else 200)
-
-
-@post("/conversations/group", tags=["conversations"], status_code=201, responses=WITH_NOT_FOUND)
-async def create_group_conversation(data: NewGroupConversation, caller: Caller) -> ConversationAnswer:
-    """A new group that the caller owns."""
-    return ConversationAnswer(await caller.chat.create_group_conversation(caller.user_id, data.name, data.user_ids))
-
-
-@get("/conversations", tags=["conversations"], responses=COMMON)
-async def list_conversations(caller: Caller, cursor: Cursor = None, limit: PageLimit = 20) -> ConversationPage:
-    """The caller's conversations, newest first, each with its unread count and last message."""
-    return await caller.chat.list_conversations(caller.user_id, cursor, limit)
-
-
-@get("/memberships", tags=["conversations"], responses=COMMON)
-async def list_memberships(caller: Caller, cursor: Cursor = None, limit: PageLimit = PAGE_LIMIT_MAX) -> MembershipPage:
-    """Where the caller stands in each conversation: the seqs from which a later resume starts."""
-    return await caller.chat.list_memberships(caller.user_id, cursor, limit)
-
-
-@get("/conversations/{conversation_id:uuid}/messages", tags=["messages"], responses=WITH_NOT_FOUND)
-async def list_messages(
-    conversation_id: UUID, caller: Caller, before: Cursor = None, limit: PageLimit = 50
-) -> MessagePage:
-    """A conversation's messages, newest first."""
-    return await caller.chat.list_messages(caller.user_id, conversation_id, before, limit)
-
-
-@post(
-    "/conversations/{conversation_id:uuid}/messages",
-    tags=["messages"],
-    status_code=201,
-    responses={
-        200: ResponseSpec(MessageAnswer, description="It had been sent before.", generate_examples=False),
-        409: ResponseSpec(ErrorAnswer, description="client_id names another message.", generate_examples=False),
-        **WITH_NOT_FOUND,
-    },
-)
-async def send_message(conversation_id: UUID, data: NewMessage, caller: Caller) -> Response[MessageAnswer]:
-    """Stores a message and delivers it to everyone in the conversation. Retried with its client_id, it is sent once."""
-    message, is_new = await caller.sender.send(caller.user_id, conversation_id, data.content, data.client_id)
-    return Response(MessageAnswer(message), status_code=201 if is_new else 200)
-
-
-# --- what operators ask -----------------------------------------------------------------------------------
-
-
-@get("/healthz", tags=["operations"], security=_PUBLIC, media_type=MediaType.TEXT)
-async def healthz() -> str:
-    """Answers while the process does."""
-    return "ok"
-
-
-@get(
-    "/metrics",
-    tags=["operations"],
-    security=_PUBLIC,
-    media_type=MediaType.TEXT,
-    response_headers=[ResponseHeader(name="content-type", value=CONTENT_TYPE_LATEST)],
-)
-async def metrics(services: Services) -> Response[bytes]:
-    """Everything the server counts of itself, in Prometheus's text format."""
-    return Response(services.metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
-
-
-# --- how it is put together -------------------------------------------------------------------------------
-
-
 def create_app(services: Services, gateway_url: str) -> Litestar:
     """The ASGI application of one server."""
 
@@ -204,28 +63,22 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("this needs a token; log in and send it as `Authorization: Bearer …`")
-        return Caller(
-            services.tokens.verify(token.strip()), services.chat, services.sender, services.legacy, gateway_url
-        )
+        return Caller(services.tokens.verify(token.strip()), services, gateway_url)
 
     api = Router(
         "/v1",
         route_handlers=[
-            log_in,
-            get_dataset,
-            get_gateway,
-            create_direct_conversation,
-            create_group_conversation,
-            list_conversations,
-            list_memberships,
-            list_messages,
-            send_message,
+            *access.HANDLERS,
+            *conversations.HANDLERS,
+            *messages.HANDLERS,
+            *groups.HANDLERS,
+            *presence.HANDLERS,
             *legacy.HANDLERS,
             *operator.HANDLERS,
         ],
     )
     return Litestar(
-        route_handlers=[api, healthz, metrics],
+        route_handlers=[api, *operations.HANDLERS],
         dependencies={
             "services": Provide(lambda: services, sync_to_thread=False, use_cache=True),
             "caller": Provide(caller, sync_to_thread=False),

@@ -1,4 +1,6 @@
-"""Who receives what: users' connections, and the watchers of a user's presence. Pure; it holds no socket.
+"""Who receives what: users' connections, the watchers of a user's presence, and those of a conversation's typing.
+
+Pure; it holds no socket.
 
 A message goes to every subscribed connection of every member. Looking up a thousand members per message would
 cost as much as writing to them, so the answer is kept until any subscription changes.
@@ -28,13 +30,15 @@ Route = tuple[tuple[str, list[R]], ...]
 
 
 class Hub(Generic[R]):
-    """Subscriptions of connections to messages and presence."""
+    """Subscriptions of connections to messages, presence and typing."""
 
     def __init__(self, routes_max: int = 10_000) -> None:
         self._routes_max = routes_max
         self._subscribers: dict[UUID, dict[R, None]] = {}  # user → connections that want messages
         self._watchers: dict[UUID, dict[R, None]] = {}  # user → connections that want their presence
         self._watched: dict[R, set[UUID]] = {}  # connection → users
+        self._typing_watchers: dict[UUID, dict[R, None]] = {}  # conversation → connections that want its typing
+        self._typing_watched: dict[R, set[UUID]] = {}  # connection → conversations
         # Conversation → (the members it was made for, its route); valid until a subscription changes.
         self._routes: dict[UUID, tuple[Collection[UUID], Route[R]]] = {}
 
@@ -66,12 +70,14 @@ class Hub(Generic[R]):
 
     # --- presence -------------------------------------------------------------------------------------
 
-    def watch(self, connection: R, user_ids: Iterable[UUID]) -> None:
-        """From now on, the connection hears of these users' presence, as well as of earlier ones'."""
+    def watch(self, connection: R, user_ids: Iterable[UUID]) -> tuple[UUID, ...]:
+        """From now on, the connection hears of these users' presence, as well as of earlier ones'; who is new."""
         watched = self._watched.setdefault(connection, set())
-        for user_id in user_ids:
+        unwatched = tuple(user_id for user_id in user_ids if user_id not in watched)
+        for user_id in unwatched:
             watched.add(user_id)
             self._watchers.setdefault(user_id, {})[connection] = None
+        return unwatched
 
     def unwatch(self, connection: R, user_ids: Iterable[UUID]) -> None:
         """From now on, the connection does not hear of these users' presence."""
@@ -88,6 +94,41 @@ class Hub(Generic[R]):
         """The connections that hear of this user's presence."""
         return _by_subprotocol(self._watchers.get(user_id, ()))
 
+    # --- typing ---------------------------------------------------------------------------------------
+
+    def watch_typing(self, connection: R, conversation_id: UUID) -> None:
+        """From now on, the connection hears who else is typing in the conversation. Twice is once."""
+        self._typing_watched.setdefault(connection, set()).add(conversation_id)
+        self._typing_watchers.setdefault(conversation_id, {})[connection] = None
+
+    def unwatch_typing(self, connection: R, conversation_id: UUID) -> None:
+        """From now on, the connection does not hear of it."""
+        watched = self._typing_watched.get(connection)
+        if watched is not None:
+            watched.discard(conversation_id)
+            if not watched:
+                del self._typing_watched[connection]
+        _discard(self._typing_watchers, conversation_id, connection)
+
+    def unsubscribe_typing_of(self, user_id: UUID, conversation_id: UUID) -> None:
+        """From now on, no connection of the user hears of the conversation's typing."""
+        for connection in tuple(self._typing_watchers.get(conversation_id, ())):
+            if connection.user_id == user_id:
+                self.unwatch_typing(connection, conversation_id)
+
+    def watches_typing(self, connection: R, conversation_id: UUID) -> bool:
+        """Whether the connection hears of the conversation's typing."""
+        return conversation_id in self._typing_watched.get(connection, ())
+
+    def typing_watched_count(self, connection: R) -> int:
+        """Of how many conversations the connection hears."""
+        return len(self._typing_watched.get(connection, ()))
+
+    def typing_watchers(self, conversation_id: UUID, typist_id: UUID) -> Route[R]:
+        """The connections that hear of a typist in a conversation: never the typist's own."""
+        watchers = self._typing_watchers.get(conversation_id, ())
+        return _by_subprotocol(connection for connection in watchers if connection.user_id != typist_id)
+
     # --- leaving --------------------------------------------------------------------------------------
 
     def detach(self, connection: R) -> None:
@@ -95,11 +136,13 @@ class Hub(Generic[R]):
         self.unsubscribe_messages(connection)
         self.unwatch(connection, tuple(self._watched.get(connection, ())))
         self._watched.pop(connection, None)
+        for conversation_id in tuple(self._typing_watched.get(connection, ())):
+            self.unwatch_typing(connection, conversation_id)
 
     @property
     def is_empty(self) -> bool:
         """True when nothing is subscribed to anything: no connection has left a trace."""
-        return not (self._subscribers or self._watchers or self._watched)
+        return not any((self._subscribers, self._watchers, self._watched, self._typing_watchers, self._typing_watched))
 
 
 def _by_subprotocol(connections: Iterable[R]) -> Route[R]:

@@ -75,6 +75,22 @@ class Metrics:
             "Users whose messages differed between the two schemas when they were last compared.",
             registry=self.registry,
         )
+        self.typing = Counter(
+            "chat_typing_total",
+            "Typing, by kind: commands taken (start, stop) and changes told to watchers (started, ended).",
+            ("kind",),
+            registry=self.registry,
+        )
+        self.live_state_waiting = Gauge(
+            "chat_live_state_waiting", "Rows of typing and presence that wait to be written.", registry=self.registry
+        )
+        self.live_state_writes = Counter(
+            "chat_live_state_writes_total",
+            "Rows of typing and presence, by outcome: written, refused by a policy, failed and tried again, "
+            "overflowed (the queue was full; everything known is written anew).",
+            ("outcome",),
+            registry=self.registry,
+        )
 
     def exposition(self) -> bytes:
         """All of it in Prometheus's text format."""

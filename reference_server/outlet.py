@@ -8,7 +8,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from reference_server.frames import CODECS, CloseCode, Codec, Event, MessageEvent
+from reference_server.frames import CODECS, CloseCode, Codec, ConversationEvent, Event, MessageEvent
 
 
 def wire_frame(codec: Codec, event: Event) -> bytes:
@@ -61,7 +61,7 @@ class Outlet:
         self.closing: asyncio.Task[None] | None = None
         self._queue_bytes_max = queue_bytes_max
         self._close_seconds = close_seconds
-        self._held: list[tuple[MessageEvent, bytes]] | None = None
+        self._held: list[tuple[ConversationEvent, bytes]] | None = None
         self._held_bytes = 0
 
     @property
@@ -85,8 +85,8 @@ class Outlet:
             self._close_slow()
         return True
 
-    def write_message(self, event: MessageEvent, data: bytes) -> bool:
-        """Queues a message's frame, or holds it while a resume is replaying."""
+    def write_conversation_event(self, event: ConversationEvent, data: bytes) -> bool:
+        """Queues the frame of a message or of what happens to a conversation; holds it while a resume is replaying."""
         if self._held is None:
             return self.write(data)
         if not self.is_open:
@@ -98,15 +98,16 @@ class Outlet:
         return True
 
     def hold(self) -> None:
-        """From now on, live messages wait for release."""
+        """From now on, live events of conversations wait for release."""
         self._held, self._held_bytes = [], 0
 
     def release(self, replayed_through: dict[UUID, int]) -> None:
-        """Queues the held messages, save those that the replay has covered, and ends the holding."""
+        """Queues what was held, save the messages that the replay has covered, and ends the holding."""
         held, self._held = self._held or [], None
         for event, data in held:
-            if event.seq > replayed_through.get(event.conversation_id, 0):
-                self.write(data)
+            if isinstance(event, MessageEvent) and event.seq <= replayed_through.get(event.conversation_id, 0):
+                continue
+            self.write(data)
 
     async def send_patiently(self, event: Event) -> int:
         """Sends an event at the client's pace: a replay may be longer than the queue."""

@@ -1,14 +1,17 @@
 """What the HTTP API takes and gives: requests, answers and the records in them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
+
+from reference_server.frames import ConversationType, PresenceStatus, Role
 
 CONTENT_LENGTH_MAX = 4000
 NAME_LENGTH_MAX = 100
+DESCRIPTION_LENGTH_MAX = 500
 GROUP_SIZE_MAX = 10_000
 
 _NO_NUL = r"^[^\x00]*$"  # PostgreSQL's text holds every character but this one
@@ -20,7 +23,10 @@ Content = Annotated[
     str, Meta(min_length=1, max_length=CONTENT_LENGTH_MAX, pattern=_NO_NUL, description="The message's text.")
 ]
 Identifier = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
-Role = Literal["member", "admin", "owner"]
+Description = Annotated[
+    str,
+    Meta(max_length=DESCRIPTION_LENGTH_MAX, pattern=_NO_NUL, description="What the group is about."),
+]
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -49,8 +55,9 @@ class Conversation(msgspec.Struct, frozen=True):
     """One conversation; fields in the order of the statements' columns."""
 
     id: UUID
-    type: Literal["direct", "group"]
+    type: ConversationType
     name: str | None
+    description: str | None
     participant1_id: UUID | None
     participant2_id: UUID | None
     created_by: UUID | None
@@ -75,6 +82,23 @@ class Membership(msgspec.Struct, frozen=True):
     role: Role
     last_read_seq: int
     last_seq: Annotated[int, Meta(description="Of the newest message: what a later resume starts from.")]
+
+
+class Participant(msgspec.Struct, frozen=True):
+    """Who is in a conversation; fields in the order of the statement's columns."""
+
+    user_id: UUID
+    role: Role
+    joined_at: datetime
+    last_read_seq: Annotated[int, Meta(description="Everything up to it is read.")]
+
+
+class ReadState(msgspec.Struct, frozen=True):
+    """How far the caller has read a conversation; fields in the order of the statement's columns."""
+
+    last_read_seq: int
+    unread_count: int
+    last_seq: int
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,6 +142,52 @@ class NewMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client_id: Annotated[UUID, Meta(description="A fresh one per message; the same one when sending is retried.")]
 
 
+class MessageChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message's new content."""
+
+    content: Content
+
+
+class GroupChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be different about a group; what is not named stays."""
+
+    name: Name | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+
+
+class GroupInfo(msgspec.Struct, frozen=True):
+    """What a group says of itself."""
+
+    name: str
+    description: str | None
+
+
+class NewParticipant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to add."""
+
+    user_id: UUID
+
+
+class NewRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The role that a participant is to have."""
+
+    role: Role
+
+
+class ParticipantAnswer(msgspec.Struct, frozen=True):
+    """One participant."""
+
+    participant: Participant
+
+
+class ParticipantPage(msgspec.Struct, frozen=True):
+    """Participants by user id; `next_cursor` gives the page after this one."""
+
+    participants: list[Participant]
+    has_more: bool
+    next_cursor: str | None
+
+
 class ConversationAnswer(msgspec.Struct, frozen=True):
     """One conversation."""
 
@@ -139,11 +209,12 @@ class ConversationPage(msgspec.Struct, frozen=True):
 
 
 class MessagePage(msgspec.Struct, frozen=True):
-    """Messages, newest first; `next_cursor` gives the page of older ones."""
+    """Messages. `next_cursor` goes on in the direction of this page, `newer_cursor` to what came after its newest."""
 
     messages: list[Message]
-    has_more: bool
-    next_cursor: str | None
+    has_more: Annotated[bool, Meta(description="Whether there are more in the direction of this page.")]
+    next_cursor: Annotated[str | None, Meta(description="For `before`; for `after` where the page was asked with it.")]
+    newer_cursor: Annotated[str, Meta(description="For `after`; also when there is nothing newer yet.")]
 
 
 class MembershipPage(msgspec.Struct, frozen=True):
@@ -152,6 +223,27 @@ class MembershipPage(msgspec.Struct, frozen=True):
     memberships: list[Membership]
     has_more: bool
     next_cursor: str | None
+
+
+class UserPresence(msgspec.Struct, frozen=True):
+    """One user's merged status."""
+
+    user_id: UUID
+    status: PresenceStatus
+    version: Annotated[int, Meta(description="Grows by one with each change while the server runs.")]
+    last_seen_at: Annotated[datetime | None, Meta(description="Of who is offline, when it is known.")]
+
+
+class PresenceAnswer(msgspec.Struct, frozen=True):
+    """The status of each user asked about, in the order of the question."""
+
+    users: list[UserPresence]
+
+
+class TypingAnswer(msgspec.Struct, frozen=True):
+    """Who is typing, the caller excepted."""
+
+    user_ids: list[UUID]
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ def schema_scripts(strategy: str) -> SchemaScripts:
         index_commands=find_strategy(strategy).commands,
         policies=(
             script("rls_policies.sql"),
+            script("groups.sql"),
+            script("typing_presence.sql"),
             script("migration_copying.sql"),
             script("migration_verification.sql"),
             script("migration_policies.sql"),

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from fixtures.database import redacted
 from fixtures.errors import InputError
@@ -10,6 +10,8 @@ from fixtures.errors import InputError
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 DEFAULT_LOGIN_KEY = "chatbench"
 DEFAULT_OPERATOR_KEY = "chatbench"
+
+LiveStateStore = Literal["memory", "tables"]
 
 _SECRET_FIELDS = ("login_key", "operator_key", "token_secret")
 
@@ -42,6 +44,13 @@ class Settings:
     presence_grace_seconds: float = 5.0  # a closed connection counts this much longer, lest reloads flap
     presence_coalescing_seconds: float = 0.1  # at most one presence event per user in this time
     presence_expiry_seconds: float = 60.0  # a device not heard of for this long is offline
+    typing_expiry_seconds: float = 6.0  # a start that is not repeated counts this long
+    typing_throttle_seconds: float = 1.0  # at most one typing event per user and conversation in this time
+    typing_subscriptions_max: int = 1_000  # conversations whose typing one gateway connection hears of
+    # What answers who is present and who is typing. Events come from memory either way; `tables` is for one server
+    # process per database, which resets them when it starts.
+    live_state_store: LiveStateStore = "memory"
+    live_state_queue_max: int = 100_000  # users and typists whose rows wait to be written; beyond, all are written anew
     validator_users: int = 50  # compared between the older schema and the new one at a time, while both are written
     validator_seconds: float = 5.0  # between two such comparisons
     shutdown_seconds: float = 5.0  # for requests and closing handshakes under way when the server stops
@@ -66,6 +75,17 @@ class Settings:
             raise InputError(
                 f"presence would expire after {self.presence_expiry_seconds:g} s, before a heartbeat of "
                 f"{self.heartbeat_seconds:g} s can be missed; let it be more than twice as long"
+            )
+
+        if not 0 < self.typing_throttle_seconds < self.typing_expiry_seconds <= 60:
+            raise InputError(
+                f"typing cannot be throttled to one event in {self.typing_throttle_seconds:g} s and expire after "
+                f"{self.typing_expiry_seconds:g} s; let 0 < typing_throttle_seconds < typing_expiry_seconds <= 60"
+            )
+        if self.live_state_store not in get_args(LiveStateStore):
+            raise InputError(
+                f"live_state_store {self.live_state_store!r} is none of {', '.join(get_args(LiveStateStore))}; "
+                "choose one of them"
             )
 
     @property

@@ -19,6 +19,7 @@ from fixtures.errors import InputError
 SQL_FOLDER = Path(__file__).parent / "sql"
 QUERIES_FOLDER = SQL_FOLDER / "queries"
 STRATEGIES_FOLDER = SQL_FOLDER / "indexes"
+LIVE_STATE_FOLDER = SQL_FOLDER / "live_state"
 
 _HEADER_LINE = re.compile(r"--\s*(?P<key>[a-z]+):\s*(?P<value>.*\S)\s*$")
 
@@ -135,6 +136,12 @@ def _commands(text: str) -> tuple[str, ...]:
 def server_statements() -> dict[str, Statement]:
     """Every statement that the server executes, by name."""
     return {path.stem: read_statement(path) for path in sorted(QUERIES_FOLDER.glob("*.sql"))}
+
+
+@cache
+def live_state_statements() -> dict[str, Statement]:
+    """The statements that keep typing and presence in tables, by name; no index strategy is meant for them."""
+    return {path.stem: read_statement(path) for path in sorted(LIVE_STATE_FOLDER.glob("*.sql"))}
 
 
 @cache

@@ -119,7 +119,7 @@ class QueryLine(msgspec.Struct, frozen=True, kw_only=True):
     plan: str  # file in plans/
     plan_hash: str  # of node types, relations, indexes and conditions: same hash, same plan
     indexes: tuple[str, ...]  # index names the plan uses
-    hot_share: float | None = None  # HOT updates ÷ updates of the block; None for reads
+    hot_share: float | None = None  # HOT updates ÷ updates, of the table where it is least; None for reads
     plan_mode: Literal["custom", "generic"] | None = None  # how the prepared statement was planned
 
 

@@ -1,14 +1,24 @@
-"""What routes share: who asks, and how a route says no."""
+"""What routes share: the caller, the parameters of pages, and how a route says no in the OpenAPI document."""
 
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
 
 from litestar.openapi import ResponseSpec
+from litestar.params import Parameter
 
-from reference_server.chat import Chat
-from reference_server.legacy import Legacy
 from reference_server.records import ErrorAnswer
-from reference_server.sending import Sender
+from reference_server.services import Services
+
+PAGE_LIMIT_MAX = 200
+
+PageLimit = Annotated[int, Parameter(ge=1, le=PAGE_LIMIT_MAX, description="Items per page.")]
+Cursor = Annotated[
+    str | None, Parameter(max_length=200, description="`next_cursor` of the page before; none for the first page.")
+]
+
+# OpenAPI's way to say that no token is needed; an empty list is left out by the framework, and the default applies.
+PUBLIC: list[dict[str, list[str]]] = [{}]
 
 
 @dataclass(frozen=True)
@@ -19,23 +29,26 @@ class Caller:
     """
 
     user_id: UUID
-    chat: Chat
-    sender: Sender
-    legacy: Legacy
+    services: Services
     gateway_url: str
+
+
+def answer(record: type, meaning: str) -> ResponseSpec:
+    """One more way a route answers."""
+    return ResponseSpec(record, description=meaning, generate_examples=False)
 
 
 def errors(**meanings: str) -> dict[int, ResponseSpec]:
     """How a route says no: status → why. Every one is an ErrorAnswer."""
-    return {
-        int(status.removeprefix("s")): ResponseSpec(ErrorAnswer, description=meaning, generate_examples=False)
-        for status, meaning in meanings.items()
-    }
+    return {int(status.removeprefix("s")): answer(ErrorAnswer, meaning) for status, meaning in meanings.items()}
 
 
 BAD = "Something in the request is not as described."
 NO_TOKEN = "No valid token."  # noqa: S105 - a sentence
+FORBIDDEN = "The caller's role does not allow it."
 NOT_FOUND = "There is none, or none that the caller may know of."
+CONFLICT = "What is stored does not allow it."
 NO_DATABASE = "The database does not answer; try again."
 COMMON = errors(s400=BAD, s401=NO_TOKEN, s503=NO_DATABASE)
-WITH_NOT_FOUND = errors(s400=BAD, s401=NO_TOKEN, s404=NOT_FOUND, s503=NO_DATABASE)
+WITH_NOT_FOUND = {**COMMON, **errors(s404=NOT_FOUND)}
+GROUP_CHANGE = {**WITH_NOT_FOUND, **errors(s403=FORBIDDEN, s409=CONFLICT)}

@@ -3,12 +3,10 @@
 from typing import Any
 
 from litestar import Request, get, post, put
-from litestar.openapi import ResponseSpec
 
 from reference_server.migration import Command
 from reference_server.migration_records import Migration, MigrationStart, Rollout, Verification
 from reference_server.operator_access import require_operator
-from reference_server.records import ErrorAnswer
 from reference_server.routes.common import BAD, NO_DATABASE, errors
 from reference_server.services import Services
 
@@ -16,10 +14,7 @@ OPERATOR_SECURITY: list[dict[str, list[str]]] = [{"operator": []}]
 NO_KEY = "No operator's key, or a wrong one."
 
 _READS = errors(s401=NO_KEY, s503=NO_DATABASE)
-_COMMANDS: dict[int, ResponseSpec] = {
-    **errors(s400=BAD, s401=NO_KEY, s503=NO_DATABASE),
-    409: ResponseSpec(ErrorAnswer, description="It does not fit the migration's phase.", generate_examples=False),
-}
+_COMMANDS = errors(s400=BAD, s401=NO_KEY, s409="It does not fit the migration's phase.", s503=NO_DATABASE)
 
 OperatorRequest = Request[Any, Any, Any]
 

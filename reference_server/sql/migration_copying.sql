@@ -74,9 +74,9 @@ BEGIN
     ON CONFLICT (participant1_id, participant2_id) DO NOTHING
     RETURNING id INTO conversation;
     IF conversation IS NOT NULL THEN
-        INSERT INTO public.conversation_participants (conversation_id, user_id, joined_at)
-        VALUES (conversation, request.sender_id, request.created_at),
-               (conversation, request.receiver_id, request.created_at);
+        INSERT INTO public.conversation_participants (conversation_id, user_id, joined_at, conversation_type)
+        VALUES (conversation, request.sender_id, request.created_at, 'direct'),
+               (conversation, request.receiver_id, request.created_at, 'direct');
     ELSE
         SELECT id INTO conversation
           FROM public.conversations

@@ -23,7 +23,11 @@ GRANT SELECT ON chatbench.my_memberships, chatbench.dataset TO authenticated;
 -- Everything else about a message is the server's: seq and created_at come from the trigger.
 GRANT INSERT (conversation_id, sender_id, content, client_id) ON chat_messages TO authenticated;
 -- Who may execute a trigger function may hang it on a table of their own, and take seqs with it.
-REVOKE EXECUTE ON FUNCTION chatbench.assign_seq() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION chatbench.assign_seq(), chatbench.keep_watermark() FROM PUBLIC;
+-- Content and tombstone, nothing else; a trigger sets the times.
+GRANT UPDATE (content, deleted_at) ON chat_messages TO authenticated;
+-- One's watermark, which a trigger keeps from moving back. Everything else about a participant is groups.sql's.
+GRANT UPDATE (last_read_seq) ON conversation_participants TO authenticated;
 
 ALTER TABLE conversations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE conversation_participants ENABLE ROW LEVEL SECURITY;
@@ -47,68 +51,14 @@ CREATE POLICY messages_insert ON chat_messages FOR INSERT TO authenticated WITH 
     sender_id = (SELECT auth.uid())
     AND (SELECT true FROM chatbench.my_memberships m WHERE m.conversation_id = chat_messages.conversation_id));
 
--- Conversations are made by the two functions below and in no other way: a policy on INSERT would have to
--- trust the caller for who else is in and with which role.
+-- Who wrote a message may change it while they are in the conversation. A tombstone stays as it is.
+CREATE POLICY messages_update ON chat_messages FOR UPDATE TO authenticated
+    USING (
+        sender_id = (SELECT auth.uid())
+        AND deleted_at IS NULL
+        AND (SELECT true FROM chatbench.my_memberships m WHERE m.conversation_id = chat_messages.conversation_id))
+    WITH CHECK (sender_id = (SELECT auth.uid()));
 
-CREATE FUNCTION chatbench.create_direct_conversation(other uuid)
-RETURNS TABLE (
-    id uuid, type text, name text, participant1_id uuid, participant2_id uuid, created_by uuid,
-    created_at timestamptz, last_message_at timestamptz, last_seq bigint, is_new boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-    me uuid := auth.uid();
-    made uuid;
-BEGIN
-    IF me IS NULL OR other IS NULL OR me = other THEN
-        RAISE check_violation USING MESSAGE = 'a direct conversation has two different participants';
-    END IF;
-    -- Two sides at once: the second waits for the first one's commit here, and then finds its row.
-    INSERT INTO public.conversations (type, participant1_id, participant2_id, created_by)
-    VALUES ('direct', least(me, other), greatest(me, other), me)
-    ON CONFLICT (participant1_id, participant2_id) DO NOTHING
-    RETURNING id INTO made;
-    IF made IS NOT NULL THEN
-        INSERT INTO public.conversation_participants (conversation_id, user_id)
-        VALUES (made, me), (made, other);
-    END IF;
-    RETURN QUERY
-        SELECT c.id, c.type, c.name, c.participant1_id, c.participant2_id, c.created_by, c.created_at,
-               c.last_message_at, c.last_seq, made IS NOT NULL
-          FROM public.conversations c
-         WHERE c.participant1_id = least(me, other) AND c.participant2_id = greatest(me, other);
-END
-$$;
-
-CREATE FUNCTION chatbench.create_group_conversation(group_name text, others uuid[])
-RETURNS TABLE (
-    id uuid, type text, name text, participant1_id uuid, participant2_id uuid, created_by uuid,
-    created_at timestamptz, last_message_at timestamptz, last_seq bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-    me uuid := auth.uid();
-    made uuid;
-BEGIN
-    IF me IS NULL THEN
-        RAISE check_violation USING MESSAGE = 'a group has an owner';
-    END IF;
-    INSERT INTO public.conversations (type, name, created_by)
-    VALUES ('group', group_name, me)
-    RETURNING id INTO made;
-    INSERT INTO public.conversation_participants (conversation_id, user_id, role)
-    VALUES (made, me, 'owner');
-    INSERT INTO public.conversation_participants (conversation_id, user_id)
-    SELECT DISTINCT made, member FROM unnest(others) AS member WHERE member <> me;
-    RETURN QUERY
-        SELECT c.id, c.type, c.name, c.participant1_id, c.participant2_id, c.created_by, c.created_at,
-               c.last_message_at, c.last_seq
-          FROM public.conversations c
-         WHERE c.id = made;
-END
-$$;
-
-REVOKE EXECUTE ON FUNCTION chatbench.create_direct_conversation(uuid) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION chatbench.create_group_conversation(text, uuid[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION chatbench.create_direct_conversation(uuid) TO authenticated;
-GRANT EXECUTE ON FUNCTION chatbench.create_group_conversation(text, uuid[]) TO authenticated;
+CREATE POLICY participants_read ON conversation_participants FOR UPDATE TO authenticated
+    USING (user_id = (SELECT auth.uid()) AND left_at IS NULL)
+    WITH CHECK (user_id = (SELECT auth.uid()) AND left_at IS NULL);

@@ -74,6 +74,7 @@ CREATE TABLE conversations (
     participant2_id uuid,
     -- Groups only.
     name text CHECK (length(name) BETWEEN 1 AND 100),
+    description text CHECK (length(description) BETWEEN 1 AND 500),
     created_by uuid,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     -- Equals created_at until the first message, so that the list's order never meets a null.
@@ -82,7 +83,7 @@ CREATE TABLE conversations (
     last_seq bigint NOT NULL DEFAULT 0 CHECK (last_seq >= 0),
     CONSTRAINT conversations_shape CHECK (
         CASE type
-            WHEN 'direct' THEN participant1_id < participant2_id AND name IS NULL
+            WHEN 'direct' THEN participant1_id < participant2_id AND name IS NULL AND description IS NULL
             ELSE participant1_id IS NULL AND participant2_id IS NULL AND name IS NOT NULL
         END
     )
@@ -94,7 +95,10 @@ CREATE TABLE conversation_participants (
     role text NOT NULL DEFAULT 'member' CHECK (role IN ('member', 'admin', 'owner')),
     joined_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     left_at timestamptz,
-    last_read_seq bigint NOT NULL DEFAULT 0 CHECK (last_read_seq >= 0)
+    -- The watermark: everything up to it is read, one's own messages included.
+    last_read_seq bigint NOT NULL DEFAULT 0 CHECK (last_read_seq >= 0),
+    -- The conversation's own: "my groups" must not look at every direct conversation to leave it out.
+    conversation_type text NOT NULL CHECK (conversation_type IN ('direct', 'group'))
 );
 
 CREATE TABLE chat_messages (
@@ -103,16 +107,20 @@ CREATE TABLE chat_messages (
     -- Gap-free from 1 in each conversation.
     seq bigint NOT NULL CHECK (seq > 0),
     sender_id uuid NOT NULL,
-    content text NOT NULL CHECK (length(content) BETWEEN 1 AND 4000),
+    content text NOT NULL,
     -- Chosen by the sender: a retried send carries it again and is the same message.
     client_id uuid NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     edited_at timestamptz,
-    deleted_at timestamptz
+    deleted_at timestamptz,
+    -- A deleted message leaves a tombstone: its seq stays, its content is gone.
+    CONSTRAINT chat_messages_content CHECK (
+        CASE WHEN deleted_at IS NULL THEN length(content) BETWEEN 1 AND 4000 ELSE content = '' END)
 );
 
--- Takes the conversation's next seq under its row lock. SECURITY DEFINER because members may send
--- but may not write conversations; the policy on chat_messages has the last word on who may send.
+-- Takes the conversation's next seq under its row lock, and takes the sender's watermark along: who writes has read.
+-- SECURITY DEFINER because members may send but may not write conversations; the policy on chat_messages has the
+-- last word on who may send.
 CREATE FUNCTION chatbench.assign_seq() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -128,6 +136,35 @@ BEGIN
     IF NOT FOUND THEN
         RAISE foreign_key_violation USING MESSAGE = format('no conversation %s', NEW.conversation_id);
     END IF;
+    UPDATE public.conversation_participants
+       SET last_read_seq = NEW.seq
+     WHERE conversation_id = NEW.conversation_id AND user_id = NEW.sender_id AND left_at IS NULL;
+    RETURN NEW;
+END
+$$;
+
+-- What an UPDATE of a message may mean: new content, or a tombstone. The times are the server's.
+CREATE FUNCTION chatbench.mark_change() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.deleted_at IS NOT NULL THEN
+        NEW.deleted_at := clock_timestamp();
+        NEW.content := '';
+    ELSE
+        NEW.edited_at := clock_timestamp();
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+-- A watermark never moves back, and never beyond the newest message, whoever writes it and in whichever order.
+-- SECURITY DEFINER because it must see the conversation as it is, not as a policy shows it.
+CREATE FUNCTION chatbench.keep_watermark() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    SELECT greatest(OLD.last_read_seq, least(NEW.last_read_seq, c.last_seq)) INTO NEW.last_read_seq
+      FROM public.conversations c
+     WHERE c.id = NEW.conversation_id;
     RETURN NEW;
 END
 $$;

@@ -124,12 +124,11 @@ class Arm:
         """The server's settings that differ from PostgreSQL's own."""
         return await settings_in_force(self._admin)
 
-    async def update_counts(self) -> tuple[int, int]:
-        """All updates so far in this arm's chat tables, and how many of them were HOT."""
+    async def update_counts(self) -> dict[str, tuple[int, int]]:
+        """Table → its updates so far in this arm, and how many of them were HOT."""
         await self._session.execute(_FLUSH_STATISTICS.text)
-        row = await self._admin.fetchrow(_UPDATE_COUNTS.text)
-        assert row is not None, "an aggregate always gives a row"
-        return row["updates"], row["hot_updates"]
+        rows = await self._admin.fetch(_UPDATE_COUNTS.text)
+        return {row["name"]: (row["updates"], row["hot_updates"]) for row in rows}
 
     async def settle(self) -> None:
         """Vacuums what earlier blocks have written, so that every block begins alike."""

@@ -52,6 +52,21 @@ AXES = (
         {"small": "a group of 4", "large": "a group of 51"},
     ),
     Axis(
+        "joining_classes",
+        frozenset({"conversation_id", "member_id"}),
+        {"large": "the group with the most members", "small": "a group with the fewest"},
+    ),
+    Axis(
+        "own_message_classes",
+        frozenset({"conversation_id", "seq", "sender_id"}),
+        {"hot": "messages of the busiest sender in the conversation with the most"},
+    ),
+    Axis(
+        "reading_classes",
+        frozenset({"conversation_id", "seq"}),
+        {"hot": "the messages of the conversation with the most, from the oldest that somebody has not read"},
+    ),
+    Axis(
         "message_classes",
         frozenset({"client_id"}),
         {"stored": "the newest message of the hot conversation", ABSENT: "a message that was never sent"},
@@ -138,6 +153,7 @@ CONSTANTS: dict[str, Any] = {
     "content": "How about Thursday, same place as last time?",  # guess: a short sentence
     "name": "Laboratory",  # guess: one word
     "after_conversation_id": UUID(int=0),  # the first page
+    "after_user_id": UUID(int=0),  # the first page
     "before_connection_id": UUID(int=(1 << 128) - 1),  # the same
     "before_moment": datetime(9999, 12, 31, tzinfo=UTC),  # the same
     "connection_status": "declined",  # guess: nothing waits for an answer, so the value does not matter

@@ -86,6 +86,10 @@ class User:
         """The answer to a POST below /v1."""
         return self.server.http.post("/v1" + path, json=body, headers=self._headers)
 
+    def request(self, method: str, path: str, **body: Any) -> httpx.Response:
+        """The answer to any request below /v1; without a body when none is given."""
+        return self.server.http.request(method, "/v1" + path, json=body or None, headers=self._headers)
+
     def post_message(self, conversation_id: UUID, content: str = "hello", client_id: UUID | None = None) -> Any:
         """The answer to a send."""
         client_id = client_id or uuid4()
@@ -248,6 +252,9 @@ def tight_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "presence_expiry_seconds": 30,
         "presence_grace_seconds": 0.1,
         "watched_users_max": 3,
+        "typing_expiry_seconds": 0.3,
+        "typing_throttle_seconds": 0.05,
+        "typing_subscriptions_max": 2,
         "resume_conversations_max": 2,
         "resume_messages_max": 10,
         "send_queue_bytes": 1 << 16,

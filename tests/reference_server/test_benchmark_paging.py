@@ -3,11 +3,13 @@
 Both arms run in this process, one request at a time, on the conversation with the most messages; they alternate in
 short blocks within one run, and medians are compared.
 
-Measured on a shared 2-core machine: first page 3.2–3.5 × the statement, above the aim of 3; last page 0.96–1.04 × the
-first. Of a first page's 1.0–1.1 ms, 0.3 are the statement, 0.15 the policy (51 index probes), 0.3 an HTTP request that
-does nothing (`/healthz`: two more wake-ups of a process), and the rest token, parameters, building and encoding fifty
-messages and sending 18 kB. It was 4.3 before ids were encoded as text, one dependency took the place of three and the
-server's statement timeout the place of a timer per statement, and 3.4–4.1 before connections rested beside the pool.
+Eight runs on a shared 2-core virtual machine: first page 3.2–4.7 × the statement, above the aim of 3; last page
+1.00–1.06 × the first. The ratio follows the machine: 4.2–4.7 while the statement takes 0.12–0.13 ms, 3.2–3.7 while it
+takes 0.19–0.21 ms, with the same server. Compare two servers in turns within one run, not by ratios of two runs.
+
+A page's 0.5 ms in the faster state: 0.12 the statement, 0.07 the policy (51 index probes), 0.1 an HTTP request that
+does nothing (`/healthz`), 0.1 the framework's routing, parameters and response, the rest not told apart. The bare
+statement is repeated without a pause; half a millisecond after the one before, it takes up to 1.3 times as long.
 """
 
 import socket

@@ -12,6 +12,7 @@ import psutil
 
 from fixtures.database import connect
 from fixtures.postgres import EmbeddedPostgres
+from reference_server.frames import StartTyping, SubscribePresence, SubscribeTyping, UpdatePresence
 from reference_server.seed import seed
 
 WAIT_SECONDS = 30
@@ -81,4 +82,39 @@ def test_a_crash_of_the_database_is_told_and_survived(tmp_path: Path, launch: An
         assert seqs == list(range(1, count + 1))
         assert set(statuses) <= {200, 201, 503}
         assert user.get("/conversations").status_code == 200
+        assert server.stop() == 0
+
+
+def test_a_crash_that_empties_the_live_tables_is_mended(tmp_path: Path, launch: Any) -> None:
+    """Questions are refused while the database is away; then the unlogged rows are written anew, by themselves."""
+    postgres = EmbeddedPostgres(tmp_path / "postgres")
+    with ExitStack() as running:
+        running.enter_context(postgres)
+        asyncio.run(fill(postgres))
+        server = launch(postgres.url("chat"), live_state_store="tables", heartbeat_seconds=0.2)
+        user, asker = server.user(0), server.user(1)
+        conversation = server.group(user, asker)
+        device, watcher = user.connect(), asker.connect()
+
+        def presence() -> Any:
+            return asker.get("/presence", user_id=str(user.id))
+
+        assert presence().json()["users"][0]["status"] == "online"
+        kill(postgres)
+        assert presence().status_code == 503
+        error = watcher.ask(SubscribePresence(user_ids=(user.id,)))
+        assert (error.code, error.message) == ("unavailable", "the database does not answer; try again")
+        device.ask(UpdatePresence(status="away"))  # what needs no database goes on
+        running.close()
+        running.enter_context(postgres)
+        server.wait_for_metric(lambda count: count > 0, "chat_live_state_writes_total", outcome="failed")
+        written = server.metric("chat_live_state_writes_total", outcome="written")
+        server.wait_for_metric(lambda count: count >= written + 2, "chat_live_state_writes_total", outcome="written")
+        (answered,) = presence().json()["users"]
+        assert (answered["status"], answered["version"]) == ("away", 2)
+        assert watcher.ask(SubscribePresence(user_ids=(user.id,))).users[0].version == 2
+        assert watcher.ask(SubscribeTyping(conversation_id=conversation)).user_ids == ()
+        device.send(StartTyping(conversation_id=conversation))
+        assert watcher.receive().is_typing
+        assert asker.get(f"/conversations/{conversation}/typing").json()["user_ids"] == [str(user.id)]
         assert server.stop() == 0

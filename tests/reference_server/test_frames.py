@@ -17,12 +17,18 @@ from reference_server.frames import (
     PresenceUpdated,
     Ready,
     ResumeGap,
+    StartTyping,
+    StopTyping,
     Subscribed,
     SubscribeMessages,
     SubscribePresence,
+    SubscribeTyping,
+    TypingEvent,
+    TypingState,
     Unsubscribed,
     UnsubscribeMessages,
     UnsubscribePresence,
+    UnsubscribeTyping,
     UpdatePresence,
 )
 
@@ -32,7 +38,9 @@ ids = st.uuids()
 id_lists = st.lists(ids, max_size=5).map(tuple)
 seqs = st.integers(0, (1 << 63) - 1)
 statuses = st.sampled_from(["online", "away", "offline"])
-presence_events = st.builds(PresenceEvent, user_id=ids, status=statuses, version=seqs)
+presence_events = st.builds(
+    PresenceEvent, user_id=ids, status=statuses, version=seqs, last_seen_ms=st.none() | st.integers(0, 1 << 50)
+)
 commands = st.one_of(
     st.builds(Authenticate, token=texts),
     st.builds(SubscribeMessages, resume=st.dictionaries(ids, seqs, max_size=5)),
@@ -40,16 +48,22 @@ commands = st.one_of(
     st.builds(SubscribePresence, user_ids=id_lists),
     st.builds(UnsubscribePresence, user_ids=id_lists),
     st.builds(UpdatePresence, status=statuses),
+    st.builds(SubscribeTyping, conversation_id=ids),
+    st.builds(UnsubscribeTyping, conversation_id=ids),
+    st.builds(StartTyping, conversation_id=ids),
+    st.builds(StopTyping, conversation_id=ids),
 )
 events = st.one_of(
     st.builds(Ready, user_id=ids, heartbeat_seconds=st.floats(0, 1e6)),
     st.just(Subscribed(topic="messages")),
-    st.builds(Unsubscribed, topic=st.sampled_from(["messages", "presence"])),
+    st.builds(Unsubscribed, topic=st.sampled_from(["messages", "presence", "typing"])),
     st.builds(MessageEvent, conversation_id=ids, seq=seqs, sender_id=ids, created_at_ms=seqs, content=texts),
     st.builds(ResumeGap, conversation_id=ids, from_seq=seqs, to_seq=seqs),
     presence_events,
     st.builds(PresenceState, users=st.lists(presence_events, max_size=5).map(tuple)),
     st.builds(PresenceUpdated, status=statuses, version=seqs),
+    st.builds(TypingEvent, conversation_id=ids, user_id=ids, is_typing=st.booleans()),
+    st.builds(TypingState, conversation_id=ids, user_ids=id_lists),
     st.builds(ErrorEvent, code=texts, message=texts),
 )
 
@@ -108,3 +122,9 @@ def test_an_event_is_small() -> None:
     )
     sizes = {name: len(codec.encode(event)) for name, codec in CODECS.items()}
     assert sizes == {"chat.v1.json": 127, "chat.v1.msgpack": 62}
+
+
+def test_presence_without_last_seen_costs_nothing_more() -> None:
+    """Who is online or away is told by a status and a version, as if there were no third field."""
+    event = PresenceEvent(user_id=UUID(int=1), status="away", version=7)
+    assert CODECS["chat.v1.json"].encode(event) == f'{{"t":"p","u":"{UUID(int=1)}","s":"away","v":7}}'.encode()

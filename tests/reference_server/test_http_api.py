@@ -171,18 +171,31 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
             )
             assert operation.get("security", document["security"]) == security
             assert path in public or "401" in refusals
-    messages = "/v1/conversations/{conversation_id}/messages"
+    conversation = "/v1/conversations/{conversation_id}"
+    read, found = {"400", "401", "503"}, {"400", "401", "404", "503"}
+    changes_group = found | {"403", "409"}
     connections, migration = "/v1/legacy/connections", "/v1/operator/migration"
     assert statuses == {
-        ("post", "/v1/login"): {"400", "401", "503"},
+        ("post", "/v1/login"): read,
         ("get", "/v1/dataset"): set(),
         ("get", "/v1/gateway"): {"401"},
-        ("post", "/v1/conversations/direct"): {"400", "401", "404", "503"},
-        ("post", "/v1/conversations/group"): {"400", "401", "404", "503"},
-        ("get", "/v1/conversations"): {"400", "401", "503"},
-        ("get", "/v1/memberships"): {"400", "401", "503"},
-        ("get", messages): {"400", "401", "404", "503"},
-        ("post", messages): {"400", "401", "404", "409", "503"},
+        ("post", "/v1/conversations/direct"): found,
+        ("post", "/v1/conversations/group"): found,
+        ("get", "/v1/conversations"): read,
+        ("get", "/v1/memberships"): read,
+        ("patch", conversation): changes_group,
+        ("post", f"{conversation}/leave"): changes_group,
+        ("get", f"{conversation}/participants"): found,
+        ("post", f"{conversation}/participants"): changes_group,
+        ("delete", f"{conversation}/participants/{{user_id}}"): changes_group,
+        ("put", f"{conversation}/participants/{{user_id}}/role"): changes_group,
+        ("get", f"{conversation}/messages"): found,
+        ("post", f"{conversation}/messages"): found | {"409"},
+        ("patch", f"{conversation}/messages/{{seq}}"): found,
+        ("delete", f"{conversation}/messages/{{seq}}"): found,
+        ("post", f"{conversation}/messages/{{seq}}/read"): found,
+        ("get", "/v1/presence"): read,
+        ("get", f"{conversation}/typing"): found,
         ("get", connections): {"400", "401", "503"},
         ("post", connections): {"400", "401", "404", "409", "503"},
         ("post", f"{connections}/{{connection_id}}/accept"): {"400", "401", "404", "409", "503"},

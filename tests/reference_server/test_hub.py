@@ -57,7 +57,7 @@ def test_events_reach_exactly_the_subscribed(actions: list[tuple[object, ...]]) 
                 subscribed.discard(one)
             case ("watch", Connection() as one, list(users)):
                 assert hub.watched_count(one, users) == len({u for c, u in watching if c == one} | set(users))
-                hub.watch(one, users)
+                assert set(hub.watch(one, users)) == set(users) - {u for c, u in watching if c == one}
                 watching |= {(one, user) for user in users}
             case ("unwatch", Connection() as one, list(users)):
                 hub.unwatch(one, users)
@@ -76,3 +76,49 @@ def test_events_reach_exactly_the_subscribed(actions: list[tuple[object, ...]]) 
     for one in CONNECTIONS:
         hub.detach(one)
     assert hub.is_empty
+
+
+typing_steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("watch"), connections, st.sampled_from(USERS)),
+        st.tuples(st.just("unwatch"), connections, st.sampled_from(USERS)),
+        st.tuples(st.just("leave"), st.sampled_from(USERS), st.sampled_from(USERS)),
+        st.tuples(st.just("detach"), connections),
+    ),
+    max_size=40,
+)
+
+
+@given(typing_steps)
+def test_typing_reaches_watchers_and_never_the_typist(actions: list[tuple[object, ...]]) -> None:
+    """Whatever is watched and left, a typist's event goes to each watching connection of others, and no other."""
+    hub: Hub[Connection] = Hub()
+    watching: set[tuple[Connection, UUID]] = set()  # connection and conversation; the same ids serve for both
+    for action in actions:
+        match action:
+            case ("watch", Connection() as one, UUID() as conversation):
+                hub.watch_typing(one, conversation)
+                watching.add((one, conversation))
+            case ("unwatch", Connection() as one, UUID() as conversation):
+                hub.unwatch_typing(one, conversation)
+                watching.discard((one, conversation))
+            case ("leave", UUID() as user, UUID() as conversation):
+                hub.unsubscribe_typing_of(user, conversation)
+                watching -= {(one, conversation) for one in CONNECTIONS if one.user_id == user}
+            case ("detach", Connection() as one):
+                hub.detach(one)
+                watching = {pair for pair in watching if pair[0] != one}
+        check_typing(hub, watching)
+    for one in CONNECTIONS:
+        hub.detach(one)
+    assert hub.is_empty
+
+
+def check_typing(hub: Hub[Connection], watching: set[tuple[Connection, UUID]]) -> None:
+    for conversation in USERS:
+        for typist in USERS:
+            others = [one for one in CONNECTIONS if one.user_id != typist and (one, conversation) in watching]
+            assert flat(hub.typing_watchers(conversation, typist)) == others
+        assert all(hub.watches_typing(one, conversation) is ((one, conversation) in watching) for one in CONNECTIONS)
+    for one in CONNECTIONS:
+        assert hub.typing_watched_count(one) == len([pair for pair in watching if pair[0] == one])

@@ -170,3 +170,52 @@ def test_the_most_present_device_counts() -> None:
     assert presence.state(USER).status == "online"
     presence.update(USER, "desktop", "offline", 1)
     assert presence.state(USER).status == "away"
+
+
+def test_last_seen_is_the_last_sign_and_told_when_offline() -> None:
+    """A polite end is a sign, a ping's answer too; who is online is seen now, and is not told so."""
+    presence = Presence(TIMING, epoch_seconds=1000)
+    assert presence.state(USER).last_seen_ms is None
+    presence.connect(USER, "phone", 0)
+    presence.heard(USER, "phone", 7)
+    assert presence.state(USER).last_seen_ms is None
+    presence.disconnect(USER, "phone", 10)
+    presence.due(10)
+    (gone,) = presence.due(10 + GRACE)
+    assert (gone.status, gone.last_seen_ms) == ("offline", 1_010_000)
+    assert presence.state(USER) == gone
+
+
+def test_a_silent_device_was_last_seen_when_it_was_heard() -> None:
+    """Neither its expiry nor the end of a connection that was cut is a sign of anybody."""
+    presence = Presence(TIMING)
+    presence.connect(USER, "phone", 0)
+    presence.heard(USER, "phone", 7)
+    presence.due(7 + EXPIRY)
+    assert presence.state(USER).last_seen_ms == 7_000
+    presence.disconnect(USER, "phone", 7 + EXPIRY, is_lost=True)
+    assert presence.state(USER).last_seen_ms == 7_000
+
+
+def test_who_sets_offline_is_seen_no_more() -> None:
+    """A hidden device answers pings and says goodbye without telling on its user."""
+    presence = Presence(TIMING)
+    presence.connect(USER, "phone", 0)
+    presence.update(USER, "phone", "offline", 5)
+    assert presence.state(USER).last_seen_ms == 5_000
+    presence.heard(USER, "phone", 9)
+    presence.update(USER, "phone", "offline", 10)
+    presence.disconnect(USER, "phone", 12)
+    assert presence.state(USER).last_seen_ms == 5_000
+
+
+def test_changes_are_noted_for_who_keeps_a_copy() -> None:
+    """Changes of the status, by time as well, and each sign; not what leaves all as it was."""
+    presence, noted = Presence(TIMING), list[tuple[UUID, str]]()
+    presence.on_change = lambda user_id: noted.append((user_id, presence.state(user_id).status))
+    presence.connect(USER, "phone", 0)
+    presence.heard(USER, "phone", 1)
+    presence.due(1)
+    presence.due(1 + EXPIRY)
+    assert noted == [(USER, "online"), (USER, "online"), (USER, "offline")]
+    assert presence.user_ids() == (USER,)

@@ -159,3 +159,91 @@ def test_the_login_itself_may_nothing(user_sql: Any, people: list[Any]) -> None:
             user_sql(people[0].id, "SET ROLE postgres")
     finally:
         user_sql(people[0].id, "SET ROLE authenticated")
+
+
+# --- typing and presence as tables ---------------------------------------------------------------------
+
+ANNOUNCE = (
+    "INSERT INTO typing_indicators (conversation_id, user_id, expires_at) "
+    "VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3)) "
+    "ON CONFLICT (conversation_id, user_id) DO UPDATE SET expires_at = excluded.expires_at"
+)
+APPEAR = (
+    "INSERT INTO user_presence (user_id, status, version, last_seen_at) VALUES ($1, 'away', 1, clock_timestamp()) "
+    "ON CONFLICT (user_id) DO UPDATE SET status = excluded.status, last_seen_at = excluded.last_seen_at"
+)
+TYPING = "SELECT user_id FROM typing_indicators WHERE conversation_id = $1"
+
+
+def test_typing_is_visible_to_members_and_written_for_oneself(
+    user_sql: Any, people: list[Any], conversation: Any
+) -> None:
+    """A member announces, repeats and ends their own typing; the other member sees it, a stranger does not."""
+    owner, member, stranger = people
+    for _ in range(2):
+        user_sql(member.id, ANNOUNCE, conversation, member.id, 6.0)
+    assert [row["user_id"] for row in user_sql(owner.id, TYPING, conversation)] == [member.id]
+    assert user_sql(stranger.id, TYPING, conversation) == []
+    user_sql(owner.id, "DELETE FROM typing_indicators")
+    user_sql(owner.id, "UPDATE typing_indicators SET expires_at = clock_timestamp()")
+    assert [row["user_id"] for row in user_sql(member.id, TYPING, conversation)] == [member.id]
+    user_sql(member.id, "DELETE FROM typing_indicators WHERE conversation_id = $1", conversation)
+    assert user_sql(owner.id, TYPING, conversation) == []
+
+
+@pytest.mark.parametrize(
+    ("caller", "typist", "seconds"), [(1, 0, 6.0), (2, 2, 6.0), (1, 1, 3600.0)], ids=["another", "stranger", "for ever"]
+)
+def test_typing_cannot_be_announced(  # noqa: PLR0917 - fixtures and cases
+    user_sql: Any, people: list[Any], conversation: Any, caller: int, typist: int, seconds: float
+) -> None:
+    """For others, by who is not in the conversation, or for longer than a client would ever say."""
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        user_sql(people[caller].id, ANNOUNCE, conversation, people[typist].id, seconds)
+
+
+def test_who_has_left_types_no_more(server: Any, user_sql: Any, administrator_sql: Any, people: list[Any]) -> None:
+    """They see nobody's typing and announce none, but can still take theirs back."""
+    owner, member, _ = people
+    made = server.group(owner, member)
+    for person in (owner, member):
+        user_sql(person.id, ANNOUNCE, made, person.id, 6.0)
+    leave = "UPDATE conversation_participants SET left_at = now() WHERE conversation_id = $1 AND user_id = $2"
+    administrator_sql(leave, made, member.id)
+    assert [row["user_id"] for row in user_sql(member.id, TYPING, made)] == [member.id]
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        user_sql(member.id, ANNOUNCE, made, member.id, 6.0)
+    user_sql(member.id, "DELETE FROM typing_indicators WHERE conversation_id = $1", made)
+    assert [row["user_id"] for row in user_sql(owner.id, TYPING, made)] == [owner.id]
+
+
+def test_presence_is_visible_to_users_and_written_for_oneself(user_sql: Any, people: list[Any]) -> None:
+    """Anyone sees it, as anyone sees the directory; nobody writes another's, and nobody removes one."""
+    owner, member, stranger = people
+    for _ in range(2):
+        user_sql(member.id, APPEAR, member.id)
+    for viewer in (owner, member, stranger):
+        (row,) = user_sql(viewer.id, "SELECT status FROM user_presence WHERE user_id = $1", member.id)
+        assert row["status"] == "away"
+    user_sql(owner.id, "UPDATE user_presence SET status = 'online' WHERE user_id = $1", member.id)
+    (row,) = user_sql(member.id, "SELECT status FROM user_presence WHERE user_id = $1", member.id)
+    assert row["status"] == "away"
+    for statement in (
+        "DELETE FROM user_presence",
+        "TRUNCATE typing_indicators",
+        "UPDATE user_presence SET user_id = $1",
+    ):
+        arguments = [owner.id] if "$1" in statement else []
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            user_sql(member.id, statement, *arguments)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        user_sql(member.id, APPEAR, stranger.id)
+
+
+def test_live_tables_are_unlogged_and_bound_by_policies(administrator_sql: Any) -> None:
+    """No log for what is true for seconds, and no row without a policy."""
+    rows = administrator_sql(
+        "SELECT relname, relpersistence::text, relrowsecurity FROM pg_class "
+        "WHERE relname IN ('typing_indicators', 'user_presence') ORDER BY relname"
+    )
+    assert [tuple(row) for row in rows] == [("typing_indicators", "u", True), ("user_presence", "u", True)]

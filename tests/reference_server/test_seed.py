@@ -18,13 +18,15 @@ def test_the_scripts_are_those_of_the_sql_folder() -> None:
     assert scripts.constraints == (script("constraints.sql"),)
     assert scripts.policies == (
         script("rls_policies.sql"),
+        script("groups.sql"),
+        script("typing_presence.sql"),
         script("migration_copying.sql"),
         script("migration_verification.sql"),
         script("migration_policies.sql"),
     )
     assert {path.name for path in SQL_FOLDER.glob("*.sql")} == {
-        "schema.sql", "migration.sql", "constraints.sql", "rls_policies.sql",
-        "migration_copying.sql", "migration_verification.sql", "migration_policies.sql",
+        "schema.sql", "migration.sql", "constraints.sql", "rls_policies.sql", "groups.sql",
+        "typing_presence.sql", "migration_copying.sql", "migration_verification.sql", "migration_policies.sql",
     }  # fmt: skip
     assert scripts.index_commands == find_strategy("roadmap").commands
 

@@ -28,6 +28,19 @@ def test_presence_must_outlive_a_missed_heartbeat() -> None:
         Settings(database_url=URL, presence_expiry_seconds=40)
 
 
+@pytest.mark.parametrize("throttle_seconds", [0, 6, 7])
+def test_typing_must_outlive_its_throttle(throttle_seconds: float) -> None:
+    """A window in which every start expires is refused, and so is none."""
+    with pytest.raises(InputError, match="expire after 6 s"):
+        Settings(database_url=URL, typing_throttle_seconds=throttle_seconds)
+
+
+def test_an_unknown_store_is_refused() -> None:
+    """The message names those there are."""
+    with pytest.raises(InputError, match="'files' is none of memory, tables"):
+        Settings(database_url=URL, live_state_store="files")  # type: ignore[arg-type]
+
+
 def test_the_record_holds_no_secret() -> None:
     """What is printed and stored names neither password, login key nor token secret."""
     settings = Settings(database_url=URL, login_key="open-sesame")

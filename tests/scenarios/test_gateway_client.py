@@ -7,6 +7,7 @@ import pytest
 from gevent.event import Event
 
 from fixtures.identifiers import user_id
+from reference_server.frames import CODECS, PresenceEvent, TypingEvent, TypingState
 from scenarios.client.chat_client import ChatClient
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.gateway_socket import ConnectFailedError
@@ -94,6 +95,24 @@ def test_a_change_of_presence_is_confirmed_and_seen(party: Party) -> None:
     flapper.close()
     party.pool.close()
     assert (seen, confirmed) == ([(str(USERS[1]), 1)], [1])
+
+
+@pytest.mark.parametrize("subprotocol", CODECS)
+def test_typing_and_last_seen_pass_through(subprotocol: str) -> None:
+    """Events whose single letters mean something else than a message's are neither lost nor taken for one."""
+    client = GatewayClient(subprotocol)
+    changes: list[tuple[Any, int]] = []
+    client.on_message = lambda *_: pytest.fail("no message was sent")
+    client.on_presence = lambda event, *_: changes.append((event.u, event.v))
+    for event in (
+        TypingEvent(conversation_id=HEAVY, user_id=USERS[0], is_typing=True),
+        TypingState(conversation_id=HEAVY, user_ids=tuple(USERS)),
+        PresenceEvent(user_id=USERS[1], status="offline", version=3, last_seen_ms=1_735_689_600_000),
+    ):
+        payload = client.codec.encode(event)
+        client._payload(payload, len(payload), 0, 0)
+    assert client.unreadable_frames == 0
+    assert changes == [(client.wire_id(USERS[1]), 3)]
 
 
 def test_the_end_of_the_server_is_told_once(scripted_server: Callable[..., Any]) -> None:

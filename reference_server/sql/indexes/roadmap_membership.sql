@@ -1,4 +1,4 @@
--- purpose: The roadmap's three indexes and one for "my conversations", which they leave to a scan.
+-- purpose: The roadmap's three indexes and two for "my conversations" and "my groups", which they leave to a scan.
 -- statements: list_conversations, list_members, list_memberships
 CREATE INDEX CONCURRENTLY idx_conversations_user_activity
     ON conversations (participant1_id, last_message_at DESC) WHERE type = 'direct';
@@ -8,3 +8,5 @@ CREATE INDEX CONCURRENTLY idx_active_group_members
     ON conversation_participants (conversation_id, user_id) WHERE left_at IS NULL;
 CREATE INDEX CONCURRENTLY idx_memberships
     ON conversation_participants (user_id, conversation_id) WHERE left_at IS NULL;
+CREATE INDEX CONCURRENTLY idx_group_memberships
+    ON conversation_participants (user_id, conversation_id) WHERE left_at IS NULL AND conversation_type = 'group';

@@ -1,7 +1,7 @@
 -- purpose: A page of one's conversations, newest first, each with its unread count and last message.
 -- parameters: user_id uuid, before_at timestamptz, before_id uuid, page_limit integer
 -- Each branch is ordered and limited by itself: only then does an index on (participant, last_message_at) end early.
-SELECT c.id, c.type, c.name, c.participant1_id, c.participant2_id, c.created_by, c.created_at,
+SELECT c.id, c.type, c.name, c.description, c.participant1_id, c.participant2_id, c.created_by, c.created_at,
        c.last_message_at, c.last_seq,
        p.role, p.last_read_seq, greatest(c.last_seq - p.last_read_seq, 0) AS unread_count,
        m.id AS message_id, m.sender_id AS message_sender_id, m.content AS message_content,
@@ -22,8 +22,8 @@ SELECT c.id, c.type, c.name, c.participant1_id, c.participant2_id, c.created_by,
         (SELECT g.*
            FROM conversation_participants mine
            JOIN conversations g ON g.id = mine.conversation_id
-          WHERE mine.user_id = $1 AND mine.left_at IS NULL
-            AND g.type = 'group' AND (g.last_message_at, g.id) < ($2, $3)
+          WHERE mine.user_id = $1 AND mine.left_at IS NULL AND mine.conversation_type = 'group'
+            AND (g.last_message_at, g.id) < ($2, $3)
           ORDER BY g.last_message_at DESC, g.id DESC
           LIMIT $4)) AS c
   JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = $1

@@ -111,26 +111,45 @@ def test_edits_go_to_the_older_chat(world: Any) -> None:
     one, _, connection = world.pair()
     conversation = world.copy(connection)
     (sent,) = world.as_user(one, SEND, conversation, one, "helo", uuid4())
-    world.sql("UPDATE chat_messages SET content = 'hello', edited_at = now() WHERE id = $1", sent["id"])
+    world.as_user(one, "UPDATE chat_messages SET content = 'hello' WHERE id = $1", sent["id"])
     assert world.legacy_rows(connection)[0][2] == "hello"
 
 
 def test_reading_goes_both_ways(world: Any) -> None:
     """A mark that moves in one chat moves in the other."""
-    one, other, connection = world.pair(messages=10, unread=10)
+    one, other, connection = world.pair()
     conversation = world.copy(connection)
+    for turn in range(4):
+        world.as_user(other, SEND_LEGACY, connection, other, str(turn))
     unread = "SELECT count(*) FROM messages WHERE connection_request_id = $1 AND sender_id <> $2 AND read_at IS NULL"
     mark = "UPDATE conversation_participants SET last_read_seq = $3 WHERE conversation_id = $1 AND user_id = $2"
-    world.sql("UPDATE conversation_participants SET last_read_seq = 0 WHERE conversation_id = $1", conversation)
-    world.sql("UPDATE messages SET read_at = NULL WHERE connection_request_id = $1", connection)
-    world.sql(mark, conversation, one, 4)
-    assert (
-        world.value(unread, connection, one) == 3
-    )  # of 1, 3, 5, 7, 9, counted from 0, those with seq 2 and 4 are read
-    (marked,) = world.as_user(other, "SELECT chatbench.mark_legacy_read($1) AS count", connection)
-    assert marked["count"] == 5
     last_read = "SELECT last_read_seq FROM conversation_participants WHERE conversation_id = $1 AND user_id = $2"
-    assert world.value(last_read, conversation, other) == 9
+    world.as_user(one, mark, conversation, one, 3)
+    assert world.value(unread, connection, one) == 1
+    (marked,) = world.as_user(one, "SELECT chatbench.mark_legacy_read($1) AS count", connection)
+    assert (marked["count"], world.value(last_read, conversation, one)) == (1, 4)
+    assert world.failed_checks() == set()
+
+
+def test_a_deleted_message_is_empty_in_the_older_chat(world: Any) -> None:
+    """Its place stays, its words are gone on both sides."""
+    one, _, connection = world.pair()
+    conversation = world.copy(connection)
+    (sent,) = world.as_user(one, SEND, conversation, one, "regretted", uuid4())
+    world.as_user(one, "UPDATE chat_messages SET deleted_at = now() WHERE id = $1", sent["id"])
+    assert [(row[0], row[2]) for row in world.legacy_rows(connection)] == [(sent["id"], "")]
+    assert world.failed_checks() == set()
+
+
+def test_what_was_emptied_while_it_was_away_comes_back_as_a_tombstone(world: Any) -> None:
+    """A message of the older chat without words can only be a deleted one."""
+    _, _, connection = world.pair(messages=2)
+    world.sql("UPDATE messages SET content = '' WHERE connection_request_id = $1 AND content = 'message 1'", connection)
+    conversation = world.copy(connection)
+    rows = world.sql(
+        "SELECT content, deleted_at FROM chat_messages WHERE conversation_id = $1 ORDER BY seq", conversation
+    )
+    assert [(row["content"], row["deleted_at"] is None) for row in rows] == [("message 0", True), ("", False)]
     assert world.failed_checks() == set()
 
 

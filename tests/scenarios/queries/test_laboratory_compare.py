@@ -243,7 +243,7 @@ def test_progress_runs_from_start_to_end(cluster_url: str, run_folder: RunFolder
         ([], {}, "no index strategy to compare"),
         ([mine("a"), mine("a")], {}, "'a' is named twice"),
         ([mine("a")], {"blocks": 0}, "0 blocks of 20 executions measure nothing"),
-        ([mine("a")], {"statements": ("list_shoes",)}, "no statement named 'list_shoes'; choose from answer_legacy"),
+        ([mine("a")], {"statements": ("list_shoes",)}, "no statement named 'list_shoes'; choose from add_participant"),
         ([mine("a")], {"statements": ()}, "no statement named ''"),
         ([mine("a")], {"statement_timeout_seconds": 0.0}, "a statement timeout of 0 s"),
     ],

@@ -1,0 +1,222 @@
+"""The chat as a few dictionaries: what the server must answer, whom it must tell what, and who may see what.
+
+The rules of groups are not repeated here: the model is given the table that the server's functions read.
+"""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from reference_server.frames import (
+    ConversationAddedEvent,
+    ConversationUpdatedEvent,
+    DeletedEvent,
+    MessageEvent,
+    ParticipantChangedEvent,
+    ReceiptEvent,
+)
+
+Rule = tuple[str, str, str]  # action, role of who acts, role of whom it is done to
+Told = tuple[object, ...]  # an event, without what only the server's clock knows
+
+
+@dataclass
+class Message:
+    """One message as it is now."""
+
+    sender: UUID
+    content: str
+    client_id: UUID
+    is_deleted: bool = False
+
+
+@dataclass
+class Conversation:
+    """One conversation and all that hangs on it."""
+
+    type: str
+    roles: dict[UUID, str]  # of those who are in
+    name: str | None = None
+    messages: list[Message] = field(default_factory=list)  # seq 1 first
+    read: dict[UUID, int] = field(default_factory=dict)  # watermarks, also of those who left
+    active_at: int = 0  # when it was made or last sent to, in steps
+
+
+def told(event: object) -> Told:  # noqa: PLR0911 - one line per kind of event
+    """What the model can know of an event."""
+    match event:
+        case MessageEvent(conversation_id=c, seq=n, sender_id=s, content=b, is_deleted=d):
+            return "m", c, n, s, b, d
+        case DeletedEvent(conversation_id=c, seq=n):
+            return "deleted", c, n
+        case ReceiptEvent(conversation_id=c, user_id=u, seq=n):
+            return "r", c, u, n
+        case ConversationAddedEvent(conversation_id=c, type=kind, role=role, last_seq=n):
+            return "added", c, kind, role, n
+        case ConversationUpdatedEvent(conversation_id=c, name=name):
+            return "updated", c, name
+        case ParticipantChangedEvent(conversation_id=c, user_id=u, change=change, role=role):
+            return "changed", c, u, change, role
+    return "edited", event.conversation_id, event.seq, event.content  # type: ignore[attr-defined]
+
+
+class ChatModel:
+    """The world of one test; each method carries out one command and gives the expected HTTP status."""
+
+    def __init__(self, rules: set[Rule]) -> None:
+        self.rules = rules
+        self.conversations: dict[UUID, Conversation] = {}
+        self.expected: dict[UUID, list[Told]] = {}  # user → what their subscribed devices are to be told next
+        self.step = 0
+
+    # --- what changes it ---------------------------------------------------------------------------------
+
+    def added(self, conversation_id: UUID, conversation: Conversation) -> None:
+        """A conversation that the server has made."""
+        self.step += 1
+        conversation.active_at = self.step
+        conversation.read = dict.fromkeys(conversation.roles, 0)
+        self.conversations[conversation_id] = conversation
+        for user, role in conversation.roles.items():
+            self._tell({user}, "added", conversation_id, conversation.type, role, 0)
+
+    def send(self, user: UUID, conversation_id: UUID, content: str, client_id: UUID) -> int:
+        """201 for a new message, 200 for a repeated one."""
+        conversation = self.conversations[conversation_id]
+        if user not in conversation.roles:
+            return 404
+        if any((one.sender, one.client_id) == (user, client_id) for one in conversation.messages):
+            return 200
+        self.step += 1
+        conversation.active_at = self.step
+        conversation.messages.append(Message(user, content, client_id))
+        seq = len(conversation.messages)
+        conversation.read[user] = seq
+        self._tell(conversation.roles, "m", conversation_id, seq, user, content, False)
+        return 201
+
+    def edit(self, user: UUID, conversation_id: UUID, seq: int, content: str) -> int:
+        """Only one's own, and no tombstone."""
+        conversation, message = self.conversations[conversation_id], self._message(conversation_id, seq)
+        if message is None or user not in conversation.roles or message.sender != user or message.is_deleted:
+            return 404
+        message.content = content
+        self._tell(conversation.roles, "edited", conversation_id, seq, content)
+        return 200
+
+    def delete(self, user: UUID, conversation_id: UUID, seq: int) -> int:
+        """Only one's own; twice is once."""
+        conversation, message = self.conversations[conversation_id], self._message(conversation_id, seq)
+        if message is None or user not in conversation.roles or message.sender != user:
+            return 404
+        if not message.is_deleted:
+            message.is_deleted, message.content = True, ""
+            self._tell(conversation.roles, "deleted", conversation_id, seq)
+        return 200
+
+    def mark_read(self, user: UUID, conversation_id: UUID, seq: int) -> int:
+        """Never moves back."""
+        conversation = self.conversations[conversation_id]
+        if user not in conversation.roles or self._message(conversation_id, seq) is None:
+            return 404
+        if seq > conversation.read[user]:
+            conversation.read[user] = seq
+            self._tell(conversation.roles, "r", conversation_id, user, seq)
+        return 200
+
+    def rename(self, user: UUID, conversation_id: UUID, name: str) -> int:
+        """By whom the rules allow."""
+        conversation = self.conversations[conversation_id]
+        status = self._allowed("update_info", user, conversation, "none")
+        if status == 200:
+            conversation.name = name
+            self._tell(conversation.roles, "updated", conversation_id, name)
+        return status
+
+    def add(self, user: UUID, conversation_id: UUID, member: UUID) -> int:
+        """201 for who was not in; they begin with nothing unread."""
+        conversation = self.conversations[conversation_id]
+        status = self._allowed("add_participant", user, conversation, "none")
+        if status != 200 or member in conversation.roles:
+            return status
+        last_seq = len(conversation.messages)
+        self._tell({member}, "added", conversation_id, "group", "member", last_seq)
+        self._tell(conversation.roles, "changed", conversation_id, member, "joined", "member")
+        conversation.roles[member] = "member"
+        conversation.read[member] = last_seq
+        return 201
+
+    def remove(self, user: UUID, conversation_id: UUID, member: UUID) -> int:
+        """By whom the rules allow; nobody removes themselves."""
+        conversation = self.conversations[conversation_id]
+        if user == member:
+            return 400
+        if user in conversation.roles and conversation.type == "group" and member not in conversation.roles:
+            return 404
+        status = self._allowed("remove_participant", user, conversation, conversation.roles.get(member, "none"))
+        if status == 200:
+            self._part(conversation_id, member, "removed")
+            return 204
+        return status
+
+    def leave(self, user: UUID, conversation_id: UUID) -> int:
+        """The last owner only when alone."""
+        conversation = self.conversations[conversation_id]
+        status = self._allowed("leave", user, conversation, "none")
+        if status != 200:
+            return status
+        others = [role for member, role in conversation.roles.items() if member != user]
+        if conversation.roles[user] == "owner" and others and "owner" not in others:
+            return 409
+        self._part(conversation_id, user, "left")
+        return 204
+
+    def set_role(self, user: UUID, conversation_id: UUID, member: UUID, role: str) -> int:
+        """One step up or down; the role they have is no change."""
+        conversation = self.conversations[conversation_id]
+        before = conversation.roles.get(member)
+        if user not in conversation.roles or conversation.type != "group" or before is None:
+            return 404
+        if before == role:
+            return 204
+        action = {"admin": "promote_to_admin", "owner": "promote_to_owner", "member": "demote_from_admin"}[role]
+        if self._allowed(action, user, conversation, before) != 200:
+            return 403
+        conversation.roles[member] = role
+        self._tell(conversation.roles, "changed", conversation_id, member, "role", role)
+        return 204
+
+    # --- what may be seen --------------------------------------------------------------------------------
+
+    def visible(self, user: UUID) -> dict[UUID, Conversation]:
+        """The conversations that a user is in."""
+        return {key: conversation for key, conversation in self.conversations.items() if user in conversation.roles}
+
+    def missed(self, user: UUID, held: dict[UUID, int]) -> list[Told]:
+        """What a resume replays, conversation by conversation."""
+        return [
+            ("m", key, seq, one.sender, one.content, one.is_deleted)
+            for key, conversation in self.visible(user).items()
+            if key in held
+            for seq, one in enumerate(conversation.messages, 1)
+            if seq > held[key]
+        ]
+
+    # --- how ---------------------------------------------------------------------------------------------
+
+    def _message(self, conversation_id: UUID, seq: int) -> Message | None:
+        messages = self.conversations[conversation_id].messages
+        return messages[seq - 1] if 0 < seq <= len(messages) else None
+
+    def _allowed(self, action: str, user: UUID, conversation: Conversation, target_role: str) -> int:
+        if user not in conversation.roles or conversation.type != "group":
+            return 404
+        return 200 if (action, conversation.roles[user], target_role) in self.rules else 403
+
+    def _part(self, conversation_id: UUID, member: UUID, change: str) -> None:
+        conversation = self.conversations[conversation_id]
+        self._tell(conversation.roles, "changed", conversation_id, member, change, conversation.roles[member])
+        del conversation.roles[member]
+
+    def _tell(self, users: "set[UUID] | dict[UUID, str]", *event: object) -> None:
+        for user in users:
+            self.expected.setdefault(user, []).append(event)
