@@ -16,9 +16,20 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from reference_server import logs
 from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
+from reference_server.operator_access import OPERATOR_HEADER
 from reference_server.records import ErrorAnswer
 from reference_server.request_metrics import request_metrics
-from reference_server.routes import access, conversations, groups, indexes, messages, operations, presence
+from reference_server.routes import (
+    access,
+    conversations,
+    groups,
+    indexes,
+    legacy,
+    messages,
+    operations,
+    operator,
+    presence,
+)
 from reference_server.routes.common import Caller, JsonResponse
 from reference_server.services import Services
 
@@ -62,6 +73,8 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
             *groups.HANDLERS,
             *presence.HANDLERS,
             *indexes.HANDLERS,
+            *legacy.HANDLERS,
+            *operator.HANDLERS,
         ],
     )
     return Litestar(
@@ -82,7 +95,7 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
             components=Components(
                 security_schemes={
                     "token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
-                    "operator": SecurityScheme(type="apiKey", name="Operator-Key", security_scheme_in="header"),
+                    "operator": SecurityScheme(type="apiKey", name=OPERATOR_HEADER, security_scheme_in="header"),
                 }
             ),
             security=[{"token": []}],

@@ -115,6 +115,27 @@ class Metrics:
             "chat_sends_total", "Messages sent, by outcome: new, repeated or refused.", ("outcome",),
             registry=self.registry,
         )  # fmt: skip
+        self.migrated_connections = Counter(
+            "chat_migration_connections_total", "Connections that the backfill has copied.", registry=self.registry
+        )
+        self.migrated_messages = Counter(
+            "chat_migration_messages_total", "Messages that the backfill has copied.", registry=self.registry
+        )
+        self.migration_passed_over = Counter(
+            "chat_migration_passed_over_total",
+            "Connections that the backfill could not copy when it came by; the next pass visits them again.",
+            registry=self.registry,
+        )
+        self.migration_validated_users = Counter(
+            "chat_migration_validated_users_total",
+            "Users whose messages were compared between the older schema and the new one.",
+            registry=self.registry,
+        )
+        self.migration_mismatches = Gauge(
+            "chat_migration_mismatches",
+            "Users whose messages differed between the two schemas when they were last compared.",
+            registry=self.registry,
+        )
         self.typing = Counter(
             "chat_typing_total",
             "Typing, by kind: commands taken (start, stop) and changes told to watchers (started, ended).",

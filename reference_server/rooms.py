@@ -53,10 +53,13 @@ class Rooms:
         return self._rooms.get(conversation_id)
 
     @asynccontextmanager
-    async def turn(self, user_id: UUID, conversation_id: UUID) -> AsyncIterator[tuple[Room, ActingConnection]]:
+    async def turn(
+        self, user_id: UUID, conversation_id: UUID, published_seq: int | None = None
+    ) -> AsyncIterator[tuple[Room, ActingConnection]]:
         """The turn of a conversation that the user is in, and a connection that acts for them.
 
-        NotFoundError when there is none, or none for them.
+        NotFoundError when there is none, or none for them. `published_seq` says how far it has been published, for
+        when nobody here knows; without it, that is up to the newest message.
         """
         room = self._rooms.get(conversation_id)
         if room is None:
@@ -64,6 +67,8 @@ class Rooms:
         room.visitors += 1
         try:
             async with room.turn, self._pool.as_user(user_id) as connection:
+                if room.published_seq is None:
+                    room.published_seq = published_seq
                 await self._load(connection, room)
                 if user_id not in room.members:
                     raise not_in(conversation_id)

@@ -20,7 +20,14 @@ def schema_scripts(strategy: str) -> SchemaScripts:
         tables=(script("schema.sql"), script("migration.sql")),
         constraints=(script("constraints.sql"),),
         index_commands=find_strategy(strategy).commands,
-        policies=(script("rls_policies.sql"), script("groups.sql"), script("typing_presence.sql")),
+        policies=(
+            script("rls_policies.sql"),
+            script("groups.sql"),
+            script("typing_presence.sql"),
+            script("migration_copying.sql"),
+            script("migration_verification.sql"),
+            script("migration_policies.sql"),
+        ),
     )
 
 

@@ -4,9 +4,9 @@ A send whose outcome never came back (the database died between commit and answe
 Its successor notices the gap in the seqs and publishes what is missing first; so does a retry, and so does a resume.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -18,6 +18,8 @@ from reference_server.pool import ActingConnection, AppPool
 from reference_server.records import Message, message_of
 from reference_server.rooms import Room, Rooms, not_in
 
+T = TypeVar("T")
+Store = Callable[[ActingConnection], Awaitable[tuple[T, int | None]]]
 Publish = Callable[[ConversationEvent, Collection[UUID]], None]
 
 
@@ -33,6 +35,21 @@ class Sender:
     async def send(self, user_id: UUID, conversation_id: UUID, content: str, client_id: UUID) -> tuple[Message, bool]:
         """The message as stored, and whether it is new. Published before this returns."""
         return await self._rooms.unbroken(self._send(user_id, conversation_id, content, client_id))
+
+    async def store_otherwise(self, user_id: UUID, conversation_id: UUID, store: Store[T]) -> T:
+        """What `store` gives, called in the conversation's turn to store a message by other means than a send.
+
+        `store` tells the message's seq as well; it is published like a sent one before this returns.
+        """
+        return await self._rooms.unbroken(self._store_otherwise(user_id, conversation_id, store))
+
+    async def publish_stored(self, user_id: UUID, conversation_id: UUID, seq: int) -> None:
+        """Publishes a message that was stored by other means and without the conversation's turn."""
+
+        async def stored(_connection: ActingConnection) -> tuple[None, int]:
+            return None, seq
+
+        await self._rooms.unbroken(self._store_otherwise(user_id, conversation_id, stored, published_seq=seq - 1))
 
     async def settle(self, user_id: UUID, conversation_id: UUID, seq: int) -> None:
         """Returns when every message up to `seq`, stored by this time, has been published or never will be."""
@@ -54,6 +71,15 @@ class Sender:
             raise
         self._metrics.sends.labels("new" if is_new else "repeated").inc()
         return message_of(row), is_new
+
+    async def _store_otherwise(
+        self, user_id: UUID, conversation_id: UUID, store: Store[T], published_seq: int | None = None
+    ) -> T:
+        async with self._rooms.turn(user_id, conversation_id, published_seq) as (room, connection):
+            stored, seq = await store(connection)
+            if seq is not None and room.published_seq is not None and room.published_seq < seq:
+                await self._publish_missing(connection, room, seq)
+        return stored
 
     async def _store(
         self, connection: ActingConnection, user_id: UUID, conversation_id: UUID, content: str, client_id: UUID

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fixtures.database import app_url, connect
 from fixtures.manifest import DatasetManifest
+from reference_server.backfill import Backfill
 from reference_server.changes import Changes
 from reference_server.chat import Chat
 from reference_server.database_watch import DatabaseWatch
@@ -17,10 +18,13 @@ from reference_server.groups import Groups
 from reference_server.history import History, Replica
 from reference_server.hub import Hub
 from reference_server.index_desk import IndexDesk
+from reference_server.legacy import Legacy
 from reference_server.live_state import LiveState, MemoryState
 from reference_server.live_tables import TableState, reset_tables
 from reference_server.loop_lag import LoopLag
 from reference_server.metrics import Metrics
+from reference_server.migration_desk import MigrationDesk
+from reference_server.migration_validator import MigrationValidator
 from reference_server.outlet import Outlet
 from reference_server.pool import AppPool
 from reference_server.presence import PresenceTiming
@@ -53,6 +57,8 @@ class Services:
     sender: Sender
     changes: Changes
     groups: Groups
+    legacy: Legacy
+    migration: MigrationDesk
     hub: Hub[Outlet]
     presence: PresenceDesk
     typing: TypingDesk
@@ -102,11 +108,17 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
             metrics,
             subscriptions_max=settings.typing_subscriptions_max,
         )
-        indexes = IndexDesk(settings.database_url)
+        url = settings.database_url
+        indexes = IndexDesk(url)
+        sender = Sender(pool, rooms, publish, metrics)
+        backfill = Backfill(url, metrics, sender.settle)
+        validator = MigrationValidator(url, metrics, settings.validator_users, settings.validator_seconds)
         readiness = Readiness(watch, lambda: chat.user_exists(_NOBODY), lambda: shutdown.is_draining)
         _read_at_scrape(metrics, rooms, lag, watch)
         try:
             live_state = await stack.enter_async_context(_live_state(settings, pool, presence, typing, metrics))
+            await stack.enter_async_context(backfill.running())
+            await stack.enter_async_context(validator.running())
             yield Services(
                 settings=settings,
                 dataset=dataset,
@@ -114,9 +126,11 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
                 tokens=Tokens(settings.token_secret, settings.token_lifetime_seconds),
                 chat=chat,
                 rooms=rooms,
-                sender=Sender(pool, rooms, publish, metrics),
+                sender=sender,
                 changes=Changes(rooms, publish),
                 groups=Groups(pool, rooms, publish, on_leave=typing.leave),
+                legacy=Legacy(pool, sender),
+                migration=MigrationDesk(url, backfill.wake),
                 hub=hub,
                 presence=presence,
                 typing=typing,

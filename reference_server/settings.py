@@ -60,6 +60,8 @@ class Settings:
     # process per database, which resets them when it starts.
     live_state_store: LiveStateStore = "memory"
     live_state_queue_max: int = 100_000  # users and typists whose rows wait to be written; beyond, all are written anew
+    validator_users: int = 50  # compared between the older schema and the new one at a time, while both are written
+    validator_seconds: float = 5.0  # between two such comparisons
     request_seconds: float = 10.0  # an HTTP request has come whole within this time
     requests_per_second_max: float | None = None  # HTTP, per user; None: no limit, so that benchmarks measure the rest
     sends_per_second_max: float | None = None  # messages, per user; the same

@@ -40,6 +40,22 @@ UNMEASURED_STATEMENTS = {
     "set_role": "can be done once per participant",
     "leave_group": "can be done once per participant",
     "update_group": "writes one row by its key, as a send does",
+    # On connections of their own and with other rights than a user's.
+    **dict.fromkeys(
+        (
+            "backfill_connection",
+            "change_migration",
+            "finish_backfill",
+            "get_migration",
+            "list_unmigrated_connections",
+            "pass_over_connection",
+            "set_migration_pace",
+            "set_rollout",
+            "validate_users",
+            "verify_migration",
+        ),
+        "asked by operators and by the migration's background work",
+    ),
 }
 
 

@@ -7,7 +7,7 @@ A statement is matched by the names of its parameters alone, so a new server sta
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -71,6 +71,15 @@ AXES = (
         frozenset({"client_id"}),
         {"stored": "the newest message of the hot conversation", ABSENT: "a message that was never sent"},
         reads_only=True,  # a write wants a client_id that is new
+    ),
+    Axis(
+        "connection_classes",
+        frozenset({"connection_request_id"}),
+        {
+            "hot": "the connection of the older chat with the most messages",
+            "median": "the connection with the median number of messages",
+            ABSENT: "a connection that does not exist",
+        },
     ),
     Axis(
         "page_classes",
@@ -145,6 +154,9 @@ CONSTANTS: dict[str, Any] = {
     "name": "Laboratory",  # guess: one word
     "after_conversation_id": UUID(int=0),  # the first page
     "after_user_id": UUID(int=0),  # the first page
+    "before_connection_id": UUID(int=(1 << 128) - 1),  # the same
+    "before_moment": datetime(9999, 12, 31, tzinfo=UTC),  # the same
+    "connection_status": "declined",  # guess: nothing waits for an answer, so the value does not matter
 }
 
 _CLIENT_IDS = UUID("6c61626f-7261-8746-b279-000000000000")

@@ -17,10 +17,12 @@ import uvloop
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from fixtures.database import app_url
+from reference_server.database_watch import DatabaseWatch
 from reference_server.metrics import Metrics
 from reference_server.pool import AppPool
 from reference_server.rooms import Rooms
 from reference_server.sending import Sender
+from reference_server.statement_times import timed_statements
 from reference_server.statements import server_statements
 
 CONNECTIONS = (1, 2, 4, 8)
@@ -78,6 +80,8 @@ async def _compare(url: str, connections: int) -> tuple[float, float]:
         timeout_seconds=10,
         statement_timeout_seconds=30,
         observe_wait=lambda _seconds: None,
+        statements=timed_statements(Metrics()),
+        watch=DatabaseWatch(),
     ) as pool:
         sender = Sender(pool, Rooms(pool, 100_000), lambda _event, _members: None, Metrics())
         ours = [lambda u=user, c=conversation: sender.send(u, c, "hello", uuid4()) for user, conversation in places]

@@ -166,11 +166,15 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
             for status, answer in refusals.items():
                 (media,) = answer["content"].values()
                 assert media["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}, (path, status)
-            assert (operation.get("security", document["security"]) == [{}]) is (path in public)
+            security = (
+                [{"operator": []}] if path.startswith("/v1/operator/") else [{}] if path in public else [{"token": []}]
+            )
+            assert operation.get("security", document["security"]) == security
             assert path in public or "401" in refusals
     conversation = "/v1/conversations/{conversation_id}"
     read, found = {"400", "401", "429", "503"}, {"400", "401", "404", "429", "503"}
     changes_group = found | {"403", "409"}
+    connections, migration = "/v1/legacy/connections", "/v1/operator/migration"
     assert statuses == {
         ("post", "/v1/login"): read - {"429"},
         ("get", "/v1/dataset"): set(),
@@ -195,6 +199,23 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
         ("get", "/v1/operator/indexes"): {"401", "503"},
         ("put", "/v1/operator/indexes/{strategy}"): {"400", "401", "404", "409", "503"},
         ("delete", "/v1/operator/indexes/{strategy}"): {"400", "401", "404", "409", "503"},
+        ("get", connections): read,
+        ("post", connections): {"400", "401", "404", "409", "429", "503"},
+        ("post", f"{connections}/{{connection_id}}/accept"): {"400", "401", "404", "409", "429", "503"},
+        ("post", f"{connections}/{{connection_id}}/decline"): {"400", "401", "404", "409", "429", "503"},
+        ("get", f"{connections}/{{connection_id}}/messages"): {"400", "401", "404", "429", "503"},
+        ("post", f"{connections}/{{connection_id}}/messages"): {"400", "401", "404", "409", "429", "503"},
+        ("post", f"{connections}/{{connection_id}}/read"): {"400", "401", "404", "429", "503"},
+        ("get", f"{connections}/{{connection_id}}/conversation"): {"400", "401", "404", "429", "503"},
+        ("get", "/v1/chat_route"): {"400", "401", "429", "503"},
+        ("get", migration): {"401", "503"},
+        **{
+            ("post", f"{migration}/{command}"): {"400", "401", "409", "503"}
+            for command in ("start", "pause", "resume", "abort", "roll_back")
+        },
+        ("put", f"{migration}/rollout"): {"400", "401", "409", "503"},
+        ("put", f"{migration}/pace"): {"400", "401", "409", "503"},
+        ("post", f"{migration}/verify"): {"401", "503"},
         ("get", "/healthz"): set(),
         ("get", "/readyz"): {"503"},
         ("get", "/metrics"): set(),

@@ -8,8 +8,11 @@ from uuid import uuid4
 import pytest
 
 from fixtures.database import app_url
+from reference_server.database_watch import DatabaseWatch
 from reference_server.errors import UnavailableError
+from reference_server.metrics import Metrics
 from reference_server.pool import AppPool
+from reference_server.statement_times import timed_statements
 
 
 @asynccontextmanager
@@ -22,6 +25,8 @@ async def opened(url: str, waits: list[float], timeout_seconds: float = 30.0) ->
         timeout_seconds=timeout_seconds,
         statement_timeout_seconds=30.0,
         observe_wait=waits.append,
+        statements=timed_statements(Metrics()),
+        watch=DatabaseWatch(),
     ) as pool:
         yield pool
 

@@ -8,7 +8,7 @@ from fixtures.database import connect
 from fixtures.errors import InputError
 from fixtures.postgres import EmbeddedPostgres
 from reference_server.seed import ensure_template, schema_scripts, seed
-from reference_server.statements import find_strategy, script
+from reference_server.statements import SQL_FOLDER, find_strategy, script
 
 
 def test_the_scripts_are_those_of_the_sql_folder() -> None:
@@ -16,7 +16,18 @@ def test_the_scripts_are_those_of_the_sql_folder() -> None:
     scripts = schema_scripts("roadmap")
     assert scripts.tables == (script("schema.sql"), script("migration.sql"))
     assert scripts.constraints == (script("constraints.sql"),)
-    assert scripts.policies == tuple(script(name) for name in ("rls_policies.sql", "groups.sql", "typing_presence.sql"))
+    assert scripts.policies == (
+        script("rls_policies.sql"),
+        script("groups.sql"),
+        script("typing_presence.sql"),
+        script("migration_copying.sql"),
+        script("migration_verification.sql"),
+        script("migration_policies.sql"),
+    )
+    assert {path.name for path in SQL_FOLDER.glob("*.sql")} == {
+        "schema.sql", "migration.sql", "constraints.sql", "rls_policies.sql", "groups.sql",
+        "typing_presence.sql", "migration_copying.sql", "migration_verification.sql", "migration_policies.sql",
+    }  # fmt: skip
     assert scripts.index_commands == find_strategy("roadmap").commands
 
 

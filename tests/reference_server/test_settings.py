@@ -11,9 +11,9 @@ def test_a_server_open_to_others_needs_a_key_of_its_own() -> None:
     with pytest.raises(InputError, match=r"0\.0\.0\.0.*--login-key"):
         Settings(database_url=URL, host="0.0.0.0")  # noqa: S104 - the case
     with pytest.raises(InputError, match=r"0\.0\.0\.0.*--operator-key"):
-        Settings(database_url=URL, host="0.0.0.0", login_key="a key")  # noqa: S104 - the case
-    opened = Settings(database_url=URL, host="0.0.0.0", login_key="a key", operator_key="another")  # noqa: S104 - the same
-    assert not opened.is_loopback
+        Settings(database_url=URL, host="0.0.0.0", login_key="a key")  # noqa: S104 - the same
+    with_keys = Settings(database_url=URL, host="0.0.0.0", login_key="a key", operator_key="another")  # noqa: S104 - the same
+    assert not with_keys.is_loopback
 
 
 def test_an_impossible_pool_is_refused() -> None:

@@ -1,0 +1,125 @@
+"""The backfill: copies connection after connection in the background, in batches, with a pause after each.
+
+All of its state is in the database. It may be killed at any moment: a connection is copied whole in one transaction
+that also notes that it has been visited, and whoever comes next goes on behind it. One server process copies at a
+time; an advisory lock decides which, and PostgreSQL releases it however its holder dies.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from reference_server.errors import RefusedError
+from reference_server.metrics import Metrics
+from reference_server.migration_desk import administrator
+from reference_server.pool import CONNECTION_ERRORS
+from reference_server.statements import server_statements
+
+OnCopied = Callable[[UUID, UUID, int], Awaitable[None]]  # a participant, the conversation, its newest seq
+
+POLL_SECONDS = 5.0  # how soon a server notices a migration that another one's operator started, or left
+RETRY_SECONDS = 1.0  # after the database went away, or when everything that is left is locked
+LISTED_CONNECTIONS = 200  # read ahead; the pace is read again with each list and after each pause
+
+LOCK_TIMEOUT = "1s"  # for one connection; senders queue behind whoever waits for it
+
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('chatbench backfill'))"
+_log = logging.getLogger(__name__)
+
+
+class Backfill:
+    """Works whenever the migration's phase is `running`; asleep otherwise."""
+
+    def __init__(self, url: str, metrics: Metrics, on_copied: OnCopied) -> None:
+        self._url = url
+        self._metrics = metrics
+        self._on_copied = on_copied
+        self._sql = {name: statement.text for name, statement in server_statements().items()}
+        self._awake = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Looks at the phase now rather than at the next poll."""
+        self._awake.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Backfill"]:
+        """Works in the background; ends between two connections, never within one."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield self
+        finally:
+            self._stopping = True
+            self.wake()
+            await task
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._awake.clear()
+            delay = POLL_SECONDS
+            try:
+                async with administrator(self._url, "chatbench backfill", LOCK_TIMEOUT) as connection:
+                    (state,) = await connection.fetch(self._sql["get_migration"])
+                    if state["phase"] == "running" and await connection.fetchval(_LOCK):
+                        delay = await self._work(connection)
+            except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                _log.warning("the backfill was interrupted (%s); it goes on where it was", error or type(error))
+                delay = RETRY_SECONDS
+            except Exception:  # noqa: BLE001 - a mistake of ours must not end the backfill for good
+                _log.exception("the backfill failed; it tries again")
+                delay = POLL_SECONDS
+            await self._rest(delay)
+
+    async def _work(self, connection: asyncpg.Connection) -> float:
+        """Passes over what is left until nothing is, or nothing is wanted; how long to rest then."""
+        unpaused_messages = 0
+        while not self._stopping:
+            listed = await connection.fetch(self._sql["list_unmigrated_connections"], LISTED_CONNECTIONS)
+            if not listed:
+                return RETRY_SECONDS if await self._is_left(connection) else POLL_SECONDS
+            for connection_id, batch_messages, pause_seconds in listed:
+                unpaused_messages += await self._copy(connection, connection_id)
+                if unpaused_messages >= batch_messages or self._stopping:
+                    unpaused_messages = 0
+                    self._awake.clear()
+                    await self._rest(pause_seconds)
+                    break  # phase and pace may have changed
+        return 0.0
+
+    async def _is_left(self, connection: asyncpg.Connection) -> bool:
+        """Ends the pass; True when connections were passed over and the next pass has to visit them."""
+        phase = await connection.fetchval(self._sql["finish_backfill"])
+        return bool(phase == "running")
+
+    async def _copy(self, connection: asyncpg.Connection, connection_id: UUID) -> int:
+        """Copies one connection, or leaves it to the next pass; how much work that was, in messages."""
+        try:
+            rows: list[Any] = await connection.fetch(self._sql["backfill_connection"], connection_id)
+        except CONNECTION_ERRORS:
+            raise
+        except asyncpg.PostgresError as error:
+            if not isinstance(error, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
+                _log.error("connection %s cannot be copied: %s", connection_id, error)
+            self._metrics.migration_passed_over.inc()
+            await connection.fetch(self._sql["pass_over_connection"], connection_id)
+            return 1
+        for conversation_id, messages, last_seq, participant_id in rows:
+            self._metrics.migrated_connections.inc()
+            self._metrics.migrated_messages.inc(messages)
+            if messages:
+                with contextlib.suppress(RefusedError):  # live subscribers learn of it with the next message instead
+                    await self._on_copied(participant_id, conversation_id, last_seq)
+            return 1 + int(messages)  # an empty connection is work too
+        return 1
+
+    async def _rest(self, seconds: float) -> None:
+        if self._stopping:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._awake.wait(), seconds)

@@ -1,0 +1,97 @@
+"""The operator's desk of the migration: its state, commands, roll-out and verification.
+
+Each request has a connection of its own, an administrator's: the pool's role may do none of this, and operators ask
+seldom. What is decided is in the database, so every server process on it follows.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from reference_server.errors import ConflictError, RefusedError, UnavailableError
+from reference_server.migration import STARTABLE_PHASES, Command
+from reference_server.migration_records import Migration, VerificationCheck
+from reference_server.pool import CONNECTION_ERRORS
+from reference_server.statements import server_statements
+
+LOCK_TIMEOUT = "5s"  # a command that waits longer for somebody's transaction is refused, and may be repeated
+_CONFLICT = "CB409"  # raised by the functions for a command that does not fit the phase
+
+
+@asynccontextmanager
+async def administrator(
+    url: str, application_name: str, lock_timeout: str = LOCK_TIMEOUT
+) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that waits for no lock longer than that; closed in the end, also when it is broken."""
+    settings = {"application_name": application_name, "lock_timeout": lock_timeout}
+    connection = await asyncpg.connect(url, server_settings=settings, timeout=10)
+    try:
+        yield connection
+    finally:
+        with contextlib.suppress(*CONNECTION_ERRORS):
+            await connection.close(timeout=5)
+
+
+class MigrationDesk:
+    """What operators may do; `on_change` is called after every command that may give the backfill something to do."""
+
+    def __init__(self, url: str, on_change: Callable[[], None]) -> None:
+        self._url = url
+        self._on_change = on_change
+
+    async def state(self) -> Migration:
+        """Where the migration is."""
+        return _migration(await self._fetch("get_migration"))
+
+    async def start(self, batch_messages: int | None, pause_seconds: float | None) -> Migration:
+        """Starts at a pace of one's own; ConflictError, with the pace unchanged, when it has been started."""
+        if (await self.state()).phase in STARTABLE_PHASES:
+            await self.set_pace(batch_messages, pause_seconds)
+        return await self.command("start")
+
+    async def command(self, command: Command) -> Migration:
+        """Carries out a command; ConflictError when it does not fit the phase."""
+        if command in ("abort", "roll_back"):
+            # The backfill rests first: filling the older schema may take a while, and nothing need be copied in it.
+            with contextlib.suppress(ConflictError):  # it rests already, or there is nothing to roll back
+                await self._fetch("change_migration", "pause")
+        state = _migration(await self._fetch("change_migration", command))
+        self._on_change()
+        return state
+
+    async def set_rollout(self, percentage: int) -> Migration:
+        """Changes who is sent to the new chat, from the next request on."""
+        return _migration(await self._fetch("set_rollout", percentage))
+
+    async def set_pace(self, batch_messages: int | None, pause_seconds: float | None) -> Migration:
+        """Changes the throttle, from the next batch on."""
+        return _migration(await self._fetch("set_migration_pace", batch_messages, pause_seconds))
+
+    async def verify(self) -> list[VerificationCheck]:
+        """Every check of verify_migration(), over all rows as they are at one moment."""
+        return [VerificationCheck(*row) for row in await self._fetch("verify_migration")]
+
+    async def _fetch(self, statement: str, *arguments: Any) -> list[Any]:
+        try:
+            async with administrator(self._url, "chatbench operator") as connection:
+                rows: list[Any] = await connection.fetch(server_statements()[statement].text, *arguments)
+                return rows
+        except asyncpg.LockNotAvailableError as error:
+            raise UnavailableError("another transaction is in the way; try again") from error
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == _CONFLICT:
+                raise ConflictError(str(error)) from error
+            if isinstance(error, CONNECTION_ERRORS):
+                raise UnavailableError("the database does not answer; try again") from error
+            raise
+        except CONNECTION_ERRORS as error:
+            if isinstance(error, RefusedError | ValueError):
+                raise
+            raise UnavailableError("the database does not answer; try again") from error
+
+
+def _migration(rows: list[Any]) -> Migration:
+    return Migration(*rows[0])

@@ -1,0 +1,109 @@
+"""The continuous validator: compares both schemas user by user, round and round.
+
+verify_migration() reads everything when it is asked. This reads a few users at a time, for as long as both schemas are
+written, and tells the monitoring.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from reference_server.metrics import Metrics
+from reference_server.migration_desk import administrator
+from reference_server.pool import CONNECTION_ERRORS
+from reference_server.statements import server_statements
+
+_FIRST = UUID(int=0)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UserComparison:
+    """What one user has sent over migrated connections, on both sides."""
+
+    user_id: UUID
+    old_messages: int
+    new_messages: int
+    checksums_agree: bool
+
+    @property
+    def agrees(self) -> bool:
+        """True when both sides hold the same messages."""
+        return self.checksums_agree and self.old_messages == self.new_messages
+
+
+class Rounds:
+    """Who is next, and who differed when last compared. Pure: comparisons in, figures out."""
+
+    def __init__(self, user_count: int) -> None:
+        self.user_count = user_count  # at a time
+        self.after_user_id = _FIRST
+        self.differing: set[UUID] = set()
+
+    def take(self, comparisons: Iterable[UserComparison]) -> list[UserComparison]:
+        """Notes the comparisons of the users after `after_user_id`; those that differ and did not before."""
+        listed = list(comparisons)
+        fresh = [item for item in listed if not item.agrees and item.user_id not in self.differing]
+        for item in listed:
+            if item.agrees:
+                self.differing.discard(item.user_id)
+            else:
+                self.differing.add(item.user_id)
+        self.after_user_id = listed[-1].user_id if len(listed) == self.user_count else _FIRST
+        return fresh
+
+
+class MigrationValidator:
+    """Compares the next users every few seconds, unless the migration has never begun."""
+
+    def __init__(self, url: str, metrics: Metrics, user_count: int, interval_seconds: float) -> None:
+        self._url = url
+        self._metrics = metrics
+        self._rounds = Rounds(user_count)
+        self._interval_seconds = interval_seconds
+        self._sql = {name: statement.text for name, statement in server_statements().items()}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["MigrationValidator"]:
+        """Works in the background."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield self
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_seconds)
+            try:
+                await self._compare()
+            except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                _log.warning("users could not be compared (%s); the next time comes", error or type(error))
+
+    async def _compare(self) -> None:
+        async with administrator(self._url, "chatbench validator") as connection:
+            (state,) = await connection.fetch(self._sql["get_migration"])
+            if state["phase"] == "off":
+                return
+            rows: list[Any] = await connection.fetch(
+                self._sql["validate_users"], self._rounds.after_user_id, self._rounds.user_count
+            )
+        for item in self._rounds.take(UserComparison(*row) for row in rows):
+            _log.error(
+                "migration mismatch: user %s has sent %d messages in the older schema and %d in the new one%s",
+                item.user_id,
+                item.old_messages,
+                item.new_messages,
+                "" if item.checksums_agree else ", and they are not the same",
+            )
+        self._metrics.migration_validated_users.inc(len(rows))
+        self._metrics.migration_mismatches.set(len(self._rounds.differing))
