@@ -85,7 +85,7 @@ def test_a_signal_ends_it_gracefully(database: str, launch: Any, number: int) ->
 
 def test_a_server_that_others_can_reach_says_so(database: str, launch: Any) -> None:
     """A warning names the host; one on loopback gives none."""
-    server = launch(database, host="0.0.0.0", login_key="sesame")  # noqa: S104 - the case
+    server = launch(database, host="0.0.0.0", login_key="sesame", operator_key="sesame")  # noqa: S104 - the case
     (event,) = server.events("listening_beyond_loopback")
     assert (event["level"], event["fields"]["host"]) == ("warning", "0.0.0.0")  # noqa: S104 - the same
     started = server.events("started")[0]["fields"]
