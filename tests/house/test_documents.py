@@ -55,6 +55,18 @@ def test_links_lead_somewhere() -> None:
             assert (ROOT / target).exists(), f"{document.name} links to {target}"
 
 
+def test_the_table_of_capabilities_is_true() -> None:
+    """Every file that it names is there, and every line names a test."""
+    section = README.split("## What the reference server can do")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ") and not line.startswith("| roadmap item")]
+    assert len(lines) > 10
+    for line in lines:
+        _, lives, shown = line.strip("| ").split(" | ")
+        assert "`tests/" in shown, line
+        for name in re.findall(r"`((?:reference_server|fixtures|tests)/[^`]+)`", f"{lives} {shown}"):
+            assert (ROOT / name).exists(), name
+
+
 def test_the_folder_map_is_true() -> None:
     """Every file and folder in ARCHITECTURE.md's map is there, and every stage is in it."""
     table = ARCHITECTURE.split("## Folders")[1].split("\n## ")[0]
