@@ -8,7 +8,7 @@ from reference_server.frames import DeletedEvent, EditedEvent, ReceiptEvent
 from reference_server.pool import ActingConnection
 from reference_server.records import Message, ReadState, message_of
 from reference_server.rooms import Rooms, not_in
-from reference_server.sending import Publish, milliseconds
+from reference_server.sending import Publish, catch_up, milliseconds
 
 
 class Changes:
@@ -23,7 +23,10 @@ class Changes:
         return await self._rooms.unbroken(self._edit(user_id, conversation_id, seq, content))
 
     async def delete(self, user_id: UUID, conversation_id: UUID, seq: int) -> Message:
-        """The tombstone of the user's message; deleting twice gives the same. NotFoundError when it is not theirs."""
+        """The tombstone of the user's message; deleting twice gives the same, and tells it again.
+
+        NotFoundError when it is not theirs.
+        """
         return await self._rooms.unbroken(self._delete(user_id, conversation_id, seq))
 
     async def mark_read(self, user_id: UUID, conversation_id: UUID, seq: int) -> ReadState:
@@ -35,6 +38,7 @@ class Changes:
             row = await connection.fetch_row("edit_message", conversation_id, seq, user_id, content)
             if row is None:
                 raise _no_message(seq)
+            await catch_up(connection, room, seq, self._publish)
             self._publish(
                 EditedEvent(
                     conversation_id=conversation_id,
@@ -50,7 +54,9 @@ class Changes:
         async with self._rooms.turn(user_id, conversation_id) as (room, connection):
             row = await connection.fetch_row("delete_message", conversation_id, seq, user_id)
             if row is None:
-                return message_of(await self._tombstone(connection, user_id, conversation_id, seq))
+                # Told again: the answer to the first time may have been lost before it was told.
+                row = await self._tombstone(connection, user_id, conversation_id, seq)
+            await catch_up(connection, room, seq, self._publish)
             self._publish(DeletedEvent(conversation_id=conversation_id, seq=seq), room.members)
         return message_of(row)
 
@@ -64,6 +70,7 @@ class Changes:
         async with self._rooms.turn(user_id, conversation_id) as (room, connection):
             moved = await connection.fetch_row("mark_read", conversation_id, seq, user_id)
             if moved is not None:
+                await catch_up(connection, room, seq, self._publish)
                 self._publish(
                     ReceiptEvent(conversation_id=conversation_id, user_id=user_id, seq=moved["last_read_seq"]),
                     room.members,

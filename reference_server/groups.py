@@ -3,8 +3,9 @@
 The server adds what the database cannot: that those concerned are told, and that messages go to those who are in.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -17,7 +18,7 @@ from reference_server.frames import (
     ParticipantChangedEvent,
     Role,
 )
-from reference_server.pool import ActingConnection, AppPool
+from reference_server.pool import CONNECTION_ERRORS, ActingConnection, AppPool
 from reference_server.records import Conversation, GroupInfo, Participant
 from reference_server.rooms import Room, Rooms
 from reference_server.sending import Publish
@@ -37,6 +38,7 @@ class Groups:
         self._rooms = rooms
         self._publish = publish
         self._on_leave = on_leave
+        rooms.on_found = self._tell_found
 
     async def create_direct_conversation(self, user_id: UUID, other_user_id: UUID) -> tuple[Conversation, bool]:
         """The conversation of the two, and whether it is new. The same one whoever asks, and however often."""
@@ -128,12 +130,14 @@ class Groups:
 
     async def _remove(self, user_id: UUID, conversation_id: UUID, member_id: UUID) -> None:
         async with self._change(user_id, conversation_id) as (room, connection):
-            role = await connection.fetch_value("remove_participant", conversation_id, member_id)
+            with self._ended_in_doubt(member_id, conversation_id):
+                role = await connection.fetch_value("remove_participant", conversation_id, member_id)
             self._part(room, member_id, "removed", role)
 
     async def _leave(self, user_id: UUID, conversation_id: UUID) -> None:
         async with self._change(user_id, conversation_id) as (room, connection):
-            role = await connection.fetch_value("leave_group", conversation_id)
+            with self._ended_in_doubt(user_id, conversation_id):
+                role = await connection.fetch_value("leave_group", conversation_id)
             self._part(room, user_id, "left", role)
 
     async def _set_role(self, user_id: UUID, conversation_id: UUID, member_id: UUID, role: Role) -> None:
@@ -153,6 +157,24 @@ class Groups:
                 if refusal is None:
                     raise
                 raise refusal(str(error)) from error
+
+    @contextmanager
+    def _ended_in_doubt(self, member_id: UUID, conversation_id: UUID) -> Iterator[None]:
+        """When it is not known whether somebody is still in, they are not: who is subscribes again."""
+        try:
+            yield
+        except CONNECTION_ERRORS:
+            self._on_leave(member_id, conversation_id)
+            raise
+
+    def _tell_found(self, room: Room, row: Any, joined: frozenset[UUID], gone: frozenset[UUID]) -> None:
+        """Tells what had been committed without an answer, and was found when the members were read again."""
+        for member_id in gone:
+            self._part(room, member_id, "removed", "member")
+        for member_id in joined:
+            self._tell_added(Conversation(*row), "member", (member_id,))
+            self._tell_changed(room, member_id, "joined", "member")
+            self._rooms.set_members(room, room.members | {member_id})
 
     def _part(self, room: Room, member_id: UUID, change: ParticipantChange, role: Role) -> None:
         """Tells everyone, the parting one last of all; then nothing of this conversation goes to them."""

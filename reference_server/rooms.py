@@ -8,13 +8,13 @@ conversation from holding the pool's connections.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from reference_server.errors import NotFoundError
+from reference_server.errors import NotFoundError, RefusedError
 from reference_server.pool import ActingConnection, AppPool
 from reference_server.turns import Turn, WaitingCount
 
@@ -30,6 +30,7 @@ class Room:
     members: frozenset[UUID] = frozenset()  # empty until loaded
     published_seq: int | None = None  # every message up to this one has been published; None until loaded
     visitors: int = 0  # those who hold or await the turn
+    is_doubtful: bool = False  # a change was begun and its answer lost: who is in is read again before it is relied on
 
     @property
     def is_loaded(self) -> bool:
@@ -46,6 +47,8 @@ class Rooms:
         self._cached_members = 0
         self._cached_members_max = cached_members_max
         self._under_way: set[asyncio.Task[Any]] = set()
+        # Hears of changes that were found when a doubtful room was read again: the room, who is new, who is gone.
+        self.on_found: Callable[[Room, Any, frozenset[UUID], frozenset[UUID]], None] = lambda *_: None
         self.turns = WaitingCount()
 
     def find(self, conversation_id: UUID) -> Room | None:
@@ -69,10 +72,19 @@ class Rooms:
             async with room.turn, self._pool.as_user(user_id) as connection:
                 if room.published_seq is None:
                     room.published_seq = published_seq
-                await self._load(connection, room)
+                if not room.is_loaded or room.is_doubtful or user_id not in room.members:
+                    await self._load(connection, room)
+                if conversation_id in self._rooms:
+                    self._rooms.move_to_end(conversation_id)
                 if user_id not in room.members:
                     raise not_in(conversation_id)
-                yield room, connection
+                try:
+                    yield room, connection
+                except RefusedError:
+                    raise
+                except BaseException:
+                    room.is_doubtful = True  # it may have been committed all the same
+                    raise
         finally:
             self._leave(room)
 
@@ -114,16 +126,19 @@ class Rooms:
         room.members = members
 
     async def _load(self, connection: ActingConnection, room: Room) -> None:
-        """Reads the members with the visitor's own rights: who is not in it reads none."""
-        if not room.is_loaded:
-            conversation = await connection.fetch_row("get_conversation", room.conversation_id)
-            members = await connection.fetch_rows("list_members", room.conversation_id)
-            if conversation is not None and members:
-                self.set_members(room, frozenset(row["user_id"] for row in members))
-                if room.published_seq is None:
-                    room.published_seq = conversation["last_seq"]
-        if room.conversation_id in self._rooms:
-            self._rooms.move_to_end(room.conversation_id)
+        """Reads the members with the visitor's own rights: who is not in it reads none, and changes nothing here."""
+        conversation = await connection.fetch_row("get_conversation", room.conversation_id)
+        rows = await connection.fetch_rows("list_members", room.conversation_id)
+        if conversation is None or not rows:
+            return
+        members, before = frozenset(row["user_id"] for row in rows), room.members
+        if room.published_seq is None:
+            room.published_seq = conversation["last_seq"]
+        room.is_doubtful = False
+        if not before:
+            self.set_members(room, members)
+        elif members != before:
+            self.on_found(room, conversation, members - before, before - members)
 
     def _leave(self, room: Room) -> None:
         """Ends a visit; forgets a room that was never loaded, and the ones longest unused beyond the bound."""

@@ -63,7 +63,7 @@ class Sender:
                 try:
                     row, is_new = await self._store(connection, user_id, conversation_id, content, client_id)
                 except NotFoundError:
-                    self._rooms.set_members(room, frozenset())  # they have changed behind our back
+                    room.is_doubtful = True  # its members have changed behind our back
                     raise
                 await self._publish_through(connection, room, row)
         except RefusedError:
@@ -77,8 +77,8 @@ class Sender:
     ) -> T:
         async with self._rooms.turn(user_id, conversation_id, published_seq) as (room, connection):
             stored, seq = await store(connection)
-            if seq is not None and room.published_seq is not None and room.published_seq < seq:
-                await self._publish_missing(connection, room, seq)
+            if seq is not None:
+                await catch_up(connection, room, seq, self._publish)
         return stored
 
     async def _store(
@@ -99,11 +99,9 @@ class Sender:
         return row, True
 
     async def _publish_through(self, connection: ActingConnection, room: Room, row: Any) -> None:
-        assert room.published_seq is not None, "loaded before anything is stored"
         seq = row["seq"]
-        if seq > room.published_seq + 1:
-            await self._publish_missing(connection, room, seq - 1)
-        if seq == room.published_seq + 1:
+        await catch_up(connection, room, seq - 1, self._publish)
+        if seq == (room.published_seq or 0) + 1:
             self._publish(event_of(row), room.members)
             room.published_seq = seq
 
@@ -111,15 +109,17 @@ class Sender:
         async with self._rooms.known_turn(room):
             if room.published_seq is not None and room.published_seq < seq:
                 async with self._pool.as_user(user_id) as connection:
-                    await self._publish_missing(connection, room, seq)
+                    await catch_up(connection, room, seq, self._publish)
 
-    async def _publish_missing(self, connection: ActingConnection, room: Room, through_seq: int) -> None:
-        rows = await connection.fetch_rows(
-            "list_missed_messages", room.conversation_id, room.published_seq, through_seq
-        )
-        for row in rows:
-            self._publish(event_of(row), room.members)
-            room.published_seq = row["seq"]
+
+async def catch_up(connection: ActingConnection, room: Room, through_seq: int, publish: Publish) -> None:
+    """Publishes every message up to `through_seq` that is stored and has not been published yet."""
+    if room.published_seq is None or room.published_seq >= through_seq:
+        return
+    rows = await connection.fetch_rows("list_missed_messages", room.conversation_id, room.published_seq, through_seq)
+    for row in rows:
+        publish(event_of(row), room.members)
+        room.published_seq = row["seq"]
 
 
 def event_of(row: Any) -> MessageEvent:

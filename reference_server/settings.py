@@ -71,6 +71,9 @@ class Settings:
     shutdown_seconds: float = 5.0  # for requests under way, and again for closing handshakes, when the server stops
 
     def __post_init__(self) -> None:
+        for name in _SECRET_FIELDS:
+            if not getattr(self, name):
+                raise InputError(f"{name} is empty, and would let everyone in; give one, or leave it out")
         if not self.is_loopback and self.login_key == DEFAULT_LOGIN_KEY:
             raise InputError(
                 f"host {self.host!r} can be reached from other machines and the login key is the default one; "

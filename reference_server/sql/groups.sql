@@ -146,7 +146,8 @@ $$;
 CREATE FUNCTION chatbench.lock_group(group_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    PERFORM FROM public.conversations WHERE id = group_id FOR NO KEY UPDATE;
+    -- An update and no mere lock: a transaction that sees the past (REPEATABLE READ) must fail here, not decide by it.
+    UPDATE public.conversations SET last_seq = last_seq WHERE id = group_id;
 END
 $$;
 

@@ -361,7 +361,7 @@ BEGIN
         -- Whoever accepts a connection from now on sees that the migration runs, and maps it.
         LOCK TABLE public.connection_requests IN SHARE MODE;
     END IF;
-    SELECT s.phase INTO phase_now FROM chatbench.migration_state s;
+    SELECT s.phase INTO phase_now FROM chatbench.migration_state s FOR UPDATE;  -- one command at a time
     is_possible := CASE command
         WHEN 'start' THEN phase_now IN ('off', 'rolled_back')
         WHEN 'pause' THEN phase_now = 'running'

@@ -119,8 +119,9 @@ CREATE TABLE chat_messages (
 );
 
 -- Takes the conversation's next seq under its row lock, and takes the sender's watermark along: who writes has read.
--- SECURITY DEFINER because members may send but may not write conversations; the policy on chat_messages has the
--- last word on who may send.
+-- SECURITY DEFINER because members may send but may not write conversations. Who may send is asked here, after the
+-- row lock is held: the policy on chat_messages judges by what the INSERT saw when it began, and may have waited
+-- for a removal meanwhile. No conversation and none of one's own are refused alike.
 CREATE FUNCTION chatbench.assign_seq() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -133,12 +134,15 @@ BEGIN
        SET last_seq = last_seq + 1, last_message_at = clock_timestamp()
      WHERE id = NEW.conversation_id
     RETURNING last_seq, last_message_at INTO NEW.seq, NEW.created_at;
-    IF NOT FOUND THEN
-        RAISE foreign_key_violation USING MESSAGE = format('no conversation %s', NEW.conversation_id);
+    IF FOUND THEN
+        UPDATE public.conversation_participants
+           SET last_read_seq = NEW.seq
+         WHERE conversation_id = NEW.conversation_id AND user_id = NEW.sender_id AND left_at IS NULL;
     END IF;
-    UPDATE public.conversation_participants
-       SET last_read_seq = NEW.seq
-     WHERE conversation_id = NEW.conversation_id AND user_id = NEW.sender_id AND left_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE insufficient_privilege
+            USING MESSAGE = format('there is no conversation %s for the sender', NEW.conversation_id);
+    END IF;
     RETURN NEW;
 END
 $$;

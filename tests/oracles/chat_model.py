@@ -104,13 +104,12 @@ class ChatModel:
         return 200
 
     def delete(self, user: UUID, conversation_id: UUID, seq: int) -> int:
-        """Only one's own; twice is once."""
+        """Only one's own; twice is once, and told twice."""
         conversation, message = self.conversations[conversation_id], self._message(conversation_id, seq)
         if message is None or user not in conversation.roles or message.sender != user:
             return 404
-        if not message.is_deleted:
-            message.is_deleted, message.content = True, ""
-            self._tell(conversation.roles, "deleted", conversation_id, seq)
+        message.is_deleted, message.content = True, ""
+        self._tell(conversation.roles, "deleted", conversation_id, seq)
         return 200
 
     def mark_read(self, user: UUID, conversation_id: UUID, seq: int) -> int:

@@ -68,3 +68,10 @@ def test_the_record_holds_no_secret() -> None:
     for secret in ("sesame", settings.token_secret):
         assert secret not in told
     assert "127.0.0.1:5432/chat" in told
+
+
+@pytest.mark.parametrize("name", ["login_key", "operator_key", "token_secret"])
+def test_an_empty_key_is_refused(name: str) -> None:
+    """A missing header would be equal to it."""
+    with pytest.raises(InputError, match=f"{name} is empty"):
+        Settings(database_url=URL, **{name: ""})
