@@ -53,7 +53,6 @@ OperatorKey = Annotated[
     str, typer.Option(envvar="CHATBENCH_OPERATOR_KEY", help="With it an operator may migrate and change indexes.")
 ]
 Strategy = Annotated[str, typer.Option(help="Index strategy: a name from `indexes --list`, or a .sql file.")]
-RateLimit = Annotated[float | None, typer.Option(min=0, help="Of one user: HTTP, messages, gateway. [no limit]")]
 ListOnly = Annotated[bool, typer.Option("--list", help="Name what there is, and stop.")]
 
 
@@ -171,9 +170,16 @@ def serve(
     gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the gateway; 0: any free one.")] = 8001,
     login_key: LoginKey = DEFAULT_LOGIN_KEY,
     operator_key: OperatorKey = DEFAULT_OPERATOR_KEY,
-    requests_per_second_max: RateLimit = None,
-    sends_per_second_max: RateLimit = None,
-    commands_per_second_max: RateLimit = None,
+    requests_per_second_max: Annotated[
+        float | None, typer.Option(min=0, help="HTTP requests of one user. [no limit]")
+    ] = None,
+    sends_per_second_max: Annotated[float | None, typer.Option(min=0, help="Messages of one user. [no limit]")] = None,
+    commands_per_second_max: Annotated[
+        float | None, typer.Option(min=0, help="Gateway commands of one user. [no limit]")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE: any other setting of reference_server/settings.py.")
+    ] = None,
     log_format: Annotated[
         str | None, typer.Option(help="Of standard error: text or json. [text on a terminal, else json]")
     ] = None,
@@ -196,7 +202,7 @@ def serve(
         from reference_server import logs
         from reference_server.home import home_database, home_replica, seeded
         from reference_server.server import run as run_server
-        from reference_server.settings import Settings, with_pool_size
+        from reference_server.settings import Settings, with_pool_size, with_values
 
     with home_database(out, database_url) as url:
         if database_url is None:
@@ -220,8 +226,9 @@ def serve(
                 sends_per_second_max=sends_per_second_max,
                 commands_per_second_max=commands_per_second_max,
             )
+            settings = with_values(with_pool_size(settings, pool_size), setting or ())
             logs.set_up(logs.named_format(log_format), secrets=settings.secrets)
-            run_server(with_pool_size(settings, pool_size), on_ready=lambda record: show_ready(record, as_json=as_json))
+            run_server(settings, on_ready=lambda record: show_ready(record, as_json=as_json))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from fixtures.errors import ChatbenchError, InputError
 from reference_server import logs
 from reference_server.read_routing import Policy
 from reference_server.server import run
-from reference_server.settings import DEFAULT_LOGIN_KEY, DEFAULT_OPERATOR_KEY, Settings, with_pool_size
+from reference_server.settings import DEFAULT_LOGIN_KEY, DEFAULT_OPERATOR_KEY, Settings, with_pool_size, with_values
 
 
 def main() -> int:
@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--replica-url", help="of a standby of the database, to read pages of messages from")
     parser.add_argument("--read-your-writes", choices=get_args(Policy), default=Settings.read_your_writes)
     parser.add_argument("--pool-size", type=int, default=Settings.pool_size_max, help="connections to each database")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
     parser.add_argument("--log-format", choices=("json", "text"), default="json", help="of standard error")
     for what in ("requests", "sends", "commands"):
         parser.add_argument(f"--{what}-per-second-max", type=float, help="of one user; none: no limit")
@@ -37,7 +38,8 @@ def main() -> int:
         if not arguments["database_url"]:
             raise InputError("no database named; give --database-url or set CHATBENCH_DATABASE_URL")
         pool_size = arguments.pop("pool_size")
-        settings = with_pool_size(Settings(**arguments), pool_size)
+        values = arguments.pop("set")
+        settings = with_values(with_pool_size(Settings(**arguments), pool_size), values)
         logs.set_up(log_format, secrets=settings.secrets)
         run(settings, _print_record)
     except ChatbenchError as error:

@@ -1,9 +1,12 @@
 """The server's settings: one frozen object, recorded in every run that starts a server."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 from urllib.parse import urlsplit
+
+import msgspec
 
 from fixtures.database import redacted
 from fixtures.errors import InputError
@@ -141,6 +144,22 @@ def settings_record(settings: Settings) -> dict[str, Any]:
         record[name] = "off" if record[name] is None else record[name]
     urls = {"database_url": settings.database_url, "replica_url": settings.replica_url}
     return {**record, **{name: url and redacted(url) for name, url in urls.items()}}
+
+
+def with_values(settings: Settings, values: Sequence[str]) -> Settings:
+    """The same settings with some of them as `NAME=VALUE` says; InputError for an unknown name or an unfit value."""
+    types = get_type_hints(Settings)
+    changes: dict[str, Any] = {}
+    for text in values:
+        name, separator, value = text.partition("=")
+        if not separator or name not in types:
+            raise InputError(f"--set {text!r} names no setting; write NAME=VALUE with one of: {', '.join(types)}")
+        given = value.split(",") if name == "allowed_origins" else value
+        try:
+            changes[name] = msgspec.convert(given, types[name], strict=False)
+        except msgspec.ValidationError as error:
+            raise InputError(f"--set {text!r} does not fit: {error}") from error
+    return replace(settings, **changes)
 
 
 def with_pool_size(settings: Settings, size: int) -> Settings:

@@ -135,7 +135,7 @@ BEGIN
                     WHERE (r.action, r.actor_role, r.target_role) = (wanted, my_role, whose_role)) THEN
         RAISE SQLSTATE 'CB403' USING MESSAGE = format(
             CASE whose_role WHEN 'none' THEN 'your role in this group, %s, does not allow %s'
-                            ELSE 'your role in this group, %s, does not allow %s to its %s' END,
+                            ELSE 'your role in this group, %s, does not allow %s for somebody who is %s' END,
             my_role, replace(wanted, '_', ' '), whose_role);
     END IF;
 END

@@ -1,7 +1,7 @@
 import pytest
 
 from fixtures.errors import InputError
-from reference_server.settings import Settings, settings_record
+from reference_server.settings import Settings, settings_record, with_values
 
 URL = "postgresql://someone:sesame@127.0.0.1:5432/chat"
 
@@ -75,3 +75,22 @@ def test_an_empty_key_is_refused(name: str) -> None:
     """A missing header would be equal to it."""
     with pytest.raises(InputError, match=f"{name} is empty"):
         Settings(database_url=URL, **{name: ""})
+
+
+def test_any_setting_can_be_given_by_name() -> None:
+    """Values take the setting's type."""
+    settings = with_values(
+        Settings(database_url=URL),
+        ["live_state_store=tables", "heartbeat_seconds=7", "watched_users_max=3", "allowed_origins=https://a.example"],
+    )
+    assert (settings.live_state_store, settings.heartbeat_seconds) == ("tables", 7.0)
+    assert (settings.watched_users_max, settings.allowed_origins) == (3, ("https://a.example",))
+
+
+@pytest.mark.parametrize(
+    "value", ["shoe_size=3", "heartbeat_seconds", "heartbeat_seconds=soon", "live_state_store=disk"]
+)
+def test_a_setting_that_does_not_fit_is_told(value: str) -> None:
+    """By name, with the value."""
+    with pytest.raises(InputError, match=value):
+        with_values(Settings(database_url=URL), [value])
