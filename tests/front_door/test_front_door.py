@@ -141,7 +141,7 @@ def test_what_a_scenario_refuses_is_told(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 128 KiB: run.json, written anew beside itself, takes 45 of it, and twelve seconds of lines 100."""
+    """A file system of 128 KiB: run.json, written anew beside itself, takes 45, and twelve seconds of lines 100."""
     folder = tmp_path / "small"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
