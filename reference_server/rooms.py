@@ -121,7 +121,7 @@ class Rooms:
         return len(self._under_way)
 
     def set_members(self, room: Room, members: frozenset[UUID]) -> None:
-        """Takes note of who is in from now on; nobody: to be read again."""
+        """Takes note of who is in from now on."""
         self._cached_members += len(members) - len(room.members)
         room.members = members
 

@@ -26,6 +26,8 @@ Cursor = Annotated[
 
 # OpenAPI's way to say that no token is needed; an empty list is left out by the framework, and the default applies.
 PUBLIC: list[dict[str, list[str]]] = [{}]
+# That the operator's key is needed instead of a token; `operator_access` looks at it.
+OPERATOR_SECURITY: list[dict[str, list[str]]] = [{"operator": []}]
 
 
 class JsonResponse(Response[T]):
@@ -63,6 +65,7 @@ def errors(**meanings: str) -> dict[int, ResponseSpec]:
 
 
 BAD = "Something in the request is not as described."
+NO_KEY = "No operator's key, or a wrong one."
 NO_TOKEN = "No valid token."  # noqa: S105 - a sentence
 FORBIDDEN = "The caller's role does not allow it."
 NOT_FOUND = "There is none, or none that the caller may know of."

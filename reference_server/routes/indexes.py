@@ -4,28 +4,24 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, delete, get, put
-from litestar.openapi import ResponseSpec
 from msgspec import Meta
 
 from reference_server.errors import NotFoundError
 from reference_server.index_builds import IndexState, build_progress, index_commands, index_states
 from reference_server.index_desk import IndexWork
 from reference_server.operator_access import require_operator
-from reference_server.records import ErrorAnswer
+from reference_server.routes.common import BAD, NO_DATABASE, NO_KEY, OPERATOR_SECURITY, errors
 from reference_server.services import Services
 from reference_server.statements import Strategy, shipped_strategies
 
-_SECURITY: list[dict[str, list[str]]] = [{"operator": []}]
-_RESPONSES = {
-    status: ResponseSpec(ErrorAnswer, description=meaning, generate_examples=False)
-    for status, meaning in {
-        400: "Something in the request is not as described.",
-        401: "No operator's key.",
-        404: "There is no such strategy.",
-        409: "Other index work is under way.",
-        503: "The database does not answer; try again.",
-    }.items()
-}
+_READS = errors(s401=NO_KEY, s503=NO_DATABASE)
+_CHANGES = errors(
+    s400=BAD,
+    s401=NO_KEY,
+    s404="There is no such strategy.",
+    s409="Other index work is under way.",
+    s503=NO_DATABASE,
+)
 
 
 class ListedIndex(msgspec.Struct, frozen=True):
@@ -73,8 +69,8 @@ class IndexReport(msgspec.Struct, frozen=True):
 @get(
     "/operator/indexes",
     tags=["operations"],
-    security=_SECURITY,
-    responses={status: _RESPONSES[status] for status in (401, 503)},
+    security=OPERATOR_SECURITY,
+    responses=_READS,
 )
 async def list_indexes(request: Request[Any, Any, Any], services: Services) -> IndexReport:
     """Every strategy, with what is there of it and how far its building is."""
@@ -91,7 +87,13 @@ async def list_indexes(request: Request[Any, Any, Any], services: Services) -> I
     return IndexReport(strategies, services.indexes.work, progress)
 
 
-@put("/operator/indexes/{strategy:str}", tags=["operations"], status_code=202, security=_SECURITY, responses=_RESPONSES)
+@put(
+    "/operator/indexes/{strategy:str}",
+    tags=["operations"],
+    status_code=202,
+    security=OPERATOR_SECURITY,
+    responses=_CHANGES,
+)
 async def apply_strategy(request: Request[Any, Any, Any], services: Services, strategy: str) -> IndexWork:
     """Begins to build what is missing of a strategy, CONCURRENTLY. Follow it by GET; asked twice, it is done once."""
     require_operator(request, services.settings)
@@ -99,7 +101,11 @@ async def apply_strategy(request: Request[Any, Any, Any], services: Services, st
 
 
 @delete(
-    "/operator/indexes/{strategy:str}", tags=["operations"], status_code=202, security=_SECURITY, responses=_RESPONSES
+    "/operator/indexes/{strategy:str}",
+    tags=["operations"],
+    status_code=202,
+    security=OPERATOR_SECURITY,
+    responses=_CHANGES,
 )
 async def drop_strategy(request: Request[Any, Any, Any], services: Services, strategy: str) -> IndexWork:
     """Begins to drop a strategy's indexes, CONCURRENTLY, and cancels their building. Follow it by GET."""

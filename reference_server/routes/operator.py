@@ -7,11 +7,8 @@ from litestar import Request, get, post, put
 from reference_server.migration import Command
 from reference_server.migration_records import Migration, MigrationStart, Rollout, Verification
 from reference_server.operator_access import require_operator
-from reference_server.routes.common import BAD, NO_DATABASE, errors
+from reference_server.routes.common import BAD, NO_DATABASE, NO_KEY, OPERATOR_SECURITY, errors
 from reference_server.services import Services
-
-OPERATOR_SECURITY: list[dict[str, list[str]]] = [{"operator": []}]
-NO_KEY = "No operator's key, or a wrong one."
 
 _READS = errors(s401=NO_KEY, s503=NO_DATABASE)
 _COMMANDS = errors(s400=BAD, s401=NO_KEY, s409="It does not fit the migration's phase.", s503=NO_DATABASE)
