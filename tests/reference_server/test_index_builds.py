@@ -264,7 +264,9 @@ def test_sends_and_reads_go_on_while_indexes_are_built_and_dropped(
             session.builder()
             talked_on()
             (progress,) = report(server)["progress"]
-            assert (progress["index"], progress["lockers_total"]) == (NAMES[0], 1)
+            assert progress["index"] == NAMES[0]
+            # The open write, and the send that was under way when the build looked, if there was one.
+            assert progress["lockers_total"] in {1, 2}
             assert report(server)["work"]["step"] == f"build {NAMES[0]}"
             assert order(server, "PUT").json()["state"] == "running", "asked twice, done once"
             assert order(server, "PUT", "roadmap_membership").status_code == 409
