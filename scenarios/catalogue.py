@@ -13,6 +13,7 @@ class Scenario:
     default_users: int
     default_run_seconds: int  # connecting included
     options: dict[str, str]  # its own, beside the common ones: option → what it does
+    in_tour: bool = False  # part of the quick tour
 
     @property
     def file(self) -> Path:
@@ -40,6 +41,7 @@ SCENARIOS = {
             question="What does scrolling back cost, and does it stay flat with depth while others write?",
             default_users=20,
             default_run_seconds=24,
+            in_tour=True,
             options={
                 "--rate": "pages per second of each user",
                 "--write-rate": "messages per second that others write, in total",
@@ -51,6 +53,7 @@ SCENARIOS = {
             question="How do delivery latency and bandwidth grow with the size of the group?",
             default_users=110,
             default_run_seconds=24,
+            in_tour=True,
             options={
                 "--rate": "messages per second in total, shared evenly by the groups",
                 "--group-sizes": "members per group, comma separated",
@@ -64,6 +67,7 @@ SCENARIOS = {
             question="How fast does a status change reach everyone who watches, and how many frames does it cost?",
             default_users=52,
             default_run_seconds=24,
+            in_tour=True,
             options={
                 "--rate": "status changes per second in total",
                 "--watchers": "watchers of one user, comma separated: users are shared out among these audiences",

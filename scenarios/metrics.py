@@ -75,3 +75,17 @@ METRICS = {
         Metric("server_cpu_permille", "‰", "CPU of the chat server's process, of one core", ()),
     )
 }
+
+
+@dataclass(frozen=True)
+class Count:
+    """One quantity that is counted exactly, once per scenario and set of labels."""
+
+    name: str
+    unit: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+
+_COUNTS: tuple[Count, ...] = ()
+COUNTS = {count.name: count for count in _COUNTS}

@@ -30,6 +30,14 @@ T = TypeVar("T")
 Verdict = Literal["VALID", "INVALID"]
 
 
+class CountRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One exact count of a scenario."""
+
+    name: str  # of scenarios.metrics.COUNTS
+    labels: dict[str, str] = {}
+    value: float
+
+
 class ScenarioRecord(msgspec.Struct, kw_only=True):
     """One scenario's part of a run."""
 
@@ -43,6 +51,7 @@ class ScenarioRecord(msgspec.Struct, kw_only=True):
     failed: int = 0  # answered with an error, or not at all
     reasons: list[str] = []  # why this part must not be believed; empty when valid
     warnings: list[str] = []  # what the reader should know
+    counts: list[CountRecord] = []
 
 
 class RunManifest(msgspec.Struct, kw_only=True):

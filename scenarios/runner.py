@@ -113,8 +113,9 @@ def scenario_names(options: RunOptions) -> tuple[str, ...]:
             raise InputError(f"no scenario named {name!r}; choose from {', '.join(known)}, or give none for the tour")
     if options.scenarios:
         return tuple(dict.fromkeys(options.scenarios))
+    tour = tuple(name for name, scenario in SCENARIOS.items() if scenario.in_tour)
     # Somebody else's server comes without a database to experiment in.
-    return known if options.target is None or options.database_url else tuple(SCENARIOS)
+    return (*tour, LABORATORY) if options.target is None or options.database_url else tour
 
 
 def _expected_seconds(names: tuple[str, ...], seconds: float | None) -> dict[str, float]:

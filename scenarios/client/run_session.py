@@ -28,7 +28,8 @@ from scenarios.client.run_options import RunOptions
 from scenarios.client.run_record import RunRecord
 from scenarios.generator_health import Observation, judge
 from scenarios.histograms import Recorder
-from scenarios.run_folder import LedgerTotals, ScenarioRecord
+from scenarios.metrics import COUNTS
+from scenarios.run_folder import CountRecord, LedgerTotals, ScenarioRecord
 from scenarios.schedules import StartLog
 
 # How long a server that stopped answering may take to come back before the run is given up.
@@ -71,6 +72,7 @@ class RunSession:
         self.warnings: list[str] = []
         self.on_give_up: Callable[[], None] = lambda: None
         self.on_second: Callable[[int], None] = lambda _now_ns: None  # scenario's own books, once per second
+        self._counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
         self._recorded_options = recorded_options
         self._suspected = False
         self._measuring_began = 0.0
@@ -128,6 +130,11 @@ class RunSession:
             self.failures[f"{request}: {response.problem()}"] += 1
             if response.status == 0:
                 self.suspect_server()
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Adds to an exact count of the record; `name` and its labels are those of scenarios.metrics.COUNTS."""
+        assert set(labels) == set(COUNTS[name].labels), f"{name} has the labels {COUNTS[name].labels}"
+        self._counts[name, tuple(sorted(labels.items()))] += amount  # type: ignore[assignment]  # or a float
 
     # --- the server's life ------------------------------------------------------------------------------
 
@@ -230,6 +237,10 @@ class RunSession:
             failed=self.failures.total(),
             reasons=reasons,
             warnings=warnings,
+            counts=[
+                CountRecord(name=name, labels=dict(labels), value=value)
+                for (name, labels), value in sorted(self._counts.items())
+            ],
         )
         self.record.finish(record, ledgers, cut_short=cut_short)
         self.pool.close()

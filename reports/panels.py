@@ -1,0 +1,34 @@
+"""What the report shows of each scenario: data, drawn by `scenario_sections.py`.
+
+To show another scenario, describe it here; no code is needed.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes: a metric over the values of one label."""
+
+    title: str
+    metric: str  # of scenarios.metrics.METRICS
+    axis: str  # the label that lies on the x axis; numbers in order, names as categories
+    axis_title: str
+    curve: str | None = None  # one line per value of this label, at p50 and p95; None: p50, p95 and p99 of the metric
+    where: tuple[tuple[str, str], ...] = ()  # only series with these labels
+    statistic: Literal["percentiles", "mean"] = "percentiles"
+
+
+@dataclass(frozen=True)
+class ScenarioPanels:
+    """One scenario's section."""
+
+    title: str
+    question: str
+    how: str  # how it was measured, in one sentence
+    panels: tuple[Panel, ...]
+    counts: tuple[str, ...] = ()  # of scenarios.metrics.COUNTS, in the order shown
+
+
+PANELS: dict[str, ScenarioPanels] = {}
