@@ -117,6 +117,7 @@ class RunSession:
             record_start_delay_us=self.recorder.series("start_delay_us", operation=operation),
             timer=self.timer,
             clock=self.probe.clock,
+            shape=self.options.shape,
         )
 
     def note_response(self, request: str, response: Response, *, weight: str, depth: str) -> None:
@@ -259,6 +260,11 @@ class RunSession:
             reasons.append(f"every operation failed: {_most_common(self.failures)}")
         elif self.failures:
             warnings.append(f"{self.failures.total()} operations failed: {_most_common(self.failures)}")
+        if self._measured_seconds < self.options.shape.seconds:
+            warnings.append(
+                f"the rate's shape takes {self.options.shape.seconds:g} s and {self._measured_seconds:.1f} s were "
+                "measured: its end was not offered"
+            )
         if self.connect_failures:
             reasons.append(
                 f"{self.connect_failures.total()} users could not connect: {_most_common(self.connect_failures)}"
