@@ -45,6 +45,7 @@ SCENARIOS = {
                 "--rate": "pages per second of each user",
                 "--write-rate": "messages per second that others write, in total",
                 "--page-size": "messages per page",
+                "--think-seconds": "readers wait for each page and then think this long on average; 0: open loop",
             },
         ),
         Scenario(

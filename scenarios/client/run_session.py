@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import gevent
@@ -18,6 +18,7 @@ from gevent.event import Event
 from fixtures.errors import InputError
 from fixtures.identifiers import user_id
 from scenarios.client.chat_client import ChatClient, Gateway
+from scenarios.client.closed_loop import ClosedLoop
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.gateway_socket import ArrivalCounts, ConnectFailedError
 from scenarios.client.health_probe import HealthProbe
@@ -46,6 +47,7 @@ class RunSession:
         self.random = random.Random(f"{scenario} {options.seed}")
         self.recorder = Recorder("1", {"scenario": scenario})
         self.starts = StartLog()
+        self.model: Literal["open", "closed"] = "open"
         self.stopping = Event()  # no operation starts any more
         self.timer = PreciseTimer()
         self.counts = ArrivalCounts()
@@ -118,6 +120,18 @@ class RunSession:
             timer=self.timer,
             clock=self.probe.clock,
             shape=self.options.shape,
+        )
+
+    def closed_loop(self, operation: str, *, think_seconds: float, seed: int | str) -> ClosedLoop:
+        """A driver of one user who waits for answers; from now on the run's model is "closed"."""
+        self.model = "closed"
+        return ClosedLoop(
+            think_seconds=think_seconds,
+            seed=seed,
+            starts=self.starts,
+            record_start_delay_us=self.recorder.series("start_delay_us", operation=operation),
+            timer=self.timer,
+            clock=self.probe.clock,
         )
 
     def note_response(self, request: str, response: Response, *, weight: str, depth: str) -> None:
@@ -229,6 +243,7 @@ class RunSession:
             late=self.starts.late,
             dropped=self.starts.dropped,
             failed=self.failures.total(),
+            model=self.model,
             reasons=reasons,
             warnings=warnings,
         )
