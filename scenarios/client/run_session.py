@@ -264,6 +264,8 @@ class RunSession:
                 dropped=self.starts.dropped,
                 arrivals=self.counts.reads + self.pool.responses,
                 unstamped=self.counts.unstamped_reads + self.pool.unstamped,
+                descriptors_share_percent=self.probe.descriptors_share_percent(),
+                receive_queue_bytes_p99=self.counts.receive_queue_bytes_p99(),
                 clock_step_ms=self.probe.clock_step_ms(),
             )
         )
