@@ -59,7 +59,7 @@ BOUNDS = {
         "% of the process's limit",
         80,
         95,
-        "by definition: at 100 % the generator's own kernel refuses connections; the rest is room for a burst of requests",
+        "by definition: at 100 % the generator's own kernel refuses connections; the rest is for a burst of requests",
         "raise the limit (ulimit -n), use fewer users, or spread them over more processes",
     ),
     "receive_queue_bytes_p99": Bound(
