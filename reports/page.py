@@ -97,7 +97,9 @@ def _facts(summary: RunSummary) -> tuple[Facts, ...]:
         Facts("PostgreSQL settings", _texts(manifest.postgres_settings)),
         Facts("Chat server settings", _texts(manifest.server_settings)),
     ]
-    found += [Facts(f"Options of {record.name}", _texts(record.options)) for record in manifest.scenarios]
+    for record in manifest.scenarios:
+        model = ", closed loop" if record.model == "closed" else ""
+        found.append(Facts(f"Options of {record.name}{model}", _texts(record.options)))
     return tuple(facts for facts in found if facts.values)
 
 

@@ -27,6 +27,7 @@ COMMON_OPTIONS = {
     "--login-key": "key that lets the generator log in as any user (env CHATBENCH_LOGIN_KEY)",
     "--seed": "same seed, same users, schedules and contents",
     "--arrivals": "poisson or fixed: how intended starts are spaced",
+    "--shape": "multiplies the rate in time: 10s@0.5,20s@0.5..2,5s@4 is seconds at a factor, or from one to another",
     "--server-pid": "process of the chat server, on this host: its CPU is recorded",
     "--allow-remote": "allow targets that are not on this host",
     "--drain-seconds": "how long outstanding deliveries are waited for at the end",
@@ -46,6 +47,7 @@ SCENARIOS = {
                 "--rate": "pages per second of each user",
                 "--write-rate": "messages per second that others write, in total",
                 "--page-size": "messages per page",
+                "--think-seconds": "readers wait for each page and then think this long on average; 0: open loop",
             },
         ),
         Scenario(

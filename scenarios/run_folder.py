@@ -49,6 +49,7 @@ class ScenarioRecord(msgspec.Struct, kw_only=True):
     late: int = 0  # begun over 10 ms after their intended start
     dropped: int = 0  # intended and never begun
     failed: int = 0  # answered with an error, or not at all
+    model: Literal["open", "closed"] = "open"  # closed: some operations waited for the answer before them
     reasons: list[str] = []  # why this part must not be believed; empty when valid
     warnings: list[str] = []  # what the reader should know
     counts: list[CountRecord] = []

@@ -29,7 +29,7 @@ from scenarios.run_so_far import RunSoFar
 from scenarios.shares import Shares
 
 LABORATORY = "queries"  # runs beside the load scenarios in a tour; needs a database, not a server
-FREE_COMMON_OPTIONS = ("--arrivals", "--drain-seconds")  # the others are the run's own
+FREE_COMMON_OPTIONS = ("--arrivals", "--shape", "--drain-seconds")  # the others are the run's own
 PREPARING = "preparing"
 PREPARING_SECONDS = 15  # measured: seeding small, once; a copy and a server's start afterwards
 LABORATORY_SECONDS = 45  # measured: two strategies on small

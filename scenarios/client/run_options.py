@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from fixtures.errors import InputError
 from scenarios.catalogue import COMMON_OPTIONS, Scenario
 from scenarios.loopback import is_loopback
+from scenarios.rate_shape import RateShape, parse_shape
 from scenarios.schedules import ARRIVALS
 
 DEFAULT_HOST = "http://127.0.0.1:8000"
@@ -51,6 +52,12 @@ def parse_sizes(text: str, error: type[Exception] = InputError) -> tuple[int, ..
     return tuple(numbers)
 
 
+def shape(text: str) -> str:
+    """A rate's shape, for argparse; kept as text because the web page shows it."""
+    parse_shape(text, ArgumentTypeError)
+    return text
+
+
 def add_common_options(parser: Any, scenario: Scenario) -> None:
     """Adds what every load scenario takes, and its defaults for Locust's own options."""
     parser.set_defaults(
@@ -65,6 +72,7 @@ def add_common_options(parser: Any, scenario: Scenario) -> None:
         "--login-key": {"default": "", "env_var": "CHATBENCH_LOGIN_KEY", "is_secret": True, "metavar": "<key>"},
         "--seed": {"default": 1, "type": int, "metavar": "<int>"},
         "--arrivals": {"default": "poisson", "choices": list(ARRIVALS)},
+        "--shape": {"default": "", "type": shape, "metavar": "<pieces>"},
         "--server-pid": {"default": None, "type": int, "metavar": "<pid>", "include_in_web_ui": False},
         "--allow-remote": {"action": "store_true"},
         "--drain-seconds": {"default": 5.0, "type": positive, "metavar": "<seconds>"},
@@ -90,6 +98,7 @@ class RunOptions:
     run_folder: Path | None  # None: a new one
     seed: int
     arrivals: str
+    shape: RateShape
     server_pid: int | None
     drain_seconds: float
     progress: bool
@@ -115,6 +124,7 @@ def read_options(options: Any, user_count: int) -> RunOptions:
         run_folder=folder,
         seed=int(options.seed),
         arrivals=options.arrivals,
+        shape=parse_shape(options.shape),
         server_pid=options.server_pid,
         drain_seconds=float(options.drain_seconds),
         progress=bool(options.progress),

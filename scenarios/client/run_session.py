@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import gevent
@@ -18,6 +18,7 @@ from gevent.event import Event
 from fixtures.errors import InputError
 from fixtures.identifiers import user_id
 from scenarios.client.chat_client import ChatClient, Gateway
+from scenarios.client.closed_loop import ClosedLoop
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.gateway_socket import ArrivalCounts, ConnectFailedError
 from scenarios.client.health_probe import HealthProbe
@@ -47,6 +48,7 @@ class RunSession:
         self.random = random.Random(f"{scenario} {options.seed}")
         self.recorder = Recorder("1", {"scenario": scenario})
         self.starts = StartLog()
+        self.model: Literal["open", "closed"] = "open"
         self.stopping = Event()  # no operation starts any more
         self.timer = PreciseTimer()
         self.counts = ArrivalCounts()
@@ -115,6 +117,19 @@ class RunSession:
     def open_loop(self, operation: str) -> OpenLoop:
         """A driver of scheduled operations whose starts this run counts."""
         return OpenLoop(
+            starts=self.starts,
+            record_start_delay_us=self.recorder.series("start_delay_us", operation=operation),
+            timer=self.timer,
+            clock=self.probe.clock,
+            shape=self.options.shape,
+        )
+
+    def closed_loop(self, operation: str, *, think_seconds: float, seed: int | str) -> ClosedLoop:
+        """A driver of one user who waits for answers; from now on the run's model is "closed"."""
+        self.model = "closed"
+        return ClosedLoop(
+            think_seconds=think_seconds,
+            seed=seed,
             starts=self.starts,
             record_start_delay_us=self.recorder.series("start_delay_us", operation=operation),
             timer=self.timer,
@@ -235,6 +250,7 @@ class RunSession:
             late=self.starts.late,
             dropped=self.starts.dropped,
             failed=self.failures.total(),
+            model=self.model,
             reasons=reasons,
             warnings=warnings,
             counts=[
@@ -259,6 +275,8 @@ class RunSession:
                 dropped=self.starts.dropped,
                 arrivals=self.counts.reads + self.pool.responses,
                 unstamped=self.counts.unstamped_reads + self.pool.unstamped,
+                descriptors_share_percent=self.probe.descriptors_share_percent(),
+                receive_queue_bytes_p99=self.counts.receive_queue_bytes_p99(),
                 clock_step_ms=self.probe.clock_step_ms(),
             )
         )
@@ -270,6 +288,11 @@ class RunSession:
             reasons.append(f"every operation failed: {_most_common(self.failures)}")
         elif self.failures:
             warnings.append(f"{self.failures.total()} operations failed: {_most_common(self.failures)}")
+        if self._measured_seconds < self.options.shape.seconds:
+            warnings.append(
+                f"the rate's shape takes {self.options.shape.seconds:g} s and {self._measured_seconds:.1f} s were "
+                "measured: its end was not offered"
+            )
         if self.connect_failures:
             reasons.append(
                 f"{self.connect_failures.total()} users could not connect: {_most_common(self.connect_failures)}"

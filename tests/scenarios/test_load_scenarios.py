@@ -10,51 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from locust_runs import FANOUT, counts, ledgers, run, start
 
-from scenarios import histograms
 from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS
-from scenarios.metrics import METRICS
-from scenarios.run_folder import LedgerTotals, RunFolder, RunManifest
-
-FANOUT = ("--users", "18", "--group-sizes", "2,5,12", "--non-members", "4", "--drain-seconds", "2")
-
-
-def start(
-    name: str, host: str, folder: Path, *options: str, run_time: str = "3s", cwd: Path | None = None
-) -> "subprocess.Popen[str]":
-    """A scenario under plain Locust, headless."""
-    command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--headless", "--host", host]
-    command += ["--only-summary", "--run-folder", str(folder), "--run-time", run_time, *options]
-    return subprocess.Popen(
-        command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-
-
-def run(name: str, host: str, folder: Path, *options: str, **more: Any) -> tuple[int, str]:
-    """Its exit code and what it said."""
-    with start(name, host, folder, *options, **more) as process:
-        _, said = process.communicate(timeout=60)
-    return process.returncode, said
+from scenarios.run_folder import RunFolder, RunManifest
 
 
 def python(code: str, *arguments: str) -> str:
     """What a program prints; in a process of its own, because Locust patches the one it is imported into."""
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-
-
-def ledgers(folder: Path, label: str) -> dict[str, LedgerTotals]:
-    return {totals.labels[label]: totals for totals in RunFolder(folder).read_ledger().ledgers}
-
-
-def counts(folder: Path) -> Counter[str]:
-    """Values per metric; every line is readable and known."""
-    total: Counter[str] = Counter()
-    for line in RunFolder(folder).read_histograms():
-        assert set(line.labels) == {"scenario", *METRICS[line.metric].labels}
-        assert histograms.decode(line.payload).get_total_count() == line.count
-        total[line.metric] += line.count
-    return total
 
 
 def truth(server: Any, size_of: Callable[[list[str]], str]) -> dict[str, Counter[str]]:
@@ -127,6 +92,15 @@ def test_fanout_times_every_delivery(scripted_server: Callable[..., Any], tmp_pa
     assert code == (3 if manifest.verdict == "INVALID" else 0)
     assert manifest.finished_at is not None
     assert manifest.scenarios[0].options["group_sizes"] == "2,5,12"
+
+
+def test_a_shape_moves_the_starts_of_an_open_loop(scripted_server: Callable[..., Any], tmp_path: Path) -> None:
+    """Without load for a second, then with three times the rate: recorded, and as many starts as the integral says."""
+    options = ("--rate", "20", "--arrivals", "fixed", "--shape", "1s@0,1s@3,1s@0", "--group-sizes", "2")
+    _, said = run("fanout", scripted_server().url, tmp_path, *FANOUT, *options, run_time="5s")
+    (record,) = RunFolder(tmp_path).read_manifest().scenarios
+    assert record.options["shape"] == "1s@0,1s@3,1s@0"
+    assert record.started == 60, said
 
 
 def test_presence_counts_superseded_changes(scripted_server: Callable[..., Any], tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def given(**changes: Any) -> SimpleNamespace:
         "login_key": "",
         "seed": 1,
         "arrivals": "poisson",
+        "shape": "",
         "server_pid": None,
         "drain_seconds": 5.0,
         "progress": False,

@@ -4,7 +4,9 @@
 
 Prints its HTTP port; serves until standard input ends. Faults are applied to marked messages only, per recipient and
 delivery, by counting them: every n-th is dropped, doubled, held back behind the next one of its conversation, or
-delayed; every n-th message is also sent to someone who is no member. `GET /log` returns what was really sent.
+delayed; every n-th message is also sent to someone who is no member. At the `stall_at`-th marked message or page of
+messages, whichever it is, the whole server stands still for `stall_seconds`. `GET /log` returns what was really sent,
+and between which two moments each marked message was answered.
 """
 
 import asyncio
@@ -22,6 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from fixtures.identifiers import user_id
 from fixtures.manifest import ConversationSample, DatasetManifest
 from reference_server import frames
+from scenarios.markers import read_marker
 
 SEED, USERS = 7, 60
 FAULTS: dict[str, float] = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
@@ -44,6 +47,8 @@ class World:
         self.log: list[tuple[str, str, int]] = []  # (recipient, conversation, seq), in order of sending
         self.acknowledged: list[tuple[str, int]] = []
         self.delayed = 0
+        self.requests = 0  # timed ones: marked messages and pages
+        self.answers: list[tuple[int, int, int]] = []  # intended, just before and just after the answer was written
         self.gateway_port = 0
         self.tasks: set[Any] = set()
         weights = (("heavy", 3000), ("median", 200), ("light", 10))
@@ -76,6 +81,13 @@ class World:
 
 
 WORLD = World()
+
+
+def stall_when_due() -> None:
+    """Stands still, event loop and all, once, at the scripted request."""
+    WORLD.requests += 1
+    if FAULTS.get("stall_at") == WORLD.requests:
+        time.sleep(FAULTS["stall_seconds"])
 
 
 async def put(recipient: UUID, event: frames.MessageEvent) -> None:
@@ -165,7 +177,7 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
         case ("GET", ["log"]):
             members = {str(one): [str(user) for user in users] for one, users in WORLD.members.items()}
             log = {"log": WORLD.log, "acknowledged": WORLD.acknowledged, "members": members, "delayed": WORLD.delayed}
-            return 200, log
+            return 200, {**log, "answers": WORLD.answers}
         case ("POST", ["v1", "login"]):
             if data["login_key"] != "chatbench":
                 return 401, {"code": "unauthenticated", "message": "wrong key"}
@@ -182,8 +194,11 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
             WORLD.seqs[conversation] = 0
             return 201, {"conversation": {"id": str(conversation), "type": "group", "last_seq": 0}}
         case ("GET", ["v1", "conversations", conversation, "messages"]):
+            stall_when_due()
             return 200, page(UUID(conversation), int(values["limit"]), values.get("before"))
         case ("POST", ["v1", "conversations", conversation, "messages"]):
+            if data["content"].startswith("cb1."):
+                stall_when_due()
             return 201, await send_message(UUID(token), UUID(conversation), data["content"])
     return 404, {"code": "not_found", "message": path}
 
@@ -199,7 +214,11 @@ async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             method, path, _ = request.split(" ")
             status, data = await answer(method, path, headers.get("authorization", "").removeprefix("Bearer "), body)
             payload = json.dumps(data).encode()
+            marker = read_marker(json.loads(body).get("content", "")) if path.endswith("/messages") and body else None
+            before_ns = time.time_ns()
             writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(payload)}\r\n\r\n".encode() + payload)
+            if marker is not None:
+                WORLD.answers.append((marker.intended_ns, before_ns, time.time_ns()))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
@@ -250,7 +269,7 @@ async def gateway(connection: ServerConnection) -> None:
 
 async def main() -> None:
     """Serves until standard input ends."""
-    http_server = await asyncio.start_server(http, "127.0.0.1", 0)
+    http_server = await asyncio.start_server(http, "127.0.0.1", 0, backlog=1024)
     async with serve(gateway, "127.0.0.1", 0, compression=None, subprotocols=["chat.v1.json"]) as server:
         WORLD.gateway_port = server.sockets[0].getsockname()[1]
         sys.stdout.write(f"{http_server.sockets[0].getsockname()[1]}\n")
