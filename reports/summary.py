@@ -16,6 +16,7 @@ from reports.numbers import Number, Table
 from reports.pagination import PaginationSummary, pagination_section, summarise_pagination
 from reports.presence import PresenceSummary, presence_section, summarise_presence
 from reports.section import Section
+from reports.server import ServerSummary, server_section, summarise_server
 from reports.strategies import StrategiesSummary, strategies_section, summarise_strategies
 from reports.surprises import surprises
 from scenarios.run_folder import RunManifest
@@ -38,6 +39,7 @@ class RunSummary:
     fanout: FanoutSummary
     presence: PresenceSummary
     strategies: StrategiesSummary
+    server: ServerSummary
     health: HealthSummary
     sections: tuple[Section, ...]
 
@@ -76,6 +78,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
     fanout = summarise_fanout(measurements)
     presence = summarise_presence(measurements)
     strategies = summarise_strategies(measurements)
+    server = summarise_server(measurements)
     health = summarise_health(measurements)
     return RunSummary(
         manifest=manifest,
@@ -104,6 +107,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         fanout=fanout,
         presence=presence,
         strategies=strategies,
+        server=server,
         health=health,
         sections=(
             pagination_section(pagination),
@@ -111,6 +115,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
             bytes_section(fanout),
             presence_section(presence),
             strategies_section(strategies),
+            server_section(server),
             health_section(health),
         ),
     )
