@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from fixtures.errors import InputError
 from reports.distributions import Distribution, decode, merge
-from scenarios.run_folder import HistogramLine, LedgerFile, QueryLine, RunFolder, RunManifest
+from scenarios.run_folder import HistogramLine, LedgerFile, QueryLine, RunFolder, RunManifest, ServerLine
 
 # A scenario's seconds are cut into this many blocks, the unit of replication of every interval: eight give the
 # range of block values a 99 % interval of the median, and leave enough values per block in a short run.
@@ -60,6 +60,7 @@ class Measurements:
     series: tuple[Series, ...] = ()
     counts: dict[Second, int] = field(default_factory=dict)  # values recorded
     over_time: dict[Second, Distribution] = field(default_factory=dict)  # of METRICS_OVER_TIME
+    server: tuple[ServerLine, ...] = ()  # what was observed of the server beside the load
 
     @property
     def empty(self) -> bool:
@@ -116,6 +117,7 @@ def read_measurements(path: Path) -> Measurements:
         series=collector.series(),
         counts=dict(collector.counts),
         over_time=collector.over_time(),
+        server=tuple(folder.read_server()),
     )
 
 

@@ -17,6 +17,7 @@ from reports.pagination import PaginationSummary, pagination_section, summarise_
 from reports.presence import PresenceSummary, presence_section, summarise_presence
 from reports.scenario_sections import ScenarioSummary, scenario_section, summarise_scenarios
 from reports.section import Section
+from reports.server import ServerSummary, server_section, summarise_server
 from reports.strategies import StrategiesSummary, strategies_section, summarise_strategies
 from reports.surprises import surprises
 from scenarios.run_folder import RunManifest
@@ -40,6 +41,7 @@ class RunSummary:
     presence: PresenceSummary
     scenarios: tuple[ScenarioSummary, ...]
     strategies: StrategiesSummary
+    server: ServerSummary
     health: HealthSummary
     sections: tuple[Section, ...]
 
@@ -79,6 +81,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
     presence = summarise_presence(measurements)
     scenarios = summarise_scenarios(measurements)
     strategies = summarise_strategies(measurements)
+    server = summarise_server(measurements)
     health = summarise_health(measurements)
     return RunSummary(
         manifest=manifest,
@@ -109,6 +112,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         presence=presence,
         scenarios=scenarios,
         strategies=strategies,
+        server=server,
         health=health,
         sections=(
             pagination_section(pagination),
@@ -117,6 +121,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
             presence_section(presence),
             *(scenario_section(one) for one in scenarios),
             strategies_section(strategies),
+            server_section(server),
             health_section(health),
         ),
     )

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fixtures import manifest as dataset_manifest
-from fixtures.database import connect, require_writable, settings_in_force
+from fixtures.database import connect, database_name, require_writable, settings_in_force
 from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest
 from fixtures.postgres import EmbeddedPostgres
@@ -23,6 +23,7 @@ from fixtures.templates import cloned_database
 from reference_server.seed import ensure_template
 from scenarios.local_target import LocalTarget, Target
 from scenarios.loopback import is_loopback
+from scenarios.server_observer import Subject
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ class Place:
     server: LocalTarget | None  # None when the target is not ours
     dataset: DatasetManifest
     postgres_settings: dict[str, str]  # empty when the target's database is not known
+    cluster_url: str | None = None  # the administrator's, of another database beside the target's; the same
+    database: str | None = None  # the target's; the same
+
+    @property
+    def subject(self) -> Subject:
+        """What can be observed of it."""
+        return Subject(self.target.http_url, self.target.process_id, self.cluster_url, self.database)
 
 
 @contextmanager
@@ -73,7 +81,8 @@ def own_target(
             server = LocalTarget(database_url, login_key, log_folder / f"server-{os.getpid()}.log")
             with server as target:
                 settings = runner.run(_settings_in_force(database_url))
-                yield Place(target, server, fetch_dataset(target.http_url), settings)
+                dataset = fetch_dataset(target.http_url)
+                yield Place(target, server, dataset, settings, cluster_url, database_name(database_url))
         finally:
             runner.run(copy.__aexit__(None, None, None))
 

@@ -4,6 +4,7 @@
     histograms.jsonl   HistogramLine per (second, worker, metric, labels)
     ledger.json        LedgerFile: expected and observed deliveries
     queries.jsonl      QueryLine per (block, strategy, statement, parameter class)
+    server.jsonl       ServerSecond per second, and StatementTotal per statement: what the server and its database did
     plans/             EXPLAIN (FORMAT JSON) per strategy × statement × parameter class
 
 Lines are appended as the run goes, so a killed run keeps what it measured. Readers reject a format version they
@@ -133,6 +134,42 @@ class QueryLine(msgspec.Struct, frozen=True, kw_only=True):
     plan_mode: Literal["custom", "generic"] | None = None  # how the prepared statement was planned
 
 
+class ServerSecond(msgspec.Struct, frozen=True, kw_only=True, tag="second", tag_field="kind"):
+    """What the chat server and its database did in one second; None for what could not be observed."""
+
+    second: int  # since the run's start
+    scenario: str
+    seconds: float  # the time that it covers, about one
+    host_cpu_percent: float | None = None  # of all cores of this machine, by whatever process
+    server_cpu_percent: float | None = None  # of one core
+    server_memory_bytes: int | None = None  # resident and not shared
+    database_cpu_percent: float | None = None  # of one core: all processes of PostgreSQL for this database or for all
+    database_memory_bytes: int | None = None  # resident and not shared: without shared buffers
+    loop_lag_ms: float | None = None  # the server's event loop's worst lateness in its last 5 s
+    pool_waits: float | None = None  # connections asked for
+    pool_wait_ms_sum: float | None = None  # how long all of these waited together
+    pool_waiting: float | None = None  # requests waiting for a connection at the end of the second
+    active: float | None = None  # backends at work or waiting inside a statement, mean of the samples
+    lock_waiting: float | None = None  # of those, waiting for a lock that another transaction holds
+    waits: dict[str, float] = {}  # "type: event" → those who wait for it, mean of the samples
+    wal_bytes: int | None = None  # of the whole cluster
+    buffers_hit: int | None = None
+    buffers_read: int | None = None
+    commits: int | None = None
+
+
+class StatementTotal(msgspec.Struct, frozen=True, kw_only=True, tag="statement", tag_field="kind"):
+    """What one named statement cost from the beginning of the measured time to its last answer."""
+
+    scenario: str
+    statement: str
+    calls: int
+    seconds: float  # of all calls together, from a statement's sending to its rows
+
+
+ServerLine = ServerSecond | StatementTotal
+
+
 class RunFolder:
     """One run on disk. InputError names the file that cannot be written or read, and the way out."""
 
@@ -181,6 +218,10 @@ class RunFolder:
         """Adds lines to queries.jsonl in one write."""
         self._append("queries.jsonl", lines)
 
+    def append_server(self, lines: list[ServerLine]) -> None:
+        """Adds lines to server.jsonl in one write."""
+        self._append("server.jsonl", lines)
+
     def read_histograms(self) -> Iterator[HistogramLine]:
         """The lines of histograms.jsonl; none when the run has none."""
         return self._lines("histograms.jsonl", HistogramLine)
@@ -188,6 +229,10 @@ class RunFolder:
     def read_queries(self) -> Iterator[QueryLine]:
         """The lines of queries.jsonl; none when the run has none."""
         return self._lines("queries.jsonl", QueryLine)
+
+    def read_server(self) -> Iterator[ServerLine]:
+        """The lines of server.jsonl; none when nobody observed the server."""
+        return self._lines("server.jsonl", ServerLine)
 
     def _replace(self, name: str, value: msgspec.Struct) -> None:
         temporary = self.path / f".{name}.{os.getpid()}"
@@ -227,7 +272,7 @@ class RunFolder:
         except msgspec.DecodeError as error:
             raise InputError(f"{path} is damaged: {error}; run the scenario again") from error
 
-    def _lines(self, name: str, type_: type[T]) -> Iterator[T]:
+    def _lines(self, name: str, type_: Any) -> Iterator[Any]:
         path = self.path / name
         if not path.exists():
             return

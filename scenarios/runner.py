@@ -26,6 +26,7 @@ from scenarios.place import Place, open_cluster, own_target, running_target
 from scenarios.queries.laboratory import LaboratoryOptions, check_request, run_laboratory
 from scenarios.run_folder import RunFolder
 from scenarios.run_so_far import RunSoFar
+from scenarios.server_observer import ServerObserver
 from scenarios.shares import Shares
 
 LABORATORY = "queries"  # runs beside the load scenarios in a tour; needs a database, not a server
@@ -190,11 +191,12 @@ def _run_load_scenario(name: str, options: RunOptions, so_far: RunSoFar, place: 
     seconds = options.seconds or SCENARIOS[name].default_run_seconds
     command = _locust_command(name, options, folder, place, seconds)
     process = start_child(command, log=log, environment={"CHATBENCH_LOGIN_KEY": options.login_key})
-    try:
-        _watch(process, name, seconds, progress)
-    finally:
-        # Interrupted: the generator is asked to end, drains, and writes what it measured.
-        exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
+    with ServerObserver(place.subject, folder, name):
+        try:
+            _watch(process, name, seconds, progress)
+        finally:
+            # Interrupted: the generator is asked to end, drains, and writes what it measured.
+            exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
     if name not in so_far.recorded:
         said = _complaint(log)
         if exit_code == InputError.exit_code:

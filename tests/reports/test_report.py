@@ -12,7 +12,7 @@ from reports.report import Report, render, summarise
 from reports.terminal import terminal_text
 from scenarios.run_folder import RunFolder
 
-FIGURES = ("pagination", "fanout", "bytes", "presence", "strategies", "health")
+FIGURES = ("pagination", "fanout", "bytes", "presence", "strategies", "server", "health")
 
 
 def files(run: Path) -> dict[str, bytes]:
@@ -21,7 +21,7 @@ def files(run: Path) -> dict[str, bytes]:
 
 
 def test_every_family_has_its_figure_as_a_file(rendered_tour: Report) -> None:
-    """Six PNGs beside the page."""
+    """PNGs beside the page, one per section."""
     assert [path.name for path in rendered_tour.figures] == [f"{name}.png" for name in FIGURES]
 
 
@@ -62,7 +62,8 @@ def test_rendering_twice_gives_the_same_bytes(report_of_single_values: Report) -
 def test_nothing_else_is_left_in_the_folder(rendered_tour: Report) -> None:
     """No temporary files."""
     names = {path.name for path in rendered_tour.page.parent.iterdir()}
-    assert names == {"run.json", "ledger.json", "histograms.jsonl", "queries.jsonl", "report.html", "figures"}
+    lines = {"histograms.jsonl", "queries.jsonl", "server.jsonl"}
+    assert names == {"run.json", "ledger.json", "report.html", "figures", *lines}
 
 
 def test_figures_of_an_earlier_drawing_go(build_run: Any) -> None:
