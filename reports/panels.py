@@ -31,4 +31,18 @@ class ScenarioPanels:
     counts: tuple[str, ...] = ()  # of scenarios.metrics.COUNTS, in the order shown
 
 
-PANELS: dict[str, ScenarioPanels] = {}
+PANELS: dict[str, ScenarioPanels] = {
+    "connect_storm": ScenarioPanels(
+        title="Connect storm",
+        question="How fast is everyone back after all connections were lost at once?",
+        how="All connections are aborted, messages go on being sent, then all users return and resume: in thundering "
+        "storms all at once, in gentle ones each at a random moment of a window; every message is in the ledger.",
+        panels=(
+            Panel("Until the gateway is ready", "reconnect_us", "mode", "kind of storm"),
+            Panel("Of that, the connection itself", "connect_us", "mode", "kind of storm"),
+            Panel("Until the last missed message", "resume_us", "mode", "kind of storm"),
+            Panel("Until everybody has everything", "storm_recovery_us", "mode", "kind of storm"),
+        ),
+        counts=("storms", "storm_connects", "storm_connects_per_second", "storm_missed_messages"),
+    ),
+}

@@ -77,5 +77,18 @@ SCENARIOS = {
                 "--subprotocol": "encoding of the gateway's frames",
             },
         ),
+        Scenario(
+            name="connect_storm",
+            question="How fast is everyone back after all connections were lost at once?",
+            default_users=100,
+            default_run_seconds=28,
+            options={
+                "--rate": "messages per second in total, sent during outages as well",
+                "--group-size": "members per group",
+                "--conversations": "groups that each user is in",
+                "--outage-seconds": "how long nobody is connected",
+                "--window-seconds": "gentle storms: users return at random moments within this time",
+            },
+        ),
     )
 }

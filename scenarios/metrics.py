@@ -69,6 +69,17 @@ METRICS = {
             "bytes of one presence event on the wire, frame header included",
             ("watchers",),
         ),
+        Metric("reconnect_us", "µs", "intended return after an outage → the gateway's ready", ("mode",)),
+        Metric("connect_us", "µs", "actual begin of the TCP connection → the gateway's ready", ("mode",)),
+        Metric(
+            "resume_us", "µs", "intended return after an outage → arrival of the last message missed by then", ("mode",)
+        ),
+        Metric(
+            "storm_recovery_us",
+            "µs",
+            "per storm: the first may return → everybody is back and has everything missed by then",
+            ("mode",),
+        ),
         Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
         Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
         Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
@@ -87,5 +98,15 @@ class Count:
     labels: tuple[str, ...] = ()
 
 
-_COUNTS: tuple[Count, ...] = ()
+_COUNTS: tuple[Count, ...] = (
+    Count("storms", "storms", "outages from which everybody came back", ("mode",)),
+    Count("storm_connects", "connections", "users who came back, all storms together", ("mode",)),
+    Count(
+        "storm_connects_per_second",
+        "connections/s",
+        "users who came back by the time from when the first might until the last was ready",
+        ("mode",),
+    ),
+    Count("storm_missed_messages", "deliveries", "messages missed by the time of return, of all users", ("mode",)),
+)
 COUNTS = {count.name: count for count in _COUNTS}

@@ -30,7 +30,7 @@ from scenarios.client.run_record import RunRecord
 from scenarios.generator_health import Observation, judge
 from scenarios.histograms import Recorder
 from scenarios.metrics import COUNTS
-from scenarios.run_folder import CountRecord, LedgerTotals, ScenarioRecord
+from scenarios.run_folder import CountRecord, HistogramLine, LedgerTotals, ScenarioRecord
 from scenarios.schedules import StartLog
 
 # How long a server that stopped answering may take to come back before the run is given up.
@@ -80,6 +80,7 @@ class RunSession:
         self._measuring_began = 0.0
         self._measured_seconds = 0.0
         self._flusher: gevent.Greenlet | None = None
+        self._unwritten: list[HistogramLine] = []  # of a flush under way
 
     # --- users ------------------------------------------------------------------------------------------
 
@@ -239,7 +240,8 @@ class RunSession:
         self.phase = "finished"
         if self._flusher is not None:
             self._flusher.kill()
-        self.record.append(list(self.recorder.flush(self.record.second())))
+        # A flush that the end of the run interrupted has taken its values out of the recorder already.
+        self.record.append([*self._unwritten, *self.recorder.flush(self.record.second())])
         reasons, warnings = self._judgement(measured)
         record = ScenarioRecord(
             name=self.scenario,
@@ -312,11 +314,11 @@ class RunSession:
             second = max(0, self.record.second() - 1)
             self.probe.sample()
             self.on_second(time.time_ns())
-            lines = []
             for line in self.recorder.flush(second):
-                lines.append(line)
+                self._unwritten.append(line)
                 # Each takes about 0.3 ms; sleep(0) would let only greenlets run between two, not arrivals.
                 gevent.sleep(0.001)
+            lines, self._unwritten = self._unwritten, []
             try:
                 self.record.append(lines)
             except InputError as error:

@@ -10,7 +10,7 @@ whatever reaches them is a leak.
 import time
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import gevent
 
@@ -20,12 +20,12 @@ from scenarios.catalogue import SCENARIOS
 from scenarios.client.delivery_books import DeliveryBooks, DeliverySeries
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
-from scenarios.client.locust_requests import report_request, report_response
-from scenarios.client.message_lengths import content_length
+from scenarios.client.locust_requests import report_request
+from scenarios.client.made_groups import make_group
+from scenarios.client.marked_sends import MarkedSends
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import Ledger, Recipient, SettledMessage
-from scenarios.markers import Marker, marked_content
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
@@ -75,8 +75,7 @@ class Fanout(LoadScenario):
         self.recipients: dict[int, Recipient] = {}
         self.groups: list[Group] = []
         self.bases: dict[str, int] = {}  # conversation → its last seq before the measured time
-        self.sent_count = 0
-        self.unanswered = 0
+        self.sends = MarkedSends(session, ledger)
         session.on_second = self.settle
 
     @staticmethod
@@ -105,17 +104,10 @@ class Fanout(LoadScenario):
         session = self.session
         pool = range(session.options.user_count - self.non_members)
         for size in self.sizes:
-            members = tuple(session.random.sample(pool, size))
-            ids = [session.user_id(number) for number in members]
-            token = session.login(ids[0])
-            made = session.chat.create_group_conversation(token, f"fan-out {size} {session.token}", ids[1:])
-            for _ in range(int(WORKLOAD["warm_up_messages"].value)):
-                response = session.chat.send_message(token, made.id, "hello everyone", uuid4())
-                message = session.chat.parse_message(response)
-                if message is None:
-                    raise InputError(f"{session.options.host} refused a message to a new group: {response.problem()}")
-                self.bases[made.id] = message.seq
-            self.groups.append(Group(size, made.id, members))
+            members = session.random.sample(pool, size)
+            made = make_group(session, f"fan-out {size}", members, int(WORKLOAD["warm_up_messages"].value))
+            self.groups.append(Group(size, str(made.conversation_id), made.members))
+            self.bases[str(made.conversation_id)] = made.last_seq
         client = GatewayClient(self.subprotocol)
         for group in self.groups:
             self.books.ledger.add_conversation(
@@ -162,19 +154,14 @@ class Fanout(LoadScenario):
     def send(self, group: Group, intended_ns: int) -> None:
         """One timed send by a member of the group; its acknowledgement opens the expectation of its deliveries."""
         session = self.session
-        self.sent_count += 1
-        content = marked_content(Marker(session.token, self.sent_count, intended_ns), content_length(session.random))
-        sender = session.user_id(session.random.choice(group.members))
-        token = session.login(sender)
-        self.unanswered += 1
-        response = session.chat.send_message(token, group.conversation_id, content, uuid4(), intended_ns)
-        self.unanswered -= 1
-        session.note_response("send_message", response, weight=f"group of {group.size}", depth="new")
-        report_response(f"send to {group.size}", "POST", response)
-        message = session.chat.parse_message(response)
-        if message is not None:
-            key = self._key(group)
-            self.books.ledger.sent(key, message.seq, intended_ns, len(content))
+        self.sends.send(
+            session.user_id(session.random.choice(group.members)),
+            group.conversation_id,
+            self._key(group),
+            intended_ns,
+            weight=f"group of {group.size}",
+            name=f"send to {group.size}",
+        )
 
     def settle(self, now_ns: int, *, everything: bool = False) -> None:
         """Records what arrived since the last time."""
@@ -182,7 +169,7 @@ class Fanout(LoadScenario):
 
     def outstanding(self) -> int:
         """Deliveries not yet here, and sends not yet answered."""
-        return self.unanswered + self.books.ledger.outstanding()
+        return self.sends.unanswered + self.books.ledger.outstanding()
 
     def finish(self) -> list[LedgerTotals]:
         """Closes the books."""

@@ -52,6 +52,23 @@ def scripted_server() -> Iterator[Callable[..., Child]]:
 
 
 @pytest.fixture
+def chat_server(tiny_url: str) -> Iterator[Callable[..., str]]:
+    """Starts the reference server on a fresh data set, with settings by name; its URL."""
+    with ExitStack() as stack:
+
+        def start(**settings: object) -> str:
+            command = [sys.executable, "-m", "reference_server", "--database-url", tiny_url]
+            command += [f"--set={name}={value}" for name, value in settings.items()]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            stack.enter_context(process)
+            stack.callback(process.terminate)
+            assert process.stdout is not None
+            return str(json.loads(process.stdout.readline())["http_url"])
+
+        yield start
+
+
+@pytest.fixture
 def broadcasting_server() -> Iterator[Child]:
     """A plain server that broadcasts 100 events per second."""
     with ExitStack() as stack:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from locust_runs import run
+from load_runs import run
 
 from scenarios.histograms import merge, percentile
 from scenarios.run_folder import RunFolder

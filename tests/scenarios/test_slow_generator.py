@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from locust_runs import FANOUT, start
+from load_runs import FANOUT, start
 
 from scenarios.client.gateway_socket import ArrivalCounts
 from scenarios.generator_health import BOUNDS

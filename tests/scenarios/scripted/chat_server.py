@@ -4,9 +4,9 @@
 
 Prints its HTTP port; serves until standard input ends. Faults are applied to marked messages only, per recipient and
 delivery, by counting them: every n-th is dropped, doubled, held back behind the next one of its conversation, or
-delayed; every n-th message is also sent to someone who is no member. At the `stall_at`-th marked message or page of
-messages, whichever it is, the whole server stands still for `stall_seconds`. `GET /log` returns what was really sent,
-and between which two moments each marked message was answered.
+delayed; every n-th message is also sent to someone who is no member; every n-th of a resume is lost or repeated. At the
+`stall_at`-th marked message or page of messages, whichever it is, the whole server stands still for `stall_seconds`.
+`GET /log` returns what was really sent, and between which two moments each marked message was answered.
 """
 
 import asyncio
@@ -42,7 +42,10 @@ class World:
         self.watchers: dict[UUID, set[UUID]] = {}
         self.presence: dict[UUID, ServerConnection] = {}
         self.held: dict[tuple[UUID, UUID], frames.MessageEvent] = {}
+        self.events: dict[UUID, list[frames.MessageEvent]] = {}
         self.deliveries = 0
+        self.replayed = 0
+        self.replays: list[tuple[str, str, int, int]] = []  # (recipient, conversation, seq, copies)
         self.messages = 0
         self.log: list[tuple[str, str, int]] = []  # (recipient, conversation, seq), in order of sending
         self.acknowledged: list[tuple[str, int]] = []
@@ -141,6 +144,7 @@ async def send_message(sender: UUID, conversation: UUID, content: str) -> dict[s
     event = frames.MessageEvent(
         conversation_id=conversation, seq=seq, sender_id=sender, created_at_ms=time.time_ns() // 10**6, content=content
     )
+    WORLD.events.setdefault(conversation, []).append(event)
     for member in WORLD.members[conversation]:
         await deliver(member, event)
     if content.startswith("cb1."):
@@ -152,6 +156,18 @@ async def send_message(sender: UUID, conversation: UUID, content: str) -> dict[s
         if FAULTS.get("die_after") == WORLD.messages:
             sys.exit(9)
     return {"message": {"id": str(uuid4()), "conversation_id": str(conversation), "seq": seq}}
+
+
+async def replay(recipient: UUID, resume: dict[UUID, int]) -> None:
+    """Sends what was missed, or does to it what the script says."""
+    missed = [event for key, held_seq in resume.items() for event in WORLD.events.get(key, []) if event.seq > held_seq]
+    for event in missed:
+        WORLD.replayed += 1
+        copies = 0 if WORLD.due("lose_resumed_every", WORLD.replayed) else 1
+        copies += WORLD.due("repeat_resumed_every", WORLD.replayed)
+        WORLD.replays.append((str(recipient), str(event.conversation_id), event.seq, copies))
+        for _ in range(copies):
+            await put(recipient, event)
 
 
 def page(conversation: UUID, limit: int, before: str | None) -> dict[str, Any]:
@@ -177,7 +193,7 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
         case ("GET", ["log"]):
             members = {str(one): [str(user) for user in users] for one, users in WORLD.members.items()}
             log = {"log": WORLD.log, "acknowledged": WORLD.acknowledged, "members": members, "delayed": WORLD.delayed}
-            return 200, {**log, "answers": WORLD.answers}
+            return 200, {**log, "answers": WORLD.answers, "replays": WORLD.replays}
         case ("POST", ["v1", "login"]):
             if data["login_key"] != "chatbench":
                 return 401, {"code": "unauthenticated", "message": "wrong key"}
@@ -237,6 +253,7 @@ async def gateway(connection: ServerConnection) -> None:
                 case frames.SubscribeMessages():
                     assert user is not None
                     WORLD.connections[user] = connection
+                    await replay(user, command.resume)
                     answer_frame = frames.Subscribed(topic="messages")
                 case frames.SubscribePresence():
                     assert user is not None

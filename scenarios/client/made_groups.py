@@ -1,0 +1,38 @@
+"""Groups that a load run makes for itself, before anything is measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from fixtures.errors import InputError
+from scenarios.client.run_session import RunSession
+
+
+@dataclass(frozen=True)
+class MadeGroup:
+    """One group of the run's own users."""
+
+    conversation_id: UUID
+    members: tuple[int, ...]  # numbers of the run's users; the first one made it and has written all there is
+    last_seq: int  # of its opening messages
+
+
+def make_group(session: RunSession, name: str, members: Sequence[int], opening_messages: int) -> MadeGroup:
+    """A new group of the run's users with some messages, unmeasured; InputError when the server refuses."""
+    ids = [session.user_id(number) for number in members]
+    token = session.login(ids[0])
+    made = session.chat.create_group_conversation(token, f"{name} {session.token}", ids[1:])
+    conversation_id = UUID(made.id)
+    last_seq = made.last_seq
+    for _ in range(opening_messages):
+        last_seq = write_opening(session, token, conversation_id)
+    return MadeGroup(conversation_id, tuple(members), last_seq)
+
+
+def write_opening(session: RunSession, token: str, conversation_id: UUID) -> int:
+    """The seq of a message that is there before anything is measured; InputError when the server refuses it."""
+    response = session.chat.send_message(token, conversation_id, "hello everyone", uuid4())
+    message = session.chat.parse_message(response)
+    if message is None:
+        raise InputError(f"{session.options.host} refused a message to {conversation_id}: {response.problem()}")
+    return message.seq
