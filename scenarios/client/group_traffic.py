@@ -1,0 +1,166 @@
+"""Conversations of a run's own users: timed sends into them, and the books of every delivery to every member."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from fixtures.errors import InputError
+from scenarios.client.chat_client import Conversation, Message
+from scenarios.client.delivery_books import DeliveryBooks, DeliverySeries
+from scenarios.client.gateway_client import GatewayClient
+from scenarios.client.locust_requests import report_request, report_response
+from scenarios.client.message_lengths import content_length
+from scenarios.client.run_session import RunSession
+from scenarios.ledger import Ledger, Recipient, SettledMessage
+from scenarios.markers import Marker, marked_content
+from scenarios.run_folder import LedgerTotals
+
+RECONNECT_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Group:
+    """One conversation of the run."""
+
+    size: int
+    conversation_id: str
+    members: tuple[int, ...]  # numbers of the run's users
+
+
+class GroupTraffic:
+    """Makes groups, connects members, sends, and reconciles; the ledger counts by group size."""
+
+    def __init__(self, session: RunSession, *, deadline_ms: float, settle_seconds: float, subprotocol: str) -> None:
+        self.session = session
+        self.subprotocol = subprotocol
+        ledger = Ledger(
+            session.scenario,
+            deadline_ns=int(deadline_ms * 1e6),
+            settle_after_ns=int(settle_seconds * 1e9),
+        )
+        self.books = DeliveryBooks(ledger, session.token)
+        self.groups: list[Group] = []
+        self.sent_count = 0
+        self._series = DeliverySeries(session.recorder)
+        self._recipients: dict[int, Recipient] = {}
+        self._bases: dict[str, int] = {}  # conversation → its last seq before the measured time
+        self._unanswered = 0
+        session.on_second = self.settle
+
+    # --- before the measured time -----------------------------------------------------------------------
+
+    def make_group(self, name: str, members: Sequence[int], warm_up_messages: int) -> Group:
+        """A new group of these users, with its first messages sent, unmeasured; InputError when it is refused."""
+        ids = [self.session.user_id(number) for number in members]
+        made = self.session.chat.create_group_conversation(self.session.login(ids[0]), name, ids[1:])
+        return self._open_books(made, members, warm_up_messages)
+
+    def make_direct(self, one: int, other: int) -> Group:
+        """The direct conversation of two users."""
+        token = self.session.login(self.session.user_id(one))
+        made = self.session.chat.create_direct_conversation(token, self.session.user_id(other))
+        return self._open_books(made, (one, other), 0)
+
+    def _open_books(self, made: Conversation, members: Sequence[int], warm_up_messages: int) -> Group:
+        session = self.session
+        group = Group(len(members), made.id, tuple(members))
+        self._bases[made.id] = made.last_seq
+        token = session.login(session.user_id(members[0]))
+        for _ in range(warm_up_messages):
+            response = session.chat.send_message(token, made.id, "hello everyone", uuid4())
+            message = session.chat.parse_message(response)
+            if message is None:
+                raise InputError(f"{session.options.host} refused a message to a new group: {response.problem()}")
+            self._bases[made.id] = message.seq
+        self.groups.append(group)
+        self.books.ledger.add_conversation(self._key(group), {"group_size": str(group.size)})
+        return group
+
+    # --- members ----------------------------------------------------------------------------------------
+
+    def join(self, user: Any) -> None:
+        """Connects a user (its `number`, `user_id`, `gateway`) and opens the books of its memberships."""
+        client = GatewayClient(self.subprotocol, self.session.counts)
+        user.gateway = client
+        recipient = self.books.ledger.add_recipient(str(user.number))
+        self._recipients[user.number] = recipient
+        for group in self.groups:
+            if user.number in group.members:
+                conversation = self.books.ledger.conversations[self._key(group)]
+                base = max([self._bases[group.conversation_id], *(high for high, _ in conversation.acknowledged)])
+                recipient.join(conversation, base)
+                client.last_seq[conversation.key] = base
+        client.on_message = self.books.receiver(recipient)
+        client.on_close = lambda code, reason: self._connection_ended(user.number, code, reason)
+        self.connect(user)
+
+    def connect(self, user: Any, *, resume: bool = False) -> bool:
+        """Connects a user's gateway client; with `resume` it is told what it missed. False when it cannot."""
+        client = user.gateway
+        return self.session.connect(client, user.user_id, lambda: client.subscribe_messages(resume=resume))
+
+    def stay_connected(self, user: Any) -> None:
+        """Receives, which needs nothing from this greenlet; one who is cut off comes back and asks what it missed."""
+        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
+            if user.gateway is not None and not user.gateway.is_open:
+                self.connect(user, resume=True)
+
+    def leave(self, user: Any) -> None:
+        """One who leaves on purpose misses nothing from now on."""
+        recipient = self._recipients.pop(user.number, None)
+        if recipient is not None and user.gateway is not None and user.gateway.is_open:
+            recipient.stop_listening()
+
+    def _connection_ended(self, number: int, code: int, reason: str) -> None:
+        if number in self._recipients:
+            self.session.connection_ended(code, reason)
+
+    # --- the measured time ------------------------------------------------------------------------------
+
+    def send(self, group: Group, sender: int, intended_ns: int) -> tuple[Any, Message | None]:
+        """One timed send; its acknowledgement opens the expectation of its deliveries. Response, and the message."""
+        session = self.session
+        self.sent_count += 1
+        content = marked_content(Marker(session.token, self.sent_count, intended_ns), content_length(session.random))
+        token = session.login(session.user_id(sender))
+        self._unanswered += 1
+        response = session.chat.send_message(token, group.conversation_id, content, uuid4(), intended_ns)
+        self._unanswered -= 1
+        session.note_response("send_message", response, weight=f"group of {group.size}", depth="new")
+        report_response(f"send to {group.size}", "POST", response)
+        message = session.chat.parse_message(response)
+        if message is not None:
+            self.books.ledger.sent(self._key(group), message.seq, intended_ns, len(content))
+        return response, message
+
+    def settle(self, now_ns: int, *, everything: bool = False) -> None:
+        """Records what arrived since the last time."""
+        self.books.settle(now_ns, self._record, everything=everything)
+
+    def outstanding(self) -> int:
+        """Deliveries not yet here, and sends not yet answered."""
+        return self._unanswered + self.books.ledger.outstanding()
+
+    def finish(self) -> list[LedgerTotals]:
+        """Closes the books; leaks are warned of."""
+        self.settle(time.time_ns(), everything=True)
+        totals = self.books.ledger.reconcile()
+        for one in totals:
+            if one.leaked:
+                size = one.labels.get("group_size", "unknown")
+                self.session.warnings.append(f"{one.leaked} deliveries of group size {size} came to non-members")
+        return totals
+
+    def _record(self, settled: SettledMessage) -> None:
+        self._series.record(settled)
+        # One line per message in Locust's own statistics, not one per delivery: firing its event costs 3.3 µs.
+        last_us = settled.reached_us(1.0)
+        if last_us is not None:
+            size = settled.conversation.labels["group_size"]
+            report_request("WS", f"last delivery of {size}", last_us / 1000, settled.content_bytes)
+
+    def _key(self, group: Group) -> str | bytes:
+        id_ = UUID(group.conversation_id)
+        return str(id_) if self.subprotocol.endswith("json") else id_.bytes
