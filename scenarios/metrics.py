@@ -69,6 +69,12 @@ METRICS = {
             "bytes of one presence event on the wire, frame header included",
             ("watchers",),
         ),
+        Metric(
+            "day_action_us",
+            "µs",
+            "one user's action: intended start → the answer to its last request",
+            ("action", "hour"),
+        ),
         Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
         Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
         Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
@@ -87,5 +93,15 @@ class Count:
     labels: tuple[str, ...] = ()
 
 
-_COUNTS: tuple[Count, ...] = ()
+_COUNTS: tuple[Count, ...] = (
+    Count("day_actions", "actions", "actions begun in the compressed day", ("action", "hour")),
+    Count(
+        "day_actions_within_objective",
+        "actions",
+        "those that succeeded and took no longer than the objective",
+        ("action", "hour"),
+    ),
+    Count("day_class_actions", "actions", "actions begun, by who did them", ("user_class",)),
+    Count("day_users", "users", "users of the run", ("user_class",)),
+)
 COUNTS = {count.name: count for count in _COUNTS}

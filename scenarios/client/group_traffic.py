@@ -1,10 +1,13 @@
 """Conversations of a run's own users: timed sends into them, and the books of every delivery to every member."""
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
+
+from gevent.lock import BoundedSemaphore
 
 from fixtures.errors import InputError
 from scenarios.client.chat_client import Conversation, Message
@@ -47,6 +50,7 @@ class GroupTraffic:
         self._recipients: dict[int, Recipient] = {}
         self._bases: dict[str, int] = {}  # conversation → its last seq before the measured time
         self._unanswered = 0
+        self._connecting: defaultdict[int, BoundedSemaphore] = defaultdict(BoundedSemaphore)  # one attempt at a time
         session.on_second = self.settle
 
     # --- before the measured time -----------------------------------------------------------------------
@@ -94,18 +98,27 @@ class GroupTraffic:
                 client.last_seq[conversation.key] = base
         client.on_message = self.books.receiver(recipient)
         client.on_close = lambda code, reason: self._connection_ended(user.number, code, reason)
-        self.connect(user)
+        self._connect(user)
 
-    def connect(self, user: Any, *, resume: bool = False) -> bool:
-        """Connects a user's gateway client; with `resume` it is told what it missed. False when it cannot."""
+    def _connect(self, user: Any, *, resume: bool = False) -> bool:
         client = user.gateway
         return self.session.connect(client, user.user_id, lambda: client.subscribe_messages(resume=resume))
 
     def stay_connected(self, user: Any) -> None:
         """Receives, which needs nothing from this greenlet; one who is cut off comes back and asks what it missed."""
         while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
-            if user.gateway is not None and not user.gateway.is_open:
-                self.connect(user, resume=True)
+            with self._connecting[user.number]:
+                if user.gateway is not None and not user.gateway.is_open:
+                    self._connect(user, resume=True)
+
+    def reconnect(self, user: Any) -> bool:
+        """Loses the user's connection as a network does, and comes back with resume; False when it cannot."""
+        client = user.gateway
+        with self._connecting[user.number]:
+            on_close, client.on_close = client.on_close, lambda _code, _reason: None  # lost on purpose
+            client.abort()
+            client.on_close = on_close
+            return self._connect(user, resume=True)
 
     def leave(self, user: Any) -> None:
         """One who leaves on purpose misses nothing from now on."""
