@@ -45,4 +45,18 @@ PANELS: dict[str, ScenarioPanels] = {
         ),
         counts=("storms", "storm_connects", "storm_connects_per_second", "storm_missed_messages"),
     ),
+    "mixed_day": ScenarioPanels(
+        title="An ordinary day",
+        question="Does an ordinary day hold its objective, hour by hour and action by action?",
+        how=(
+            "A day is compressed to seconds: its actions arrive open-loop at the rate of the hour, in the mix that is "
+            "published for Mattermost, and each is timed from its intended start to the answer to its last request."
+        ),
+        panels=(
+            Panel("Latency of each action", "day_action_us", "action", "action"),
+            Panel("Latency over the day", "day_action_us", "hour", "hour of the day"),
+            Panel("Delivery by size of the conversation", "delivery_us", "group_size", "members"),
+        ),
+        counts=("day_actions", "day_actions_within_objective", "day_class_actions", "day_users"),
+    ),
 }

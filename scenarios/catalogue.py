@@ -90,5 +90,17 @@ SCENARIOS = {
                 "--window-seconds": "gentle storms: users return at random moments within this time",
             },
         ),
+        Scenario(
+            name="mixed_day",
+            question="Does an ordinary day hold its objective, hour by hour and action by action?",
+            default_users=60,
+            default_run_seconds=28,
+            options={
+                "--rate": "actions per second in total, as the mean of the day",
+                "--day-seconds": "seconds that the compressed day takes",
+                "--objective-ms": "an action that takes longer misses the objective",
+                "--objective-share": "percent of all actions that must meet the objective",
+            },
+        ),
     )
 }

@@ -80,6 +80,12 @@ METRICS = {
             "per storm: the first may return → everybody is back and has everything missed by then",
             ("mode",),
         ),
+        Metric(
+            "day_action_us",
+            "µs",
+            "one user's action: intended start → the answer to its last request",
+            ("action", "hour"),
+        ),
         Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
         Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
         Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
@@ -108,5 +114,14 @@ _COUNTS: tuple[Count, ...] = (
         ("mode",),
     ),
     Count("storm_missed_messages", "deliveries", "messages missed by the time of return, of all users", ("mode",)),
+    Count("day_actions", "actions", "actions begun in the compressed day", ("action", "hour")),
+    Count(
+        "day_actions_within_objective",
+        "actions",
+        "those that succeeded and took no longer than the objective",
+        ("action", "hour"),
+    ),
+    Count("day_class_actions", "actions", "actions begun, by who did them", ("user_class",)),
+    Count("day_users", "users", "users of the run", ("user_class",)),
 )
 COUNTS = {count.name: count for count in _COUNTS}

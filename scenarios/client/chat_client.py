@@ -117,7 +117,7 @@ class ChatClient:
         return self.pool.request("GET", f"/v1/conversations?limit={limit}{after}", token=token, intended_ns=intended_ns)
 
     def get_messages(
-        self, token: str, conversation_id: UUID, limit: int, before: str | None, intended_ns: int | None = None
+        self, token: str, conversation_id: UUID | str, limit: int, before: str | None, intended_ns: int | None = None
     ) -> Response:
         """A page of messages, older than the cursor `before`."""
         older = f"&before={quote(before)}" if before else ""
@@ -131,6 +131,27 @@ class ChatClient:
         body = _encode({"content": content, "client_id": client_id})
         path = f"/v1/conversations/{conversation_id}/messages"
         return self.pool.request("POST", path, token=token, body=body, intended_ns=intended_ns)
+
+    def open_direct_conversation(self, token: str, user_id: UUID, intended_ns: int) -> Response:
+        """Opens the one direct conversation with `user_id`, which may exist already."""
+        path = "/v1/conversations/direct"
+        return self.pool.request("POST", path, token=token, body=_encode({"user_id": user_id}), intended_ns=intended_ns)
+
+    def mark_message_as_read(
+        self, token: str, conversation_id: UUID | str, seq: int, intended_ns: int | None = None
+    ) -> Response:
+        """Everything up to message `seq` is read."""
+        path = f"/v1/conversations/{conversation_id}/messages/{seq}/read"
+        return self.pool.request("POST", path, token=token, intended_ns=intended_ns)
+
+    def edit_message(
+        self, token: str, conversation_id: UUID | str, seq: int, content: str, intended_ns: int
+    ) -> Response:
+        """Gives a message of one's own new content."""
+        path = f"/v1/conversations/{conversation_id}/messages/{seq}"
+        return self.pool.request(
+            "PATCH", path, token=token, body=_encode({"content": content}), intended_ns=intended_ns
+        )
 
     @staticmethod
     def parse_page(response: Response) -> MessagePage | None:

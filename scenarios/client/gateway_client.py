@@ -178,6 +178,12 @@ class GatewayClient:
         """Says that one is typing no more; nothing is answered."""
         self._send(StopTyping(conversation_id=conversation_id))
 
+    def change_presence(self, status: PresenceStatus) -> PresenceUpdated:
+        """Sets this device's status and waits for the answer."""
+        updated = self._ask(UpdatePresence(status=status), PresenceUpdated)
+        assert isinstance(updated, PresenceUpdated)
+        return updated
+
     def close(self) -> None:
         """Ends the connection politely."""
         if self._socket is not None:

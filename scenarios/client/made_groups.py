@@ -10,11 +10,16 @@ from scenarios.client.run_session import RunSession
 
 @dataclass(frozen=True)
 class MadeGroup:
-    """One group of the run's own users."""
+    """One conversation of the run's own users."""
 
     conversation_id: UUID
     members: tuple[int, ...]  # numbers of the run's users; the first one made it and has written all there is
     last_seq: int  # of its opening messages
+
+    @property
+    def size(self) -> int:
+        """How many members it has."""
+        return len(self.members)
 
 
 def make_group(session: RunSession, name: str, members: Sequence[int], opening_messages: int) -> MadeGroup:
@@ -27,6 +32,12 @@ def make_group(session: RunSession, name: str, members: Sequence[int], opening_m
     for _ in range(opening_messages):
         last_seq = write_opening(session, token, conversation_id)
     return MadeGroup(conversation_id, tuple(members), last_seq)
+
+
+def make_direct(session: RunSession, one: int, other: int) -> MadeGroup:
+    """The direct conversation of two of the run's users; InputError when the server refuses."""
+    made = session.chat.create_direct_conversation(session.login(session.user_id(one)), session.user_id(other))
+    return MadeGroup(UUID(made.id), (one, other), made.last_seq)
 
 
 def write_opening(session: RunSession, token: str, conversation_id: UUID) -> int:

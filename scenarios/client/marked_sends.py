@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from uuid import UUID, uuid4
 
+from scenarios.client.chat_client import Message
 from scenarios.client.http_client import Response
 from scenarios.client.locust_requests import report_response
 from scenarios.client.message_lengths import content_length
@@ -22,8 +23,8 @@ class MarkedSends:
 
     def send(
         self, sender: UUID, conversation_id: UUID | str, key: Hashable, intended_ns: int, *, weight: str, name: str
-    ) -> Response:
-        """One timed send; its acknowledgement opens the expectation of its deliveries under `key`.
+    ) -> tuple[Response, Message | None]:
+        """One timed send; its acknowledgement opens the expectation of its deliveries under `key`. Answer, and message.
 
         `weight` labels its latency, `name` is what Locust shows.
         """
@@ -41,4 +42,4 @@ class MarkedSends:
         message = session.chat.parse_message(response)
         if message is not None:
             self._ledger.sent(key, message.seq, intended_ns, len(content))
-        return response
+        return response, message

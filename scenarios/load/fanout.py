@@ -7,25 +7,18 @@ whatever reaches them is a leak.
     locust -f scenarios/load/fanout.py --host http://127.0.0.1:8000 --headless
 """
 
-import time
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import gevent
 
 from fixtures.errors import InputError
 from reference_server.frames import SUBPROTOCOLS
 from scenarios.catalogue import SCENARIOS
-from scenarios.client.delivery_books import DeliveryBooks, DeliverySeries
-from scenarios.client.gateway_client import GatewayClient
+from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
-from scenarios.client.locust_requests import report_request
-from scenarios.client.made_groups import make_group
-from scenarios.client.marked_sends import MarkedSends
+from scenarios.client.made_groups import MadeGroup
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
-from scenarios.ledger import Ledger, Recipient, SettledMessage
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
@@ -42,17 +35,6 @@ WORKLOAD = {
     "http_connections": Row(20, "connections", "guess: opened ahead, so that connecting is not measured"),
 }
 
-RECONNECT_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Group:
-    """One group of the run."""
-
-    size: int
-    conversation_id: str
-    members: tuple[int, ...]  # numbers of the run's users
-
 
 class Fanout(LoadScenario):
     """Sends to groups and keeps the books of every delivery."""
@@ -63,20 +45,13 @@ class Fanout(LoadScenario):
         super().__init__(session, options)
         self.sizes = _usable_sizes(session, parse_sizes(options.group_sizes), options)
         self.rate = float(options.rate)
-        self.subprotocol: str = options.subprotocol
         self.non_members = int(options.non_members)
-        ledger = Ledger(
-            "fanout",
-            deadline_ns=int(float(options.deadline_ms) * 1e6),
-            settle_after_ns=int(float(WORKLOAD["settle_seconds"].value) * 1e9),
+        self.traffic = GroupTraffic(
+            session,
+            deadline_ms=float(options.deadline_ms),
+            settle_seconds=float(WORKLOAD["settle_seconds"].value),
+            subprotocol=options.subprotocol,
         )
-        self.books = DeliveryBooks(ledger, session.token)
-        self.series = DeliverySeries(session.recorder)
-        self.recipients: dict[int, Recipient] = {}
-        self.groups: list[Group] = []
-        self.bases: dict[str, int] = {}  # conversation → its last seq before the measured time
-        self.sends = MarkedSends(session, ledger)
-        session.on_second = self.settle
 
     @staticmethod
     def add_options(parser: Any) -> None:
@@ -105,100 +80,42 @@ class Fanout(LoadScenario):
         pool = range(session.options.user_count - self.non_members)
         for size in self.sizes:
             members = session.random.sample(pool, size)
-            made = make_group(session, f"fan-out {size}", members, int(WORKLOAD["warm_up_messages"].value))
-            self.groups.append(Group(size, str(made.conversation_id), made.members))
-            self.bases[str(made.conversation_id)] = made.last_seq
-        client = GatewayClient(self.subprotocol)
-        for group in self.groups:
-            self.books.ledger.add_conversation(
-                client.wire_id(UUID(group.conversation_id)), {"group_size": str(group.size)}
-            )
+            warm_up = int(WORKLOAD["warm_up_messages"].value)
+            self.traffic.make_group(f"fan-out {size}", members, warm_up)
         session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user and opens the books of its memberships."""
-        client = GatewayClient(self.subprotocol, self.session.counts)
-        user.gateway = client
-        recipient = self.books.ledger.add_recipient(str(user.number))
-        self.recipients[user.number] = recipient
-        for group in self.groups:
-            if user.number in group.members:
-                conversation = self.books.ledger.conversations[client.wire_id(UUID(group.conversation_id))]
-                base = max([self.bases[group.conversation_id], *(high for high, _ in conversation.acknowledged)])
-                recipient.join(conversation, base)
-                client.last_seq[conversation.key] = base
-        client.on_message = self.books.receiver(recipient)
-        client.on_close = lambda code, reason: self._connection_ended(user, code, reason)
-        self._connect(client, user)
+        self.traffic.join(user)
 
     def measure(self, begin_ns: int) -> None:
         """Starts one open loop of sends per group; together they make the asked rate."""
-        rate = self.rate / len(self.groups)
-        for group in self.groups:
-            arrivals = ARRIVALS[self.session.options.arrivals](rate, f"{self.session.options.seed} {group.size}")
+        groups = self.traffic.groups
+        for group in groups:
+            seed = f"{self.session.options.seed} {group.size}"
+            arrivals = ARRIVALS[self.session.options.arrivals](self.rate / len(groups), seed)
             loop = self.session.open_loop("send_message")
             gevent.spawn(loop.drive, arrivals, begin_ns, lambda intended_ns, group=group: self.send(group, intended_ns))
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - receivers have no schedule
-        """Receives, which needs nothing from this greenlet; one who is cut off comes back and asks what it missed."""
-        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
-            if user.gateway is not None and not user.gateway.is_open:
-                self._connect(user.gateway, user, resume=True)
+        """Receives."""
+        self.traffic.stay_connected(user)
 
     def user_stopped(self, user: ChatUser) -> None:
         """One who leaves on purpose misses nothing."""
-        recipient = self.recipients.pop(user.number, None)
-        if recipient is not None and user.gateway is not None and user.gateway.is_open:
-            recipient.stop_listening()
+        self.traffic.leave(user)
 
-    def send(self, group: Group, intended_ns: int) -> None:
-        """One timed send by a member of the group; its acknowledgement opens the expectation of its deliveries."""
-        session = self.session
-        self.sends.send(
-            session.user_id(session.random.choice(group.members)),
-            group.conversation_id,
-            self._key(group),
-            intended_ns,
-            weight=f"group of {group.size}",
-            name=f"send to {group.size}",
-        )
-
-    def settle(self, now_ns: int, *, everything: bool = False) -> None:
-        """Records what arrived since the last time."""
-        self.books.settle(now_ns, self._record, everything=everything)
+    def send(self, group: MadeGroup, intended_ns: int) -> None:
+        """One timed send by a member of the group."""
+        self.traffic.send(group, self.session.random.choice(group.members), intended_ns)
 
     def outstanding(self) -> int:
         """Deliveries not yet here, and sends not yet answered."""
-        return self.sends.unanswered + self.books.ledger.outstanding()
+        return self.traffic.outstanding()
 
     def finish(self) -> list[LedgerTotals]:
         """Closes the books."""
-        self.settle(time.time_ns(), everything=True)
-        totals = self.books.ledger.reconcile()
-        for one in totals:
-            if one.leaked:
-                size = one.labels.get("group_size", "unknown")
-                self.session.warnings.append(f"{one.leaked} deliveries of group size {size} came to non-members")
-        return totals
-
-    def _record(self, settled: SettledMessage) -> None:
-        self.series.record(settled)
-        # One line per message in Locust's own statistics, not one per delivery: firing its event costs 3.3 µs.
-        last_us = settled.reached_us(1.0)
-        if last_us is not None:
-            size = settled.conversation.labels["group_size"]
-            report_request("WS", f"last delivery of {size}", last_us / 1000, settled.content_bytes)
-
-    def _connect(self, client: GatewayClient, user: ChatUser, *, resume: bool = False) -> None:
-        self.session.connect(client, user.user_id, lambda: client.subscribe_messages(resume=resume))
-
-    def _connection_ended(self, user: ChatUser, code: int, reason: str) -> None:
-        if user.number in self.recipients:
-            self.session.connection_ended(code, reason)
-
-    def _key(self, group: Group) -> str | bytes:
-        id_ = UUID(group.conversation_id)
-        return str(id_) if self.subprotocol.endswith("json") else id_.bytes
+        return self.traffic.finish()
 
 
 def _usable_sizes(session: RunSession, asked: tuple[int, ...], options: Any) -> tuple[int, ...]:
