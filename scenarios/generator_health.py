@@ -3,6 +3,7 @@
 A generator that is slow itself makes the server look slow. Its own testimony decides whether the run counts.
 """
 
+import re
 from dataclasses import dataclass
 
 
@@ -131,6 +132,12 @@ def judge(observation: Observation) -> Judgement:
         elif figure > bound.warning:
             warnings.append(_sentence(name, figure, bound, bound.warning))
     return Judgement(tuple(reasons), tuple(warnings))
+
+
+def is_generators_own(reason: str) -> bool:
+    """True when a reason for INVALID is the generator's weakness, and not a server that left too much unanswered."""
+    names = "|".join(name for name in BOUNDS if name != "dropped_share_percent")
+    return re.match(rf"generator ({names}) is |no operation was started|it ended before", reason) is not None
 
 
 def _share(part: int, whole: int) -> float:

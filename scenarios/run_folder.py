@@ -5,6 +5,7 @@
     ledger.json        LedgerFile: expected and observed deliveries
     queries.jsonl      QueryLine per (block, strategy, statement, parameter class)
     server.jsonl       ServerSecond per second, and StatementTotal per statement: what the server and its database did
+    capacity.json      CapacityFile: a search for the highest load; its steps are run folders below steps/
     plans/             EXPLAIN (FORMAT JSON) per strategy × statement × parameter class
 
 Lines are appended as the run goes, so a killed run keeps what it measured. Readers reject a format version they
@@ -170,6 +171,43 @@ class StatementTotal(msgspec.Struct, frozen=True, kw_only=True, tag="statement",
 ServerLine = ServerSecond | StatementTotal
 
 
+class CapacityStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One load run of a search for the capacity."""
+
+    folder: str  # its own run folder, below this one
+    load: float  # the scenario's --rate
+    phase: Literal["bracket", "knee"]
+    round: int  # of the knee, from 1
+    outcome: Literal["kept", "missed", "generator"]  # generator: it gave way, so nothing is said of the server
+    values: dict[str, float | None]  # by the measure of each objective; None: not measured
+    operations_per_second: float  # begun, so that it can be compared with what was asked for
+    reasons: list[str] = []  # why its run is INVALID
+    figures: dict[str, float] = {}  # means over its measured time, by a name of scenarios.bottleneck.BOUNDS
+
+
+class CapacityResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search for the capacity found."""
+
+    kind: Literal["found", "at_least", "below", "nothing"]
+    load: float | None = None  # found: the estimate; at_least: the highest load kept; below: the lowest, missed
+    low: float | None = None  # of the interval, when found
+    high: float | None = None
+    confidence: float | None = None  # of the interval
+    generator_limit: float | None = None  # the lowest load at which the generator gave way
+    gave_way: list[str] = []  # sentences, the likeliest cause first; of the steps that missed the objective
+
+
+class CapacityFile(msgspec.Struct, kw_only=True):
+    """A search for the highest load that keeps an objective."""
+
+    format_version: int = FORMAT_VERSION
+    scenario: str
+    load_meaning: str  # what the scenario's --rate is
+    objectives: list[str]  # as they are written; the first one is drawn
+    steps: list[CapacityStep] = []  # in the order in which they ran
+    result: CapacityResult | None = None  # None: no step was finished
+
+
 class RunFolder:
     """One run on disk. InputError names the file that cannot be written or read, and the way out."""
 
@@ -209,6 +247,14 @@ class RunFolder:
     def read_ledger(self) -> LedgerFile:
         """ledger.json; an empty one when the run has none."""
         return self._read("ledger.json", LedgerFile) if (self.path / "ledger.json").exists() else LedgerFile()
+
+    def write_capacity(self, capacity: CapacityFile) -> None:
+        """Replaces capacity.json at once."""
+        self._replace("capacity.json", capacity)
+
+    def read_capacity(self) -> CapacityFile | None:
+        """capacity.json; None when the run was no search for a capacity."""
+        return self._read("capacity.json", CapacityFile) if (self.path / "capacity.json").exists() else None
 
     def append_histograms(self, lines: list[HistogramLine]) -> None:
         """Adds lines to histograms.jsonl in one write."""

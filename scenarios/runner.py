@@ -37,6 +37,8 @@ LABORATORY_SECONDS = 45  # measured: two strategies on small
 # Past its run time a generator drains outstanding deliveries and writes its ledger; then it is asked to end.
 LOCUST_OVERHEAD_SECONDS = 8
 LOCUST_PATIENCE_SECONDS = 45
+# What may end a run from outside; each is told in one sentence, and what was measured before is kept.
+FAILURES = (ChatbenchError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ def run(options: RunOptions, progress: Progress) -> RunFolder:
     """Runs what was asked for; the folder's manifest holds the verdict. InputError before anything is measured."""
     names = scenario_names(options)
     load_names = [name for name in names if name != LABORATORY]
-    _check_scenario_options(load_names, options.scenario_options)
+    check_scenario_options(load_names, options.scenario_options)
     if LABORATORY in names:
         check_request([find_strategy(name) for name in options.laboratory.strategies], options.laboratory)
     shares = Shares(_expected_seconds(names, options.seconds), progress)
@@ -83,13 +85,17 @@ def run(options: RunOptions, progress: Progress) -> RunFolder:
             so_far.discard()
             raise
         so_far.note(cut_short=True)
-    except (ChatbenchError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        told = error if isinstance(error, ChatbenchError) else InputError(f"PostgreSQL or the disk failed: {error}")
+    except FAILURES as error:
         if not so_far.has_measured:
             so_far.discard()
-            raise told from error
-        so_far.note(reason=str(told))
+            raise told(error) from error
+        so_far.note(reason=str(told(error)))
     return so_far.finish()
+
+
+def told(error: Exception) -> ChatbenchError:
+    """One of FAILURES as a sentence for people."""
+    return error if isinstance(error, ChatbenchError) else InputError(f"PostgreSQL or the disk failed: {error}")
 
 
 def _run_parts(
@@ -100,7 +106,7 @@ def _run_parts(
         if options.target is None or with_laboratory:
             cluster_url = stack.enter_context(open_cluster(options.out, options.database_url))
         if load_names:
-            with _place(options, cluster_url, shares.of(PREPARING)) as place:
+            with open_place(options, cluster_url, shares.of(PREPARING)) as place:
                 _run_load_scenarios(load_names, options, so_far, place, shares)
         if with_laboratory and not so_far.is_cut_short:
             run_laboratory(options.laboratory, cluster_url, so_far.folder(None), shares.of(LABORATORY))
@@ -146,7 +152,7 @@ def _allowed_options(name: str) -> dict[str, str]:
     return {**SCENARIOS[name].options, **{option: COMMON_OPTIONS[option] for option in FREE_COMMON_OPTIONS}}
 
 
-def _check_scenario_options(names: list[str], given: dict[str, str]) -> None:
+def check_scenario_options(names: list[str], given: dict[str, str]) -> None:
     """InputError for an option that none of the scenarios has; each takes those that it has."""
     allowed = list(dict.fromkeys(option for name in names for option in _allowed_options(name)))
     for option in given:
@@ -156,7 +162,8 @@ def _check_scenario_options(names: list[str], given: dict[str, str]) -> None:
             raise InputError(f"{shown} has no option {option.removeprefix('--')!r}; choose from {known}")
 
 
-def _place(options: RunOptions, cluster_url: str, progress: Progress) -> AbstractContextManager[Place]:
+def open_place(options: RunOptions, cluster_url: str, progress: Progress) -> AbstractContextManager[Place]:
+    """The chat server to load: the one that runs, or one of our own on a fresh copy of the data."""
     if options.target is not None:
         return running_target(options.target, allow_remote=options.allow_remote)
     return own_target(
@@ -174,7 +181,7 @@ def _run_load_scenarios(names: list[str], options: RunOptions, so_far: RunSoFar,
     """One Locust process after the other, until all ran, one is interrupted, or the server is gone."""
     for name in names:
         try:
-            _run_load_scenario(name, options, so_far, place, shares.of(name))
+            run_load_scenario(name, options, so_far, place, shares.of(name))
         except KeyboardInterrupt:
             so_far.note(cut_short=True)
             return
@@ -184,7 +191,7 @@ def _run_load_scenarios(names: list[str], options: RunOptions, so_far: RunSoFar,
             return
 
 
-def _run_load_scenario(name: str, options: RunOptions, so_far: RunSoFar, place: Place, progress: Progress) -> None:
+def run_load_scenario(name: str, options: RunOptions, so_far: RunSoFar, place: Place, progress: Progress) -> None:
     """One scenario from start to record. InputError when the generator found fault with what was asked for."""
     folder = so_far.folder(place)
     log = folder.path / f"locust-{name}.log"

@@ -10,7 +10,7 @@ from PIL import Image
 from fixtures.errors import InputError
 from reports.report import Report, render, summarise
 from reports.terminal import terminal_text
-from scenarios.run_folder import RunFolder
+from scenarios.run_folder import RunFolder, ServerSecond
 
 FIGURES = ("pagination", "fanout", "bytes", "presence", "strategies", "server", "health")
 
@@ -48,7 +48,11 @@ def report_of_single_values(parts: SimpleNamespace, tmp_path_factory: pytest.Tem
         parts.line(0, "generator_cpu_permille", [0], scenario="fanout"),
     ]
     queries = [parts.query(0, "none", "s", "hot", latency_us=())]
-    return render(parts.write_run(tmp_path_factory.mktemp("single") / "run", None, lines, (), queries).path)
+    run = parts.write_run(
+        tmp_path_factory.mktemp("single") / "run", parts.manifest([parts.record("fanout", 0)]), lines, (), queries
+    )
+    run.append_server([ServerSecond(second=0, scenario="fanout", seconds=1.0, server_cpu_percent=5.0)])
+    return render(run.path)
 
 
 def test_rendering_twice_gives_the_same_bytes(report_of_single_values: Report) -> None:
