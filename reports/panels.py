@@ -45,4 +45,15 @@ PANELS: dict[str, ScenarioPanels] = {
         ),
         counts=("storms", "storm_connects", "storm_connects_per_second", "storm_missed_messages"),
     ),
+    "receipts": ScenarioPanels(
+        title="Read receipts",
+        question="How fast does “read” come back, and how many events does it cost?",
+        how="Members mark one message further as read, open-loop; each receipt is timed from the intended mark to its "
+        "arrival at every other participant.",
+        panels=(
+            Panel("Receipt at one participant", "receipt_us", "group_size", "members"),
+            Panel("Until every participant knows", "receipt_last_us", "group_size", "members"),
+        ),
+        counts=("receipts_per_mark", "receipt_marks", "receipt_events"),
+    ),
 }

@@ -88,5 +88,16 @@ SCENARIOS = {
                 "--window-seconds": "gentle storms: users return at random moments within this time",
             },
         ),
+        Scenario(
+            name="receipts",
+            question="How fast does “read” come back, and how many events does it cost?",
+            default_users=60,
+            default_run_seconds=24,
+            options={
+                "--rate": "marks as read per second in total, shared evenly by the groups",
+                "--group-sizes": "members per group, comma separated",
+                "--deadline-ms": "a receipt after this is counted as late",
+            },
+        ),
     )
 }

@@ -80,6 +80,8 @@ METRICS = {
             "per storm: the first may return → everybody is back and has everything missed by then",
             ("mode",),
         ),
+        Metric("receipt_us", "µs", "intended mark as read → its receipt at one other participant", ("group_size",)),
+        Metric("receipt_last_us", "µs", "intended mark as read → every other participant knows", ("group_size",)),
         Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
         Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
         Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
@@ -108,5 +110,8 @@ _COUNTS: tuple[Count, ...] = (
         ("mode",),
     ),
     Count("storm_missed_messages", "deliveries", "messages missed by the time of return, of all users", ("mode",)),
+    Count("receipt_marks", "marks", "marks as read that were answered", ("group_size",)),
+    Count("receipt_events", "events", "receipts received, the reader's own connection included", ("group_size",)),
+    Count("receipts_per_mark", "events per mark", "receipts received per mark: the amplification", ("group_size",)),
 )
 COUNTS = {count.name: count for count in _COUNTS}
