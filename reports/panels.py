@@ -56,4 +56,23 @@ PANELS: dict[str, ScenarioPanels] = {
         ),
         counts=("receipts_per_mark", "receipt_marks", "receipt_events"),
     ),
+    "typing_indicators": ScenarioPanels(
+        title="Typing indicators",
+        question="What do typing indicators add, and how exactly do they expire?",
+        how="Windows with and without typing alternate in one run, with the same messages in both; in silences between "
+        "them all typists say nothing more, and the server ends their typing.",
+        panels=(
+            Panel("Message delivery", "typing_delivery_us", "audience", "watchers of one typist", curve="typing"),
+            Panel("Start of typing known", "typing_us", "audience", "watchers of one typist", curve="typists"),
+            Panel("Expiry: observed − expected", "typing_expiry_error_us", "audience", "watchers of one typist"),
+        ),
+        counts=(
+            "typing_events_per_start",
+            "typing_starts",
+            "typing_events",
+            "typing_echoes",
+            "typing_early",
+            "typing_missing",
+        ),
+    ),
 }

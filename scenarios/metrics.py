@@ -82,6 +82,24 @@ METRICS = {
         ),
         Metric("receipt_us", "µs", "intended mark as read → its receipt at one other participant", ("group_size",)),
         Metric("receipt_last_us", "µs", "intended mark as read → every other participant knows", ("group_size",)),
+        Metric(
+            "typing_us",
+            "µs",
+            "intended begin of a burst of typing → one watcher knows, the server's throttling included",
+            ("typists", "audience"),
+        ),
+        Metric(
+            "typing_expiry_error_us",
+            "µs",
+            "a typist who falls silent: (last start + expiry period) → one watcher knows",
+            ("typists", "audience"),
+        ),
+        Metric(
+            "typing_delivery_us",
+            "µs",
+            "intended send → arrival at one recipient, in windows with and without typing",
+            ("typing", "typists", "audience"),
+        ),
         Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
         Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
         Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
@@ -113,5 +131,16 @@ _COUNTS: tuple[Count, ...] = (
     Count("receipt_marks", "marks", "marks as read that were answered", ("group_size",)),
     Count("receipt_events", "events", "receipts received, the reader's own connection included", ("group_size",)),
     Count("receipts_per_mark", "events per mark", "receipts received per mark: the amplification", ("group_size",)),
+    Count("typing_starts", "commands", "starts of typing, repeated ones included", ("typists", "audience")),
+    Count("typing_events", "events", "typing events received", ("typists", "audience")),
+    Count(
+        "typing_events_per_start",
+        "events per start",
+        "typing events received per start: the amplification",
+        ("typists", "audience"),
+    ),
+    Count("typing_echoes", "events", "typing events that came to their own typist", ("typists", "audience")),
+    Count("typing_early", "events", "stops of silent typists before the expiry period", ("typists", "audience")),
+    Count("typing_missing", "events", "stops of silent typists that never came", ("typists", "audience")),
 )
 COUNTS = {count.name: count for count in _COUNTS}
