@@ -59,4 +59,34 @@ PANELS: dict[str, ScenarioPanels] = {
         ),
         counts=("day_actions", "day_actions_within_objective", "day_class_actions", "day_users"),
     ),
+    "receipts": ScenarioPanels(
+        title="Read receipts",
+        question="How fast does “read” come back, and how many events does it cost?",
+        how="Members mark one message further as read, open-loop; each receipt is timed from the intended mark to its "
+        "arrival at every other participant.",
+        panels=(
+            Panel("Receipt at one participant", "receipt_us", "group_size", "members"),
+            Panel("Until every participant knows", "receipt_last_us", "group_size", "members"),
+        ),
+        counts=("receipts_per_mark", "receipt_marks", "receipt_events"),
+    ),
+    "typing_indicators": ScenarioPanels(
+        title="Typing indicators",
+        question="What do typing indicators add, and how exactly do they expire?",
+        how="Windows with and without typing alternate in one run, with the same messages in both; in silences between "
+        "them all typists say nothing more, and the server ends their typing.",
+        panels=(
+            Panel("Message delivery", "typing_delivery_us", "audience", "watchers of one typist", curve="typing"),
+            Panel("Start of typing known", "typing_us", "audience", "watchers of one typist", curve="typists"),
+            Panel("Expiry: observed − expected", "typing_expiry_error_us", "audience", "watchers of one typist"),
+        ),
+        counts=(
+            "typing_events_per_start",
+            "typing_starts",
+            "typing_events",
+            "typing_echoes",
+            "typing_early",
+            "typing_missing",
+        ),
+    ),
 }

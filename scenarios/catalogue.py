@@ -102,5 +102,30 @@ SCENARIOS = {
                 "--objective-share": "percent of all actions that must meet the objective",
             },
         ),
+        Scenario(
+            name="receipts",
+            question="How fast does “read” come back, and how many events does it cost?",
+            default_users=60,
+            default_run_seconds=24,
+            options={
+                "--rate": "marks as read per second in total, shared evenly by the groups",
+                "--group-sizes": "members per group, comma separated",
+                "--deadline-ms": "a receipt after this is counted as late",
+            },
+        ),
+        Scenario(
+            # Not `typing`: Locust imports the file by its name, which is one of Python's own modules.
+            name="typing_indicators",
+            question="What do typing indicators add, and how exactly do they expire?",
+            default_users=24,
+            default_run_seconds=28,
+            options={
+                "--rate": "messages per second in total, the same with typing and without",
+                "--audiences": "watchers of one typist, comma separated",
+                "--typists": "typists at a time in one room, comma separated: a room for each, for every audience",
+                "--window-seconds": "length of a window with or without typing",
+                "--typing-expiry-seconds": "how long the server lets a start count",
+            },
+        ),
     )
 }

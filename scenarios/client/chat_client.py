@@ -45,6 +45,14 @@ class ConversationPage(msgspec.Struct):
     next_cursor: str | None = None
 
 
+class ReadState(msgspec.Struct):
+    """How far a user has read a conversation."""
+
+    last_read_seq: int
+    unread_count: int
+    last_seq: int
+
+
 class Gateway(msgspec.Struct):
     """Where the gateway listens and what it speaks."""
 
@@ -137,10 +145,8 @@ class ChatClient:
         path = "/v1/conversations/direct"
         return self.pool.request("POST", path, token=token, body=_encode({"user_id": user_id}), intended_ns=intended_ns)
 
-    def mark_message_as_read(
-        self, token: str, conversation_id: UUID | str, seq: int, intended_ns: int | None = None
-    ) -> Response:
-        """Everything up to message `seq` is read."""
+    def mark_read(self, token: str, conversation_id: UUID | str, seq: int, intended_ns: int | None = None) -> Response:
+        """Marks everything up to message `seq` as read."""
         path = f"/v1/conversations/{conversation_id}/messages/{seq}/read"
         return self.pool.request("POST", path, token=token, intended_ns=intended_ns)
 
@@ -163,6 +169,11 @@ class ChatClient:
         """The message in an answer to `send_message`; None when it is not one."""
         answer = _parsed_or_none(response, _OneMessage)
         return answer.message if answer else None
+
+    @staticmethod
+    def parse_read_state(response: Response) -> ReadState | None:
+        """How far the caller has read, in an answer to `mark_read`; None when it is not one."""
+        return _parsed_or_none(response, ReadState)
 
     @staticmethod
     def parse_conversations(response: Response) -> ConversationPage | None:

@@ -47,3 +47,22 @@ def write_opening(session: RunSession, token: str, conversation_id: UUID) -> int
     if message is None:
         raise InputError(f"{session.options.host} refused a message to {conversation_id}: {response.problem()}")
     return message.seq
+
+
+def usable_sizes(session: RunSession, asked: tuple[int, ...], outsiders: int = 0) -> tuple[int, ...]:
+    """The group sizes that the run's users allow when `outsiders` of them stay out of all groups.
+
+    The ones left out are told, and none at all is an InputError.
+    """
+    user_count = session.options.user_count
+    available = user_count - outsiders
+    usable = tuple(size for size in asked if 2 <= size <= available)
+    if not usable:
+        raise InputError(
+            f"no group of {','.join(map(str, asked))} fits {user_count} users of whom {outsiders} stay outside; "
+            "use more --users or smaller --group-sizes"
+        )
+    if usable != asked:
+        left_out = ", ".join(str(size) for size in asked if size not in usable)
+        session.warnings.append(f"group sizes left out: {left_out}; {available} users are there to be members")
+    return usable

@@ -16,7 +16,7 @@ from reference_server.frames import SUBPROTOCOLS
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
-from scenarios.client.made_groups import MadeGroup
+from scenarios.client.made_groups import MadeGroup, usable_sizes
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.run_folder import LedgerTotals
@@ -43,7 +43,7 @@ class Fanout(LoadScenario):
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
-        self.sizes = _usable_sizes(session, parse_sizes(options.group_sizes), options)
+        self.sizes = usable_sizes(session, parse_sizes(options.group_sizes), int(options.non_members))
         self.rate = float(options.rate)
         self.non_members = int(options.non_members)
         self.traffic = GroupTraffic(
@@ -116,21 +116,6 @@ class Fanout(LoadScenario):
     def finish(self) -> list[LedgerTotals]:
         """Closes the books."""
         return self.traffic.finish()
-
-
-def _usable_sizes(session: RunSession, asked: tuple[int, ...], options: Any) -> tuple[int, ...]:
-    """The group sizes that the run's users allow; the ones left out are told, and none at all is an error."""
-    available = session.options.user_count - int(options.non_members)
-    usable = tuple(size for size in asked if 2 <= size <= available)
-    if not usable:
-        raise InputError(
-            f"no group of {options.group_sizes} fits {session.options.user_count} users of whom {options.non_members} "
-            "stay outside; use more --users or smaller --group-sizes"
-        )
-    if usable != asked:
-        left_out = ", ".join(str(size) for size in asked if size not in usable)
-        session.warnings.append(f"group sizes left out: {left_out}; {available} users are there to be members")
-    return usable
 
 
 class FanoutUser(ChatUser):

@@ -278,7 +278,7 @@ class MixedDay(LoadScenario):
         if response is None or newest is None or person.open is None:
             return response.arrived_ns if response is not None else None
         kind = person.open.type
-        read = self.session.chat.mark_message_as_read(person.token, person.open.id, newest)
+        read = self.session.chat.mark_read(person.token, person.open.id, newest)
         self.session.note_response("mark_message_as_read", read, weight=kind, depth="new")
         return read.arrived_ns if read.ok else None
 

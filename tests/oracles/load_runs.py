@@ -1,11 +1,14 @@
 """Runs Locust files as users run them, and reads what they wrote; what a scripted server says that it really did."""
 
+import asyncio
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import asyncpg
 
 from scenarios import histograms
 from scenarios.catalogue import SCENARIOS
@@ -96,3 +99,16 @@ def exact_counts(folder: Path, name: str) -> dict[tuple[str, ...], float]:
     told = [count for count in record.counts if count.name == name]
     assert all(set(count.labels) == set(COUNTS[name].labels) for count in told)
     return {tuple(count.labels[label] for label in COUNTS[name].labels): count.value for count in told}
+
+
+def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
+    """What a statement gives in the server's database, bound by no policy."""
+
+    async def fetch() -> list[tuple[Any, ...]]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [tuple(row) for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())

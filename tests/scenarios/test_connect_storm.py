@@ -1,13 +1,11 @@
 """The connect storm as users run it: against the reference server, and against one whose resume has faults."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-from load_runs import exact_counts, ledgers, run, samples
+from load_runs import exact_counts, ledgers, rows, run, samples
 
 from scenarios.run_folder import RunFolder
 
@@ -29,7 +27,7 @@ def test_everyone_comes_back_and_has_everything(chat_server: Callable[..., str],
     """Over several storms nothing is lost or repeated; what was expected is what the database holds."""
     _, said = run("connect_storm", chat_server(), tmp_path, *OPTIONS, *BRIEF, run_time="10s")
     (totals,) = ledgers(tmp_path, "group_size").values()
-    deliveries, messages = asyncio.run(fetch_row(tiny_url, EXPECTED))
+    deliveries, messages = rows(tiny_url, EXPECTED)[0]
     assert (totals.messages, totals.expected) == (messages, deliveries), said
     assert totals.delivered == totals.expected > 0
     assert totals.missing == totals.duplicate == totals.reordered == totals.leaked == 0
@@ -80,12 +78,3 @@ def test_bad_input_is_one_sentence(scripted_server: Callable[..., Any], tmp_path
         code, said = run("connect_storm", url, tmp_path, *options)
         assert code == 2
         assert sentence in said
-
-
-async def fetch_row(url: str, statement: str) -> tuple[Any, ...]:
-    """The one row that a statement gives."""
-    connection = await asyncpg.connect(url)
-    try:
-        return tuple(await connection.fetchrow(statement))
-    finally:
-        await connection.close()

@@ -48,6 +48,7 @@ class World:
         self.replays: list[tuple[str, str, int, int]] = []  # (recipient, conversation, seq, copies)
         self.messages = 0
         self.log: list[tuple[str, str, int]] = []  # (recipient, conversation, seq), in order of sending
+        self.receipts: list[tuple[str, str, str, int]] = []  # (recipient, conversation, reader, seq)
         self.acknowledged: list[tuple[str, int]] = []
         self.delayed = 0
         self.requests = 0  # timed ones: marked messages and pages
@@ -170,6 +171,18 @@ async def replay(recipient: UUID, resume: dict[UUID, int]) -> None:
             await put(recipient, event)
 
 
+async def mark_read(reader: UUID, conversation: UUID, seq: int) -> dict[str, Any]:
+    """Tells everyone, the reader included, unless the script drops it; receipts are logged under their reader."""
+    event = frames.ReceiptEvent(conversation_id=conversation, user_id=reader, seq=seq)
+    for member in WORLD.members[conversation]:
+        WORLD.deliveries += member != reader
+        if member == reader or not WORLD.due("drop_every", WORLD.deliveries):
+            WORLD.receipts.append((str(member), str(conversation), str(reader), seq))
+            await WORLD.connections[member].send(CODEC.encode(event).decode())
+    WORLD.acknowledged.append((str(reader), seq))
+    return {"last_read_seq": seq, "unread_count": WORLD.seqs[conversation] - seq, "last_seq": WORLD.seqs[conversation]}
+
+
 def page(conversation: UUID, limit: int, before: str | None) -> dict[str, Any]:
     """A page, newest first; with the script's `lose_seq`, one message is never shown."""
     top = int(before) - 1 if before else WORLD.seqs[conversation]
@@ -193,7 +206,7 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
         case ("GET", ["log"]):
             members = {str(one): [str(user) for user in users] for one, users in WORLD.members.items()}
             log = {"log": WORLD.log, "acknowledged": WORLD.acknowledged, "members": members, "delayed": WORLD.delayed}
-            return 200, {**log, "answers": WORLD.answers, "replays": WORLD.replays}
+            return 200, {**log, "answers": WORLD.answers, "replays": WORLD.replays, "receipts": WORLD.receipts}
         case ("POST", ["v1", "login"]):
             if data["login_key"] != "chatbench":
                 return 401, {"code": "unauthenticated", "message": "wrong key"}
@@ -212,6 +225,8 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
         case ("GET", ["v1", "conversations", conversation, "messages"]):
             stall_when_due()
             return 200, page(UUID(conversation), int(values["limit"]), values.get("before"))
+        case ("POST", ["v1", "conversations", conversation, "messages", seq, "read"]):
+            return 200, await mark_read(UUID(token), UUID(conversation), int(seq))
         case ("POST", ["v1", "conversations", conversation, "messages"]):
             if data["content"].startswith("cb1."):
                 stall_when_due()
