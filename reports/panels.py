@@ -89,4 +89,28 @@ PANELS: dict[str, ScenarioPanels] = {
             "typing_missing",
         ),
     ),
+    "migration": ScenarioPanels(
+        title="Migration",
+        question="What do users feel while the older chat is migrated, and does anything get lost?",
+        how=(
+            "The roll-out is raised stage by stage while the backfill runs. Before each action users ask the server "
+            "which chat to use, then read, list or send there; latency runs from the intended start to the answer. In "
+            "the end every acknowledged message is looked for in both chats."
+        ),
+        panels=(
+            Panel("Latency by stage, in either chat", "migration_action_us", "stage", "stage", curve="chat"),
+            Panel("Latency of each action", "migration_action_us", "action", "action", curve="chat"),
+        ),
+        counts=(
+            "migration_stage_seconds",
+            "migration_backfill_seconds",
+            "migration_copied",
+            "migration_users",
+            "migration_routes",
+            "migration_validator_mismatches",
+            "migration_validated_users",
+            "migration_verification_examined",
+            "migration_verification_mismatches",
+        ),
+    ),
 }

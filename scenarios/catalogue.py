@@ -94,7 +94,7 @@ SCENARIOS = {
             name="mixed_day",
             question="Does an ordinary day hold its objective, hour by hour and action by action?",
             default_users=60,
-            default_run_seconds=28,
+            default_run_seconds=40,  # a limit: the run ends with the day
             options={
                 "--rate": "actions per second in total, as the mean of the day",
                 "--day-seconds": "seconds that the compressed day takes",
@@ -125,6 +125,20 @@ SCENARIOS = {
                 "--typists": "typists at a time in one room, comma separated: a room for each, for every audience",
                 "--window-seconds": "length of a window with or without typing",
                 "--typing-expiry-seconds": "how long the server lets a start count",
+            },
+        ),
+        Scenario(
+            name="migration",
+            question="What do users feel while the older chat is migrated, and does anything get lost?",
+            default_users=24,
+            default_run_seconds=40,  # a limit: the run ends with its last stage
+            options={
+                "--rate": "actions per second of all users together",
+                "--stages": "percentages of users sent to the new chat, one stage each, ascending",
+                "--stage-seconds": "how long each stage lasts, and the time before the first",
+                "--batch-messages": "messages that the backfill copies between two pauses",
+                "--pause-seconds": "the backfill's pause",
+                "--back-out": "what the last stage does: roll_back, abort (before it is complete), or none",
             },
         ),
     )

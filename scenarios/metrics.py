@@ -106,6 +106,12 @@ METRICS = {
             "intended send → arrival at one recipient, in windows with and without typing",
             ("typing", "typists", "audience"),
         ),
+        Metric(
+            "migration_action_us",
+            "µs",
+            "one user's action while migrating: intended start (asking for the route included) → its answer",
+            ("chat", "action", "stage"),
+        ),
         Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
         Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
         Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
@@ -157,5 +163,14 @@ _COUNTS: tuple[Count, ...] = (
     Count("typing_echoes", "events", "typing events that came to their own typist", ("typists", "audience")),
     Count("typing_early", "events", "stops of silent typists before the expiry period", ("typists", "audience")),
     Count("typing_missing", "events", "stops of silent typists that never came", ("typists", "audience")),
+    Count("migration_stage_seconds", "s", "how long a stage of the roll-out lasted", ("stage",)),
+    Count("migration_backfill_seconds", "s", "from the start of the migration until the backfill was complete"),
+    Count("migration_copied", "rows", "what the backfill copied, or found to be there already", ("what",)),
+    Count("migration_routes", "answers", "where the server sent users to", ("stage", "chat")),
+    Count("migration_users", "users", "different users whom the server sent there", ("stage", "chat")),
+    Count("migration_validator_mismatches", "users", "most who differed when last compared", ("stage",)),
+    Count("migration_validated_users", "comparisons", "of users by the continuous validator"),
+    Count("migration_verification_examined", "things", "what verify_migration() looked at in the end", ("check",)),
+    Count("migration_verification_mismatches", "things", "what it found different", ("check",)),
 )
 COUNTS = {count.name: count for count in _COUNTS}

@@ -186,6 +186,12 @@ class RunSession:
         sys.stderr.write(f"chatbench: {reason}; ending the run\n")
         self.on_give_up()
 
+    def end(self) -> None:
+        """Ends the measured time before its limit, because everything has been measured."""
+        if self.phase == "measuring" and not self.stopping.is_set():
+            self._stop()
+            self.on_give_up()
+
     def _stop(self) -> None:
         self.stopping.set()
         self.timer.wake_all()

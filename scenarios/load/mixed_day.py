@@ -213,6 +213,7 @@ class MixedDay(LoadScenario):
     def _live_the_day(self, arrivals: Iterator[int], begin_ns: int) -> None:
         self.session.open_loop("day_action").drive(arrivals, begin_ns, self.act)
         self.is_over = not self.session.stopping.is_set()
+        self.session.end()
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - the day decides who acts
         """Receives."""

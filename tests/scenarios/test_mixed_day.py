@@ -30,7 +30,7 @@ def test_the_day_counts_what_the_database_holds(
     tmp_path: Path,
 ) -> None:
     """Messages, members and reads are recounted with SQL; each action is in its hour, its count and its histogram."""
-    _, said = run_scenario("mixed_day", live_server.http_url, *DAY, "--objective-ms", "60000", run_time="8s")
+    _, said = run_scenario("mixed_day", live_server.http_url, *DAY, "--objective-ms", "60000", run_time="40s")
     folder = RunFolder(tmp_path)
     (record,) = folder.read_manifest().scenarios
     assert record.failed == 0, said
