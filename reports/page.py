@@ -97,7 +97,17 @@ def _facts(summary: RunSummary) -> tuple[Facts, ...]:
         Facts("PostgreSQL settings", _texts(manifest.postgres_settings)),
         Facts("Chat server settings", _texts(manifest.server_settings)),
     ]
-    found += [Facts(f"Options of {record.name}", _texts(record.options)) for record in manifest.scenarios]
+    found += [
+        Facts(f"Arm {arm.name} of {scenario}", _texts(arm.settings))
+        for scenario, arms in manifest.arms.items()
+        for arm in arms
+    ]
+    # The blocks of an arm differ in nothing but their seeds.
+    found += [
+        Facts(f"Options of {record.name}" + (f", {record.arm}" if record.arm else ""), _texts(record.options))
+        for record in manifest.scenarios
+        if not record.block
+    ]
     return tuple(facts for facts in found if facts.values)
 
 

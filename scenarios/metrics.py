@@ -87,5 +87,11 @@ class Count:
     labels: tuple[str, ...] = ()
 
 
-_COUNTS: tuple[Count, ...] = ()
+_COUNTS: tuple[Count, ...] = (
+    Count("database_wal_bytes", "B", "WAL that the cluster wrote during the turn"),
+    Count("database_full_pages", "pages", "whole pages in that WAL: a page's first change after a checkpoint"),
+    Count("database_inserts", "rows", "rows inserted into a table", ("table",)),
+    Count("database_updates", "rows", "rows of a table updated", ("table",)),
+    Count("database_hot_updates", "rows", "updates that were heap-only (HOT), without touching an index", ("table",)),
+)
 COUNTS = {count.name: count for count in _COUNTS}
