@@ -5,20 +5,20 @@ from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.transforms import blended_transform_factory
 
 from reports import fanout, health, pagination, presence, server, strategies
+from reports.arms_figure import arms_drawing
 from reports.fanout import RECIPIENT_TITLES, RECIPIENTS, FanoutSummary
 from reports.figure_style import (
     INK,
     MARKERS,
-    MUTED,
     PAPER,
     SERIES,
     Drawing,
     category_axis,
     headroom,
     is_narrow,
+    name_rows,
     point_lines,
     shared_legend,
     shortened,
@@ -50,7 +50,10 @@ def drawings(summary: RunSummary) -> dict[str, Drawing]:
         health.NAME: lambda: _health(summary.health),
         **{one.name: partial(panel_drawing, one) for one in summary.scenarios},
     }
-    made = {section.name: makers[section.name]() for section in summary.sections if section.measured}
+    for comparison in summary.arms:
+        makers[comparison.section_name] = lambda comparison=comparison: arms_drawing(comparison)  # type: ignore[misc]
+    drawn = [section.name for section in summary.sections if section.measured and section.name in makers]
+    made = {name: makers[name]() for name in drawn}
     return {name: drawing for name, drawing in made.items() if drawing is not None}
 
 
@@ -235,23 +238,12 @@ def _strategies(summary: StrategiesSummary) -> Drawing:
         latency.set_title("latency, median of block medians")
         latency.set_xlabel("latency (ms), with interval")
         for axes in panels:
-            _name_rows(
+            name_rows(
                 axes, [shortened(f"{statement} · {parameter_class}", 44) for (statement, parameter_class), _ in rows]
             )
         shared_legend(panels, 1 if is_narrow(buffers) else min(len(names), 4))
 
     return Drawing(strategies.NAME, 2, draw, panel_inches=0.9 + 0.58 * len(rows))
-
-
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Each row's name above its points, where a phone has room for it."""
-    axes.set_yticks([])
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.grid(visible=True, axis="x")
-    across = blended_transform_factory(axes.transAxes, axes.transData)
-    for place, name in enumerate(names):
-        axes.axhline(place - 0.5, color=MUTED, linewidth=0.4, alpha=0.6)
-        axes.text(0.012, place - 0.32, name, transform=across, va="center", fontsize=8.5, color=INK, zorder=5)
 
 
 def _health(summary: HealthSummary) -> Drawing:

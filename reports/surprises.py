@@ -78,7 +78,7 @@ def _failures(health: HealthSummary) -> Iterator[str]:
         faults = [(record.failed, "failed"), (record.dropped, "were never begun")]
         told = and_list([f"{format_number(count)} {what}" for count, what in faults if count])
         if told:
-            yield f"{record.name}: of {format_number(record.started + record.dropped)} intended operations {told}."
+            yield f"{record.part}: of {format_number(record.started + record.dropped)} intended operations {told}."
 
 
 def _closed_loops(health: HealthSummary) -> Iterator[str]:

@@ -21,6 +21,7 @@ from scenarios.capacity_search import WORKLOAD as SEARCH
 from scenarios.capacity_search import CapacitySearch, Outcome, Plan, step_load
 from scenarios.catalogue import SCENARIOS
 from scenarios.child_process import log_tail
+from scenarios.comparison import Turn
 from scenarios.generator_health import is_generators_own
 from scenarios.objectives import Objective, judge, parse_objective
 from scenarios.place import Place, open_cluster
@@ -222,9 +223,8 @@ class _Steps:
         run = RunSoFar(parent.path / STEPS_FOLDER, (self.scenario,), options.seed, options.record())
         run.folder(place)
         try:
-            runner.run_load_scenario(
-                self.scenario, options, run, place, lambda _, share: progress(f"{RATE} {plan.load:g}", share)
-            )
+            turn = Turn(scenario=self.scenario, place=place, seconds=seconds)
+            runner.run_load_scenario(turn, options, run, lambda _, share: progress(f"{RATE} {plan.load:g}", share))
         except KeyboardInterrupt:
             run.note(cut_short=True)
             run.finish()

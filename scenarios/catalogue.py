@@ -1,6 +1,6 @@
 """Contract: the load scenarios there are, one question each; free of Locust, so that any program may list them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -14,6 +14,8 @@ class Scenario:
     default_run_seconds: int  # connecting included
     options: dict[str, str]  # its own, beside the common ones: option → what it does
     in_tour: bool = False  # part of the quick tour
+    arms: tuple[str, ...] = ()  # servers that it compares, as scenarios/arms.py writes them; none: one server
+    arm_presets: dict[str, tuple[str, ...]] = field(default_factory=dict)  # other arms, by name
 
     @property
     def file(self) -> Path:
@@ -32,6 +34,8 @@ COMMON_OPTIONS = {
     "--allow-remote": "allow targets that are not on this host",
     "--drain-seconds": "how long outstanding deliveries are waited for at the end",
     "--progress": "one line of JSON per second on standard error",
+    "--arm": "name of the server that this process measures, when a run compares several",
+    "--block": "which of the run's interleaved blocks this process is",
 }
 
 SCENARIOS = {

@@ -172,5 +172,10 @@ _COUNTS: tuple[Count, ...] = (
     Count("migration_validated_users", "comparisons", "of users by the continuous validator"),
     Count("migration_verification_examined", "things", "what verify_migration() looked at in the end", ("check",)),
     Count("migration_verification_mismatches", "things", "what it found different", ("check",)),
+    Count("database_wal_bytes", "B", "WAL that the cluster wrote during the turn"),
+    Count("database_full_pages", "pages", "whole pages in that WAL: a page's first change after a checkpoint"),
+    Count("database_inserts", "rows", "rows inserted into a table", ("table",)),
+    Count("database_updates", "rows", "rows of a table updated", ("table",)),
+    Count("database_hot_updates", "rows", "updates that were heap-only (HOT), without touching an index", ("table",)),
 )
 COUNTS = {count.name: count for count in _COUNTS}

@@ -55,6 +55,25 @@ class ScenarioRecord(msgspec.Struct, kw_only=True):
     reasons: list[str] = []  # why this part must not be believed; empty when valid
     warnings: list[str] = []  # what the reader should know
     counts: list[CountRecord] = []
+    arm: str | None = None  # the server it was measured on, when the run compares several
+    block: int | None = None  # which of the interleaved blocks, from 0
+
+    @property
+    def part(self) -> str:
+        """What it is called beside the run's other parts: `fanout`, or `fanout (plain, block 2)`."""
+        return part_name(self.name, self.arm, self.block)
+
+
+def part_name(scenario: str, arm: str | None, block: int | None) -> str:
+    """The name of one part of a run, for people; blocks are counted from 1 there."""
+    return scenario if arm is None or block is None else f"{scenario} ({arm}, block {block + 1})"
+
+
+class ArmRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One server of a comparison."""
+
+    name: str
+    settings: dict[str, str]  # what tells it apart, and its size and index strategy
 
 
 class RunManifest(msgspec.Struct, kw_only=True):
@@ -77,6 +96,7 @@ class RunManifest(msgspec.Struct, kw_only=True):
     server_settings: dict[str, Any]
     options: dict[str, Any]  # the command's
     scenarios: list[ScenarioRecord] = []
+    arms: dict[str, list[ArmRecord]] = {}  # scenario → the servers that it compares, the baseline first
 
 
 class HistogramLine(msgspec.Struct, frozen=True, kw_only=True):

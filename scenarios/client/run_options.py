@@ -77,6 +77,8 @@ def add_common_options(parser: Any, scenario: Scenario) -> None:
         "--allow-remote": {"action": "store_true"},
         "--drain-seconds": {"default": 5.0, "type": positive, "metavar": "<seconds>"},
         "--progress": {"action": "store_true", "include_in_web_ui": False},
+        "--arm": {"default": "", "metavar": "<name>", "include_in_web_ui": False},
+        "--block": {"default": None, "type": int, "metavar": "<int>", "include_in_web_ui": False},
     }
     for name, keywords in kinds.items():
         add_option(parser, name, COMMON_OPTIONS[name], **keywords)
@@ -103,6 +105,8 @@ class RunOptions:
     drain_seconds: float
     progress: bool
     run_seconds: float | None
+    arm: str | None = None  # with a block: one of several servers that the run compares
+    block: int | None = None
 
 
 def read_options(options: Any, user_count: int) -> RunOptions:
@@ -117,6 +121,8 @@ def read_options(options: Any, user_count: int) -> RunOptions:
         raise InputError(f"--server-pid {options.server_pid} is no process on this host; leave the option out")
     if not options.login_key and not is_loopback(host):
         raise InputError(f"--login-key is missing: {host} is not on this host and has a key of its own")
+    if bool(options.arm) != (options.block is not None):
+        raise InputError("--arm and --block belong together: give both, or neither for a run of one server")
     return RunOptions(
         host=host.rstrip("/"),
         login_key=options.login_key or LOOPBACK_LOGIN_KEY,
@@ -129,6 +135,8 @@ def read_options(options: Any, user_count: int) -> RunOptions:
         drain_seconds=float(options.drain_seconds),
         progress=bool(options.progress),
         run_seconds=options.run_time,
+        arm=options.arm or None,
+        block=options.block,
     )
 
 

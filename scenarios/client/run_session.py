@@ -14,6 +14,7 @@ from uuid import UUID
 
 import gevent
 from gevent.event import Event
+from msgspec import structs
 
 from fixtures.errors import InputError
 from fixtures.identifiers import user_id
@@ -46,7 +47,8 @@ class RunSession:
         self.phase = "preparing"
         self.token = secrets.token_hex(4)  # marks this run's messages
         self.random = random.Random(f"{scenario} {options.seed}")
-        self.recorder = Recorder("1", {"scenario": scenario})
+        self._arm_label = {"arm": options.arm} if options.arm is not None else {}
+        self.recorder = Recorder("1", {"scenario": scenario, **self._arm_label})
         self.starts = StartLog()
         self.model: Literal["open", "closed"] = "open"
         self.stopping = Event()  # no operation starts any more
@@ -64,7 +66,15 @@ class RunSession:
         # Users of the run in order; a seeded choice, because the first ones of a data set are its busiest.
         self.user_indexes = self.random.sample(range(self.dataset.user_count), options.user_count)
         self.gateway: Gateway = self.chat.gateway(self.login(self.user_id(0)))
-        self.record = RunRecord(options.run_folder, scenario, options.seed, self.dataset, recorded_options)
+        self.record = RunRecord(
+            options.run_folder,
+            scenario,
+            options.seed,
+            self.dataset,
+            recorded_options,
+            arm=options.arm,
+            block=options.block,
+        )
         self.probe = HealthProbe(self.recorder, options.server_pid, self.give_up)
         self.failures: Counter[str] = Counter()  # problem → how often, of timed operations
         self.connect_failures: Counter[str] = Counter()  # users who were never there
@@ -266,7 +276,8 @@ class RunSession:
                 for (name, labels), value in sorted(self._counts.items())
             ],
         )
-        self.record.finish(record, ledgers, cut_short=cut_short)
+        labelled = [structs.replace(one, labels={**one.labels, **self._arm_label}) for one in ledgers]
+        self.record.finish(record, labelled, cut_short=cut_short)
         self.pool.close()
         return record
 
