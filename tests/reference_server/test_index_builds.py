@@ -344,10 +344,8 @@ def test_a_stopping_server_clears_up(launch: Any, bare_url: str, session: Sessio
 def test_operators_need_their_key(server: Any, method: str, path: str, header: Any) -> None:
     """Without it, nothing is done or told."""
     answer = server.http.request(method, f"/v1/operator/indexes{path}", headers=header)
-    assert (answer.status_code, answer.json()) == (
-        401,
-        {"code": "unauthenticated", "message": "this needs the operator's key; send it as `Operator-Key: …`"},
-    )
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert ("this needs the operator's key" in answer.json()["message"]) == (not header)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

@@ -19,13 +19,22 @@ def test_a_route_needs_the_operator_s_key(server: Any, method: str, path: str, k
     encoded = {name: value.encode() for name, value in headers.items()}
     body = {} if method == "PUT" else None
     answer = server.http.request(method, f"/v1/operator/migration{path}", headers=encoded, json=body)
-    assert (answer.status_code, answer.json()) == (
-        401,
-        {
-            "code": "unauthenticated",
-            "message": "this needs the operator's key; send it as `Operator-Key: …`",
-        },
-    )
+    told = "is not the operator's key; send the one that the server was started with"
+    told = f"this {told}" if key else "this needs the operator's key; send it as `Operator-Key: …`"
+    assert (answer.status_code, answer.json()) == (401, {"code": "unauthenticated", "message": told})
+
+
+@pytest.mark.parametrize(("path", "body"), [("migration/start", b"{"), ("migration/rollout", b'{"percentage": 101}')])
+def test_the_key_is_looked_at_before_the_body(server: Any, path: str, body: bytes) -> None:
+    """Who may not ask is not told what would be wrong with the question."""
+    method = "POST" if path.endswith("start") else "PUT"
+
+    def status(headers: dict[str, str]) -> int:
+        answer: int = server.http.request(method, f"/v1/operator/{path}", content=body, headers=headers).status_code
+        return answer
+
+    assert status({"Operator-Key": "chatbench"}) == 400
+    assert status({"Operator-Key": "guess"}) == status({}) == 401
 
 
 def test_the_key_is_the_server_s_own(database: str, launch: Any) -> None:
