@@ -8,7 +8,7 @@ from reference_server.frames import DeletedEvent, EditedEvent, ReceiptEvent
 from reference_server.outbox import Publish
 from reference_server.pool import ActingConnection
 from reference_server.records import Message, ReadState, message_of
-from reference_server.rooms import Rooms, not_in
+from reference_server.rooms import Room, Rooms, not_in
 from reference_server.sending import catch_up, milliseconds
 
 
@@ -68,14 +68,21 @@ class Changes:
         return row
 
     async def _mark_read(self, user_id: UUID, conversation_id: UUID, seq: int) -> ReadState:
+        async def tell(room: Room, connection: ActingConnection, last_read_seq: int) -> None:
+            await catch_up(connection, room, seq, self._publish)
+            event = ReceiptEvent(conversation_id=conversation_id, user_id=user_id, seq=last_read_seq)
+            self._publish(event, room.members)
+
+        async def tell_if_moved(room: Room, connection: ActingConnection) -> None:
+            state = await connection.fetch_row("get_read_state", conversation_id, user_id)
+            if state is not None and state["last_read_seq"] >= seq:
+                await tell(room, connection, state["last_read_seq"])
+
         async with self._rooms.turn(user_id, conversation_id) as (room, connection):
-            moved = await connection.fetch_row("mark_read", conversation_id, seq, user_id)
+            with self._rooms.doubted(room, tell_if_moved):
+                moved = await connection.fetch_row("mark_read", conversation_id, seq, user_id)
             if moved is not None:
-                await catch_up(connection, room, seq, self._publish)
-                self._publish(
-                    ReceiptEvent(conversation_id=conversation_id, user_id=user_id, seq=moved["last_read_seq"]),
-                    room.members,
-                )
+                await tell(room, connection, moved["last_read_seq"])
             row = await connection.fetch_row("get_read_state", conversation_id, user_id)
         if row is None:
             raise not_in(conversation_id)

@@ -14,8 +14,9 @@ _log = logging.getLogger(__name__)
 class DatabaseWatch:
     """What the statements of users show of the database."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, is_told: bool = True) -> None:
         self._clock = clock
+        self._is_told = is_told  # False: somebody else logs that this database is away
         self._answered_at = clock()
         self._lost_at: float | None = None
 
@@ -34,7 +35,8 @@ class DatabaseWatch:
         self._answered_at = self._clock()
         if self._lost_at is not None:
             lost_seconds, self._lost_at = self._answered_at - self._lost_at, None
-            logs.event(_log, logging.WARNING, "database_back", lost_seconds=round(lost_seconds, 3))
+            if self._is_told:
+                logs.event(_log, logging.WARNING, "database_back", lost_seconds=round(lost_seconds, 3))
 
     def failed(self, error: BaseException, waited_seconds: float) -> None:
         """A statement got no answer, or in the given time no connection to ask on."""
@@ -46,4 +48,5 @@ class DatabaseWatch:
         if self._lost_at is None:
             self._lost_at = self._clock()
             reason = f"{type(error).__name__}: {error}"
-            logs.event(_log, logging.ERROR, "database_lost", reason=reason)
+            if self._is_told:
+                logs.event(_log, logging.ERROR, "database_lost", reason=reason)

@@ -141,8 +141,13 @@ class Groups:
             self._part(room, user_id, "left", role)
 
     async def _set_role(self, user_id: UUID, conversation_id: UUID, member_id: UUID, role: Role) -> None:
+        async def tell_if_set(room: Room, connection: ActingConnection) -> None:
+            if await connection.fetch_value("get_role", conversation_id, member_id) == role:
+                self._tell_changed(room, member_id, "role", role)
+
         async with self._change(user_id, conversation_id) as (room, connection):
-            row = await connection.fetch_row("set_role", conversation_id, member_id, role)
+            with self._rooms.doubted(room, tell_if_set):
+                row = await connection.fetch_row("set_role", conversation_id, member_id, role)
             if row["is_new"]:
                 self._tell_changed(room, member_id, "role", role)
 

@@ -16,7 +16,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from reference_server import logs
 from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
-from reference_server.operator_access import OPERATOR_HEADER
+from reference_server.operator_access import OPERATOR_HEADER, operator_guard
 from reference_server.records import ErrorAnswer
 from reference_server.request_metrics import request_metrics
 from reference_server.routes import (
@@ -72,9 +72,10 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
             *messages.HANDLERS,
             *groups.HANDLERS,
             *presence.HANDLERS,
-            *indexes.HANDLERS,
             *legacy.HANDLERS,
-            *operator.HANDLERS,
+            Router(
+                "/", route_handlers=[*indexes.HANDLERS, *operator.HANDLERS], guards=[operator_guard(services.settings)]
+            ),
         ],
     )
     return Litestar(

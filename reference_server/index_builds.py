@@ -6,6 +6,7 @@ build leaves an index that is `invalid`: every write maintains it and no read us
 
 import asyncio
 import contextlib
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,9 +17,12 @@ import asyncpg
 
 from fixtures.database import connect
 from fixtures.errors import InputError
+from reference_server import logs
 from reference_server.errors import ConflictError, UnavailableError
 from reference_server.pool import CONNECTION_ERRORS
 from reference_server.statements import Strategy, operation, shortened
+
+_log = logging.getLogger(__name__)
 
 _LOCK_WAIT_SECONDS = 5.0  # longer than a killed server's build takes to notice
 _LOCK_POLL_SECONDS = 0.1
@@ -206,6 +210,7 @@ async def _clear_up(connection: asyncpg.Connection, name: str) -> None:
         states = await _states(connection, [name])
         if name in states and not states[name].is_valid:
             await connection.execute(_drop_step(name).command)
+            logs.event(_log, logging.INFO, "index_cleaned_up", index=name)
 
 
 async def _states(connection: asyncpg.Connection, names: list[str]) -> dict[str, IndexState]:

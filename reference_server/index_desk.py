@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from reference_server import logs
 from reference_server.errors import ConflictError, RefusedError
 from reference_server.index_builds import Step, apply, drop
 from reference_server.statements import Strategy
@@ -69,6 +70,7 @@ class IndexDesk:
         before: "asyncio.Task[None] | None",
     ) -> None:
         """Sets `begun` when the work is under way, or to why it is not."""
+        about: dict[str, Any] = {"action": work.action, "strategy": work.strategy}
 
         def begin(refusal: RefusedError | None = None) -> None:
             if not begun.done():
@@ -77,20 +79,28 @@ class IndexDesk:
         def on_step(step: Step | None) -> None:
             begin()
             work.step = None if step is None else f"{step.action} {step.index}"
+            if step is None:
+                logs.event(_log, logging.INFO, "index_work_begun", **about)
+            else:
+                logs.event(_log, logging.INFO, "index_step_begun", step=step.action, index=step.index, **about)
 
         try:
             if before is not None:
                 await asyncio.wait({before})
-            await (apply if work.action == "apply" else drop)(self._url, strategy, on_step)
+            steps = await (apply if work.action == "apply" else drop)(self._url, strategy, on_step)
             work.state, work.step = "done", None
+            logs.event(_log, logging.INFO, "index_work_done", steps=len(steps), **about)
         except asyncio.CancelledError:
             work.state = "cancelled"
+            logs.event(_log, logging.INFO, "index_work_cancelled", step=work.step, **about)
             raise
         except RefusedError as error:
             work.state, work.message = "failed", error.message
+            logs.event(_log, logging.WARNING, "index_work_failed", step=work.step, reason=error.message, **about)
             begin(error)
-        except Exception:  # noqa: BLE001 - a background task's error has nobody else to tell it
+        except Exception as error:  # noqa: BLE001 - a background task's error has nobody else to tell it
             work.state, work.message = "failed", "the server failed; its log has the reason"
-            _log.exception("%s of %s failed", work.action, work.strategy)
+            reason = type(error).__name__
+            logs.event(_log, logging.ERROR, "index_work_failed", error=error, step=work.step, reason=reason, **about)
         finally:
             begin()

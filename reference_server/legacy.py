@@ -111,9 +111,12 @@ class Legacy:
     async def conversation_id(self, user_id: UUID, connection_id: UUID) -> UUID | None:
         """The conversation that the connection has become, migrated now if it may be; None when it is not."""
         async with self._pool.as_user(user_id) as connection:
-            found: UUID | None = await connection.fetch_value("get_conversation_by_connection_id", connection_id)
-            if found is None:
-                await self._connection(connection, connection_id)
+            found: UUID | None = (await self._connection(connection, connection_id))["conversation_id"]
+            if found is not None:
+                return found
+            found = await connection.fetch_value("get_conversation_by_connection_id", connection_id)
+        if found is not None:
+            await self._sender.settle(user_id, found)
         return found
 
     async def route(self, user_id: UUID) -> ChatRoute:

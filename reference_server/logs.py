@@ -36,6 +36,8 @@ def set_up(log_format: LogFormat | None = None, stream: TextIO | None = None, se
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("reference_server").setLevel(logging.INFO)
+    # It warns, with a traceback each time, that it cannot reconnect: `database_lost` and `replica_lost` say it once.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
 
 
 def named_format(name: str | None) -> LogFormat | None:

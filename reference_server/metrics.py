@@ -1,5 +1,6 @@
 """What the server counts of itself, for Prometheus: one registry per server."""
 
+import math
 from collections.abc import Callable, Collection
 from typing import Protocol
 
@@ -86,8 +87,16 @@ class Metrics:
             registry=self.registry,
         )
         self.replica_lag_bytes = Gauge(
-            "chat_replica_lag_bytes", "WAL that the replica has yet to replay, when last asked.", registry=self.registry
+            "chat_replica_lag_bytes",
+            "WAL that the replica has yet to replay, when last asked; NaN while it does not answer.",
+            registry=self.registry,
         )
+        self.replica_up = Gauge(
+            "chat_replica_up", "1 while the replica answers as one, 0 while not; NaN: there is none.",
+            registry=self.registry,
+        )  # fmt: skip
+        for gauge in (self.replica_lag_bytes, self.replica_up):
+            gauge.set(math.nan)  # until there is a replica
         self.replica_fallbacks = Counter(
             "chat_replica_fallbacks_total",
             "Pages that the primary served in the replica's place, by reason: behind, late, down or failed.",

@@ -5,17 +5,21 @@ seldom. What is decided is in the database, so every server process on it follow
 """
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 
+from reference_server import logs
 from reference_server.errors import ConflictError, RefusedError, UnavailableError
 from reference_server.migration import STARTABLE_PHASES, Command
 from reference_server.migration_records import Migration, VerificationCheck
 from reference_server.pool import CONNECTION_ERRORS
 from reference_server.statements import server_statements
+
+_log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT = "5s"  # a command that waits longer for somebody's transaction is refused, and may be repeated
 _CONFLICT = "CB409"  # raised by the functions for a command that does not fit the phase
@@ -48,7 +52,8 @@ class MigrationDesk:
 
     async def start(self, batch_messages: int | None, pause_seconds: float | None) -> Migration:
         """Starts at a pace of one's own; ConflictError, with the pace unchanged, when it has been started."""
-        if (await self.state()).phase in STARTABLE_PHASES:
+        is_given = batch_messages is not None or pause_seconds is not None
+        if is_given and (await self.state()).phase in STARTABLE_PHASES:
             await self.set_pace(batch_messages, pause_seconds)
         return await self.command("start")
 
@@ -59,20 +64,30 @@ class MigrationDesk:
             with contextlib.suppress(ConflictError):  # it rests already, or there is nothing to roll back
                 await self._fetch("change_migration", "pause")
         state = _migration(await self._fetch("change_migration", command))
+        rollout = state.rollout_percentage
+        logs.event(_log, logging.INFO, "migration_changed", command=command, phase=state.phase, percentage=rollout)
         self._on_change()
         return state
 
     async def set_rollout(self, percentage: int) -> Migration:
         """Changes who is sent to the new chat, from the next request on."""
-        return _migration(await self._fetch("set_rollout", percentage))
+        state = _migration(await self._fetch("set_rollout", percentage))
+        logs.event(_log, logging.INFO, "rollout_changed", phase=state.phase, percentage=percentage)
+        return state
 
     async def set_pace(self, batch_messages: int | None, pause_seconds: float | None) -> Migration:
         """Changes the throttle, from the next batch on."""
-        return _migration(await self._fetch("set_migration_pace", batch_messages, pause_seconds))
+        state = _migration(await self._fetch("set_migration_pace", batch_messages, pause_seconds))
+        pace: dict[str, Any] = {"batch_messages": state.batch_messages, "pause_seconds": state.pause_seconds}
+        logs.event(_log, logging.INFO, "pace_changed", **pace)
+        return state
 
     async def verify(self) -> list[VerificationCheck]:
         """Every check of verify_migration(), over all rows as they are at one moment."""
-        return [VerificationCheck(*row) for row in await self._fetch("verify_migration")]
+        checks = [VerificationCheck(*row) for row in await self._fetch("verify_migration")]
+        failed = [check.check_name for check in checks if not check.is_ok]
+        logs.event(_log, logging.ERROR if failed else logging.INFO, "migration_verified", failed_checks=failed)
+        return checks
 
     async def _fetch(self, statement: str, *arguments: Any) -> list[Any]:
         try:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
+from reference_server import logs
 from reference_server.metrics import Metrics
 from reference_server.migration_desk import administrator
 from reference_server.pool import CONNECTION_ERRORS
@@ -87,7 +88,8 @@ class MigrationValidator:
             try:
                 await self._compare()
             except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-                _log.warning("users could not be compared (%s); the next time comes", error or type(error))
+                reason = str(error) or type(error).__name__
+                logs.event(_log, logging.WARNING, "validation_interrupted", reason=reason)
 
     async def _compare(self) -> None:
         async with administrator(self._url, "chatbench validator") as connection:
@@ -98,12 +100,14 @@ class MigrationValidator:
                 self._sql["validate_users"], self._rounds.after_user_id, self._rounds.user_count
             )
         for item in self._rounds.take(UserComparison(*row) for row in rows):
-            _log.error(
-                "migration mismatch: user %s has sent %d messages in the older schema and %d in the new one%s",
-                item.user_id,
-                item.old_messages,
-                item.new_messages,
-                "" if item.checksums_agree else ", and they are not the same",
+            logs.event(
+                _log,
+                logging.ERROR,
+                "migration_mismatch",
+                user_id=str(item.user_id),
+                older_messages=item.old_messages,
+                newer_messages=item.new_messages,
+                checksums_agree=item.checksums_agree,
             )
         self._metrics.migration_validated_users.inc(len(rows))
         self._metrics.migration_mismatches.set(len(self._rounds.differing))

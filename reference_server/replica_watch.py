@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
@@ -11,9 +14,12 @@ import asyncpg
 
 from fixtures.database import connect, redacted
 from fixtures.errors import InputError
+from reference_server import logs
 from reference_server.pool import CONNECTION_ERRORS
 from reference_server.read_routing import WrittenPositions, poll_pause_seconds
 from reference_server.statements import operation
+
+_log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.2  # between attempts at a side that does not answer
 _QUESTIONS_APART_SECONDS = 0.002  # writes that come closer share a question
@@ -90,6 +96,7 @@ class ReplicaWatch:
         self._replica = replica
         self._set_lag_bytes = set_lag_bytes
         self._primary_position = 0
+        self._lost_at: float | None = None  # by the monotonic clock; None while it answers
         self._waiting = 0
         self._is_idle = False
         self._news = asyncio.Event()
@@ -181,17 +188,29 @@ class ReplicaWatch:
     async def _poll(self) -> bool:
         """Asks the replica; True when its position has changed."""
         before = self.replayed
+        reason = "it is no standby any more"  # one that was promoted has a history of its own from then on
         try:
             row = await self._replica.ask()
-            # One that was promoted has a history of its own from then on.
             self.replayed = row["position"] if row["is_standby"] else None
-        except _ERRORS:
+        except _ERRORS as error:
             self.replayed = None
+            reason = f"{type(error).__name__}: {error}"
+        self._note(reason)
         if self.replayed is not None:
             self.written.replayed(self.replayed)
             self._set_lag_bytes(max(0, self._primary_position - self.replayed))
         self._tell()
         return self.replayed != before
+
+    def _note(self, reason: str) -> None:
+        """Logs, once, that the replica is away or back; while it is away, nobody knows how far behind it is."""
+        if self.replayed is None and self._lost_at is None:
+            self._lost_at = time.monotonic()
+            self._set_lag_bytes(math.nan)
+            logs.event(_log, logging.WARNING, "replica_lost", reason=reason)
+        elif self.replayed is not None and self._lost_at is not None:
+            lost_seconds, self._lost_at = time.monotonic() - self._lost_at, None
+            logs.event(_log, logging.INFO, "replica_back", lost_seconds=round(lost_seconds, 3))
 
     def _tell(self) -> None:
         self._news.set()

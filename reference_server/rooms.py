@@ -8,17 +8,18 @@ conversation from holding the pool's connections.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
 from reference_server.errors import NotFoundError, RefusedError
-from reference_server.pool import ActingConnection, AppPool
+from reference_server.pool import CONNECTION_ERRORS, ActingConnection, AppPool
 from reference_server.turns import Turn, WaitingCount
 
 T = TypeVar("T")
+Telling = Callable[["Room", ActingConnection], Awaitable[None]]
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +32,7 @@ class Room:
     published_seq: int | None = None  # every message up to this one has been published; None until loaded
     visitors: int = 0  # those who hold or await the turn
     is_doubtful: bool = False  # a change was begun and its answer lost: who is in is read again before it is relied on
+    in_doubt: list[Telling] = field(default_factory=list)  # each tells of such a change, if it was carried out
 
     @property
     def is_loaded(self) -> bool:
@@ -90,6 +92,18 @@ class Rooms:
         finally:
             self._leave(room)
 
+    @contextmanager
+    def doubted(self, room: Room, tell: Telling) -> Iterator[None]:
+        """A change in the turn of a room. When its answer is lost, `tell` is called in the room's next turn.
+
+        There it says what has changed, if it has: nobody else knows, and a retry finds nothing left to change.
+        """
+        try:
+            yield
+        except CONNECTION_ERRORS:
+            room.in_doubt.append(tell)
+            raise
+
     @asynccontextmanager
     async def known_turn(self, room: Room) -> AsyncIterator[None]:
         """The turn of a room that has been found."""
@@ -147,6 +161,9 @@ class Rooms:
             self.set_members(room, members)
         elif members != before:
             self.on_found(room, conversation, members - before, before - members)
+        while room.in_doubt:
+            await room.in_doubt[0](room, connection)
+            del room.in_doubt[0]  # only now: the connection may have been lost once more
 
     def _leave(self, room: Room) -> None:
         """Ends a visit; forgets a room that was never loaded, and the ones longest unused beyond the bound."""

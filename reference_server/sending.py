@@ -51,11 +51,11 @@ class Sender:
 
         await self._rooms.unbroken(self._store_otherwise(user_id, conversation_id, stored, published_seq=seq - 1))
 
-    async def settle(self, user_id: UUID, conversation_id: UUID, seq: int) -> None:
-        """Returns when every message up to `seq`, stored by this time, has been published or never will be."""
+    async def settle(self, user_id: UUID, conversation_id: UUID, seq: int | None = None) -> None:
+        """Returns when every message up to `seq`, or the newest, stored by this time, is published or never will be."""
         room = self._rooms.find(conversation_id)
         self._rooms.flush()
-        if room is not None and (room.turn.locked() or (room.published_seq or 0) < seq):
+        if room is not None and (seq is None or room.turn.locked() or (room.published_seq or 0) < seq):
             await self._rooms.unbroken(self._settle(user_id, room, seq))
 
     async def _send(self, user_id: UUID, conversation_id: UUID, content: str, client_id: UUID) -> tuple[Message, bool]:
@@ -106,10 +106,12 @@ class Sender:
             self._publish(event_of(row), room.members)
             room.published_seq = seq
 
-    async def _settle(self, user_id: UUID, room: Room, seq: int) -> None:
+    async def _settle(self, user_id: UUID, room: Room, seq: int | None) -> None:
         async with self._rooms.known_turn(room):
-            if room.published_seq is not None and room.published_seq < seq:
+            if room.published_seq is not None and (seq is None or room.published_seq < seq):
                 async with self._pool.as_user(user_id) as connection:
+                    if seq is None:
+                        seq = (await connection.fetch_row("get_conversation", room.conversation_id))["last_seq"]
                     await catch_up(connection, room, seq, self._publish)
 
 

@@ -202,7 +202,7 @@ async def _replica(settings: Settings, metrics: Metrics) -> AsyncIterator[Replic
             statement_timeout_seconds=settings.statement_timeout_seconds,
             observe_wait=metrics.pool_wait_seconds.labels("replica").observe,
             statements=timed_statements(metrics),
-            watch=DatabaseWatch(),  # of the replica, which readiness does not ask for
+            watch=DatabaseWatch(is_told=False),  # readiness does not ask for the replica; ReplicaWatch tells of it
         ) as pool,
         ReplicaWatch.open(
             app_url(settings.database_url),
@@ -212,6 +212,7 @@ async def _replica(settings: Settings, metrics: Metrics) -> AsyncIterator[Replic
         ) as watch,
     ):
         metrics.watch_pool("replica", pool)
+        metrics.replica_up.set_function(lambda: watch.replayed is not None)
         yield Replica(pool, watch, settings.read_your_writes, settings.replica_wait_seconds)
 
 

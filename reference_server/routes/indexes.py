@@ -1,15 +1,14 @@
 """Operators' routes: which index strategies the database has, and laying them over it while the chat goes on."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from litestar import Request, delete, get, put
+from litestar import delete, get, put
 from msgspec import Meta
 
 from reference_server.errors import NotFoundError
 from reference_server.index_builds import IndexState, build_progress, index_commands, index_states
 from reference_server.index_desk import IndexWork
-from reference_server.operator_access import require_operator
 from reference_server.routes.common import BAD, NO_DATABASE, NO_KEY, OPERATOR_SECURITY, errors
 from reference_server.services import Services
 from reference_server.statements import Strategy, shipped_strategies
@@ -72,9 +71,8 @@ class IndexReport(msgspec.Struct, frozen=True):
     security=OPERATOR_SECURITY,
     responses=_READS,
 )
-async def list_indexes(request: Request[Any, Any, Any], services: Services) -> IndexReport:
+async def list_indexes(services: Services) -> IndexReport:
     """Every strategy, with what is there of it and how far its building is."""
-    require_operator(request, services.settings)
     url = services.settings.database_url
     commands = {name: index_commands(strategy) for name, strategy in shipped_strategies().items()}
     states = await index_states(url, sorted({index for each in commands.values() for index in each}))
@@ -94,9 +92,8 @@ async def list_indexes(request: Request[Any, Any, Any], services: Services) -> I
     security=OPERATOR_SECURITY,
     responses=_CHANGES,
 )
-async def apply_strategy(request: Request[Any, Any, Any], services: Services, strategy: str) -> IndexWork:
+async def apply_strategy(services: Services, strategy: str) -> IndexWork:
     """Begins to build what is missing of a strategy, CONCURRENTLY. Follow it by GET; asked twice, it is done once."""
-    require_operator(request, services.settings)
     return await services.indexes.begin("apply", _shipped(strategy))
 
 
@@ -107,9 +104,8 @@ async def apply_strategy(request: Request[Any, Any, Any], services: Services, st
     security=OPERATOR_SECURITY,
     responses=_CHANGES,
 )
-async def drop_strategy(request: Request[Any, Any, Any], services: Services, strategy: str) -> IndexWork:
+async def drop_strategy(services: Services, strategy: str) -> IndexWork:
     """Begins to drop a strategy's indexes, CONCURRENTLY, and cancels their building. Follow it by GET."""
-    require_operator(request, services.settings)
     return await services.indexes.begin("drop", _shipped(strategy))
 
 

@@ -27,6 +27,8 @@ class Message:
     content: str
     client_id: UUID
     is_deleted: bool = False
+    id: UUID | None = None  # None where nobody asks for it
+    sent_at: int = 0  # in steps
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)  # seq 1 first
     read: dict[UUID, int] = field(default_factory=dict)  # watermarks, also of those who left
     active_at: int = 0  # when it was made or last sent to, in steps
+    # Up to which seq the server has told its messages; None until it knows, which is when a participant first writes.
+    published: int | None = None
 
 
 def told(event: object) -> Told:  # noqa: PLR0911 - one line per kind of event
@@ -79,46 +83,50 @@ class ChatModel:
         for user, role in conversation.roles.items():
             self._tell({user}, "added", conversation_id, conversation.type, role, 0)
 
-    def send(self, user: UUID, conversation_id: UUID, content: str, client_id: UUID) -> int:
+    def send(
+        self, user: UUID, conversation_id: UUID, content: str, client_id: UUID, message_id: UUID | None = None
+    ) -> int:
         """201 for a new message, 200 for a repeated one."""
         conversation = self.conversations[conversation_id]
-        if user not in conversation.roles:
+        if not self._enter(user, conversation):
             return 404
         if any((one.sender, one.client_id) == (user, client_id) for one in conversation.messages):
             return 200
         self.step += 1
-        conversation.active_at = self.step
-        conversation.messages.append(Message(user, content, client_id))
-        seq = len(conversation.messages)
-        conversation.read[user] = seq
-        self._tell(conversation.roles, "m", conversation_id, seq, user, content, False)
+        self._store(conversation_id, Message(user, content, client_id, id=message_id, sent_at=self.step))
+        self._catch_up(conversation_id)
         return 201
 
     def edit(self, user: UUID, conversation_id: UUID, seq: int, content: str) -> int:
         """Only one's own, and no tombstone."""
         conversation, message = self.conversations[conversation_id], self._message(conversation_id, seq)
-        if message is None or user not in conversation.roles or message.sender != user or message.is_deleted:
+        is_in = self._enter(user, conversation)
+        if message is None or not is_in or message.sender != user or message.is_deleted:
             return 404
         message.content = content
+        self._catch_up(conversation_id, seq)
         self._tell(conversation.roles, "edited", conversation_id, seq, content)
         return 200
 
     def delete(self, user: UUID, conversation_id: UUID, seq: int) -> int:
         """Only one's own; twice is once, and told twice."""
         conversation, message = self.conversations[conversation_id], self._message(conversation_id, seq)
-        if message is None or user not in conversation.roles or message.sender != user:
+        is_in = self._enter(user, conversation)
+        if message is None or not is_in or message.sender != user:
             return 404
         message.is_deleted, message.content = True, ""
+        self._catch_up(conversation_id, seq)
         self._tell(conversation.roles, "deleted", conversation_id, seq)
         return 200
 
     def mark_read(self, user: UUID, conversation_id: UUID, seq: int) -> int:
         """Never moves back."""
         conversation = self.conversations[conversation_id]
-        if user not in conversation.roles or self._message(conversation_id, seq) is None:
+        if not self._enter(user, conversation) or self._message(conversation_id, seq) is None:
             return 404
         if seq > conversation.read[user]:
-            conversation.read[user] = seq
+            self._mark(conversation_id, user, seq)
+            self._catch_up(conversation_id, seq)
             self._tell(conversation.roles, "r", conversation_id, user, seq)
         return 200
 
@@ -201,6 +209,36 @@ class ChatModel:
         ]
 
     # --- how ---------------------------------------------------------------------------------------------
+
+    def _enter(self, user: UUID, conversation: Conversation) -> bool:
+        """True for a participant; the server learns how far a conversation is when the first one comes to write."""
+        is_in = user in conversation.roles
+        if is_in and conversation.published is None:
+            conversation.published = len(conversation.messages)
+        return is_in
+
+    def _store(self, conversation_id: UUID, message: Message) -> None:
+        """A new message; who writes has read."""
+        conversation = self.conversations[conversation_id]
+        conversation.messages.append(message)
+        conversation.active_at = max(conversation.active_at, message.sent_at)
+        self._mark(conversation_id, message.sender, len(conversation.messages))
+
+    def _mark(self, conversation_id: UUID, user: UUID, seq: int) -> None:
+        """A watermark, moved forward."""
+        read = self.conversations[conversation_id].read
+        read[user] = max(read[user], seq)
+
+    def _catch_up(self, conversation_id: UUID, through: int | None = None) -> None:
+        """Tells what is stored and has not been told, up to a seq or all of it; nothing while nobody writes."""
+        conversation = self.conversations[conversation_id]
+        if conversation.published is None:
+            return
+        through = len(conversation.messages) if through is None else through
+        for seq in range(conversation.published + 1, through + 1):
+            one = conversation.messages[seq - 1]
+            self._tell(conversation.roles, "m", conversation_id, seq, one.sender, one.content, one.is_deleted)
+        conversation.published = max(conversation.published, through)
 
     def _message(self, conversation_id: UUID, seq: int) -> Message | None:
         messages = self.conversations[conversation_id].messages

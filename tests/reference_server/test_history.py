@@ -1,6 +1,7 @@
 """Pages of messages from a real streaming replica: who serves them, and that no reader misses a write it may expect."""
 
 import asyncio
+import math
 import re
 import signal
 import subprocess
@@ -285,9 +286,14 @@ def test_a_replica_that_dies_is_done_without_and_comes_back(
         process.send_signal(signal.SIGQUIT)
         process.wait(WAIT_SECONDS)
         server.wait_for_metric(lambda falls: falls > 20, "chat_replica_fallbacks_total", reason="down")
+        server.wait_for_metric(math.isnan, "chat_replica_lag_bytes")
+        assert server.metric("chat_replica_up") == 0
         user.send(conversation, "meanwhile")
         replica._start()
         page_when_served_by(user, conversation, "replica", ["meanwhile"])
+    server.wait_for_metric(lambda up: up == 1, "chat_replica_up")
+    assert server.metric("chat_replica_lag_bytes") >= 0
+    assert [event["event"] for event in server.events()] == ["started", "replica_lost", "replica_back"]
     assert {status for status, _ in statuses} == {200}
     assert {source for _, source in statuses} == {"primary", "replica"}
 

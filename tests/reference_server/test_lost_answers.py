@@ -14,7 +14,14 @@ from fixtures.identifiers import user_id
 from reference_server.changes import Changes
 from reference_server.database_watch import DatabaseWatch
 from reference_server.errors import NotFoundError, UnavailableError
-from reference_server.frames import ConversationEvent, DeletedEvent, EditedEvent, MessageEvent, ReceiptEvent
+from reference_server.frames import (
+    ConversationEvent,
+    DeletedEvent,
+    EditedEvent,
+    MessageEvent,
+    ParticipantChangedEvent,
+    ReceiptEvent,
+)
 from reference_server.groups import Groups
 from reference_server.metrics import Metrics
 from reference_server.pool import ActingConnection, AppPool
@@ -77,12 +84,14 @@ async def opened(url: str) -> AsyncIterator[Chat]:
 
 
 @asynccontextmanager
-async def lost_answer(monkeypatch: pytest.MonkeyPatch, method: str, statement: str) -> AsyncIterator[None]:
-    """The next execution of a statement is committed, and the connection ends before its answer is read."""
+async def lost_answer(
+    monkeypatch: pytest.MonkeyPatch, method: str, statement: str, *, is_heard: bool = True
+) -> AsyncIterator[None]:
+    """A statement is committed, if the database hears of it, and the connection ends before its answer is read."""
     original = getattr(ActingConnection, method)
 
     async def losing(self: ActingConnection, name: str, *arguments: Any) -> Any:
-        answer = await original(self, name, *arguments)
+        answer = await original(self, name, *arguments) if is_heard or name != statement else None
         if name == statement:
             self.terminate()
             raise ConnectionResetError
@@ -182,5 +191,63 @@ def test_a_deletion_that_is_tried_again_is_told(database: str, monkeypatch: pyte
             await chat.changes.delete(OWNER, group, 1)
         await chat.changes.delete(OWNER, group, 1)
         assert chat.heard(MEMBER)[-1] == DeletedEvent(conversation_id=group, seq=1)
+
+    run(database, scenario)
+
+
+@pytest.mark.parametrize("retried", [True, False])
+def test_a_role_whose_answer_was_lost_is_told(database: str, monkeypatch: pytest.MonkeyPatch, retried: bool) -> None:
+    """Once: with the retry, which finds nothing to change, or with whatever comes first."""
+
+    async def scenario(chat: Chat) -> None:
+        group = await chat.group(MEMBER, OTHER)
+        await chat.send(OWNER, group)
+        async with lost_answer(monkeypatch, "fetch_row", "set_role"):
+            await chat.groups.set_role(OWNER, group, MEMBER, "admin")
+        before = len(chat.heard(OTHER))
+        if retried:
+            await chat.groups.set_role(OWNER, group, MEMBER, "admin")
+        await chat.send(MEMBER, group)
+        changed, message = chat.heard(OTHER)[before:]
+        assert changed == ParticipantChangedEvent(conversation_id=group, user_id=MEMBER, change="role", role="admin")
+        assert isinstance(message, MessageEvent)
+
+    run(database, scenario)
+
+
+@pytest.mark.parametrize("retried", [True, False])
+def test_a_receipt_whose_answer_was_lost_is_told(database: str, monkeypatch: pytest.MonkeyPatch, retried: bool) -> None:
+    """Once, and the same way."""
+
+    async def scenario(chat: Chat) -> None:
+        group = await chat.group(MEMBER, OTHER)
+        seq = await chat.send(OWNER, group)
+        async with lost_answer(monkeypatch, "fetch_row", "mark_read"):
+            await chat.changes.mark_read(MEMBER, group, seq)
+        before = len(chat.heard(OTHER))
+        if retried:
+            assert (await chat.changes.mark_read(MEMBER, group, seq)).last_read_seq == seq
+        await chat.send(OWNER, group)
+        receipt, message = chat.heard(OTHER)[before:]
+        assert receipt == ReceiptEvent(conversation_id=group, user_id=MEMBER, seq=seq)
+        assert isinstance(message, MessageEvent)
+
+    run(database, scenario)
+
+
+def test_a_change_that_never_was_is_not_told(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection was lost before the database heard of it."""
+
+    async def scenario(chat: Chat) -> None:
+        group = await chat.group(MEMBER, OTHER)
+        seq = await chat.send(OWNER, group)
+        before = len(chat.heard(OTHER))
+        async with lost_answer(monkeypatch, "fetch_row", "set_role", is_heard=False):
+            await chat.groups.set_role(OWNER, group, MEMBER, "admin")
+        async with lost_answer(monkeypatch, "fetch_row", "mark_read", is_heard=False):
+            await chat.changes.mark_read(MEMBER, group, seq)
+        await chat.send(OWNER, group)
+        (message,) = chat.heard(OTHER)[before:]
+        assert isinstance(message, MessageEvent)
 
     run(database, scenario)

@@ -1,10 +1,14 @@
 """reference_server.replica_watch: what is known of a replica whose every answer the test decides."""
 
 import asyncio
+import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
+
+import pytest
 
 from reference_server.read_routing import Need
 from reference_server.replica_watch import ReplicaWatch
@@ -73,21 +77,28 @@ def test_a_write_is_known_and_then_replayed() -> None:
     asyncio.run(scenario())
 
 
-def test_a_replica_that_is_away_is_known_to_be_and_found_again() -> None:
+def test_a_replica_that_is_away_is_known_to_be_and_found_again(caplog: pytest.LogCaptureFixture) -> None:
     """Without an answer there is no position, whatever it was; with the next one there is."""
 
     async def scenario() -> None:
         replica = Side(100)
-        async with watching(Side(100), replica, []) as watch, asyncio.timeout(20):
+        async with watching(Side(100), replica, lags := []) as watch, asyncio.timeout(20):
             replica.is_away = True
             while watch.replayed is not None:
                 await watch.news(20)
+            asked = replica.asked
+            while replica.asked < asked + 2:
+                await watch.news(20)
+            assert math.isnan(lags[-1]), "nobody knows"
             replica.is_away, replica.position = False, 90  # another copy, older than the first
             while watch.replayed is None:
                 await watch.news(20)
             assert watch.replayed == 90
+            assert not math.isnan(lags[-1])
 
+    caplog.set_level(logging.INFO, "reference_server")
     asyncio.run(scenario())
+    assert [record.message for record in caplog.records] == ["replica_lost", "replica_back"], "each once"
 
 
 def test_a_promoted_replica_counts_as_away() -> None:

@@ -5,7 +5,8 @@ import dataclasses
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -146,6 +147,27 @@ class World:
         """Returns when the migration is there."""
         self.wait_for("SELECT phase = $1 FROM chatbench.migration_state", phase)
 
+    @contextmanager
+    def copying_elsewhere(self) -> Iterator[Callable[[], None]]:
+        """While the block lasts, no server copies: somebody else has the right to. What it gives lets one copy.
+
+        Called once, it lets go; called again, it takes the right back when the server has stopped.
+        """
+        connection = self.run(asyncpg.connect(self.url))
+        is_held = False
+
+        def change() -> None:
+            nonlocal is_held
+            is_held = not is_held
+            script = "BEGIN; LOCK TABLE chatbench.backfill_turn IN EXCLUSIVE MODE" if is_held else "COMMIT"
+            self.run(connection.execute(script))
+
+        change()
+        try:
+            yield change
+        finally:
+            self.run(connection.close())
+
     def close(self) -> None:
         """Ends the administrator's connection."""
         self.run(self._connection.close())
@@ -182,6 +204,20 @@ def world(tiny_url: str) -> Iterator[World]:
         made = World(tiny_url, runner)
         yield made
         made.close()
+
+
+@pytest.fixture
+def user_session(world: World) -> Iterator[Any]:
+    """Runs SQL on one connection of the app role: `user_session(user_id, statement, *arguments)`."""
+    connection = world.run(asyncpg.connect(app_url(world.url)))
+
+    def run(user_id: UUID, statement: str, *arguments: Any) -> list[Any]:
+        world.run(connection.fetchval("SELECT set_config('request.jwt.claims', $1, false)", claims_text(user_id)))
+        rows: list[Any] = world.run(connection.fetch(statement, *arguments))
+        return rows
+
+    yield run
+    world.run(connection.close())
 
 
 @pytest.fixture

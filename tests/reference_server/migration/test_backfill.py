@@ -228,12 +228,10 @@ def test_one_server_copies_at_a_time(world: Any, launch: Any, operator: Any) -> 
     """While somebody holds the right to copy nothing is copied; when they are gone, it is."""
     world.pair(messages=MESSAGES)
     server = launch(world.url)
-    world.sql("BEGIN")
-    world.sql("LOCK TABLE chatbench.backfill_turn IN EXCLUSIVE MODE")
-    operator(server).post("start")
-    server.wait_for_event("backfill_elsewhere")
-    assert world.value("SELECT count(*) FROM chatbench.migrated_connections") == 0
-    world.sql("COMMIT")
+    with world.copying_elsewhere():
+        operator(server).post("start")
+        server.wait_for_event("backfill_elsewhere")
+        assert world.value("SELECT count(*) FROM chatbench.migrated_connections") == 0
     operator(server).post("pause")
     operator(server).post("resume")  # it looks again at once
     world.wait_for_phase("complete")

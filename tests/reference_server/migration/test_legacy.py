@@ -165,6 +165,21 @@ def test_what_is_sent_in_the_older_chat_is_heard_in_the_new_one(
     operator(server).check()
 
 
+def test_a_history_that_a_touch_brings_is_heard(world: Any, launch: Any, log_in: Any, operator: Any) -> None:
+    """At once, by who listens to a conversation that is being written to; not only with its next message."""
+    one_id, other_id, connection = world.pair(messages=3)
+    server = launch(world.url)
+    one, other = log_in(server, one_id), log_in(server, other_id)
+    made = one.post("/conversations/direct", user_id=str(other_id)).json()["conversation"]["id"]
+    one.send(made, "before the history")
+    gateway = other.connect()
+    gateway.subscribe()
+    with world.copying_elsewhere():
+        operator(server).post("start")
+        assert one.get(f"/legacy/connections/{connection}/conversation").json() == {"conversation_id": made}
+        assert [gateway.receive().seq for _ in range(3)] == [2, 3, 4]
+
+
 def test_the_older_chat_shows_what_is_sent_in_the_new_one(world: Any, launch: Any, log_in: Any, operator: Any) -> None:
     """A user who is not sent to the new chat yet misses nothing."""
     one_id, other_id, connection = world.pair(messages=1)

@@ -45,8 +45,9 @@ def test_damage_shows_in_the_metrics_until_it_is_repaired(world: Any, launch: An
     )
     world.sql("UPDATE messages SET content = 'x' WHERE connection_request_id = $1 AND content = 'message 1'", second)
     server.wait_for_metric(lambda users: users == 2, "chat_migration_mismatches")
-    assert f"migration mismatch: user {one} has sent 1 messages in the older schema and 2 in the new one" in server.log
-    assert f"user {other} has sent 2 messages in the older schema and 2 in the new one, and they are not" in server.log
+    told = {event["fields"].pop("user_id"): event["fields"] for event in server.events("migration_mismatch")}
+    assert told[str(one)] == {"older_messages": 1, "newer_messages": 2, "checksums_agree": False}
+    assert told[str(other)] == {"older_messages": 2, "newer_messages": 2, "checksums_agree": False}
     world.sql("INSERT INTO messages SELECT ($1::messages).*", tuple(lost.values()))
     world.sql("UPDATE messages SET content = 'message 1' WHERE connection_request_id = $1 AND content = 'x'", second)
     server.wait_for_metric(lambda users: users == 0, "chat_migration_mismatches")

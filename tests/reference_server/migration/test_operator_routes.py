@@ -19,13 +19,22 @@ def test_a_route_needs_the_operator_s_key(server: Any, method: str, path: str, k
     encoded = {name: value.encode() for name, value in headers.items()}
     body = {} if method == "PUT" else None
     answer = server.http.request(method, f"/v1/operator/migration{path}", headers=encoded, json=body)
-    assert (answer.status_code, answer.json()) == (
-        401,
-        {
-            "code": "unauthenticated",
-            "message": "this needs the operator's key; send it as `Operator-Key: …`",
-        },
-    )
+    told = "is not the operator's key; send the one that the server was started with"
+    told = f"this {told}" if key else "this needs the operator's key; send it as `Operator-Key: …`"
+    assert (answer.status_code, answer.json()) == (401, {"code": "unauthenticated", "message": told})
+
+
+@pytest.mark.parametrize(("path", "body"), [("migration/start", b"{"), ("migration/rollout", b'{"percentage": 101}')])
+def test_the_key_is_looked_at_before_the_body(server: Any, path: str, body: bytes) -> None:
+    """Who may not ask is not told what would be wrong with the question."""
+    method = "POST" if path.endswith("start") else "PUT"
+
+    def status(headers: dict[str, str]) -> int:
+        answer: int = server.http.request(method, f"/v1/operator/{path}", content=body, headers=headers).status_code
+        return answer
+
+    assert status({"Operator-Key": "chatbench"}) == 400
+    assert status({"Operator-Key": "guess"}) == status({}) == 401
 
 
 def test_the_key_is_the_server_s_own(database: str, launch: Any) -> None:
@@ -82,3 +91,33 @@ def test_damage_is_told(world: Any, launch: Any, operator: Any) -> None:
     (check,) = [check for check in found["checks"] if not check["is_ok"]]
     assert (check["check_name"], check["mismatches"]) == ("checksums", 1)
     assert check["example"]
+
+
+def test_the_log_tells_what_operators_do_and_what_comes_of_it(world: Any, launch: Any, operator: Any) -> None:
+    """Each command, roll-out and pace, and the backfill from its start to its end; refusals change nothing."""
+    world.pair(messages=2)
+    server = launch(world.url)
+    desk = operator(server)
+    assert desk.post("resume").status_code == 409
+    with world.copying_elsewhere():
+        desk.post("start", pause_seconds=0)
+        desk.put("rollout", percentage=30)
+        desk.post("pause")
+    desk.post("resume")
+    world.wait_for_phase("complete")
+    server.wait_for_event("backfill_finished")
+    desk.check()
+    desk.post("roll_back")
+    told = [event for event in server.events() if event["event"].startswith(("migration", "rollout", "pace"))]
+    assert [(event["event"], *event["fields"].values()) for event in told] == [
+        ("pace_changed", 500, 0),
+        ("migration_changed", "start", "running", 0),
+        ("rollout_changed", "running", 30),
+        ("migration_changed", "pause", "paused", 30),
+        ("migration_changed", "resume", "running", 30),
+        ("migration_verified", []),
+        ("migration_changed", "roll_back", "rolled_back", 0),
+    ]
+    accepted = world.value("SELECT count(*) FROM connection_requests WHERE status = 'accepted'")
+    (finished,) = server.events("backfill_finished")
+    assert finished["fields"] == {"phase": "complete", "connections": accepted, "messages": 2}
