@@ -7,6 +7,7 @@ gives the verdict on the whole. Ctrl-C ends the part that runs, and what was mea
 """
 
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -48,6 +49,7 @@ class RunOptions:
     strategy: str = "roadmap_membership"  # the indexes under the server
     seconds: float | None = None  # per load scenario, connecting included; None: each one's own
     users: int | None = None  # per load scenario; None: each one's own
+    processes: int = 1  # generators of a load scenario, which share its users
     scenario_options: dict[str, str] = field(default_factory=dict)  # for the Locust files: {"--rate": "5"}
     laboratory: LaboratoryOptions = field(default_factory=LaboratoryOptions)
     out: Path = Path("out")
@@ -212,6 +214,8 @@ def _locust_command(name: str, options: RunOptions, folder: RunFolder, place: Pl
     command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--headless", "--only-summary"]
     command += ["--host", place.target.http_url, "--run-time", f"{max(1, round(seconds))}s"]
     command += ["--run-folder", str(folder.path), "--seed", str(options.seed)]
+    if options.processes > 1:
+        command += _processes(options.processes)
     if options.users is not None:
         command += ["--users", str(options.users)]
     if place.target.process_id is not None:
@@ -222,6 +226,15 @@ def _locust_command(name: str, options: RunOptions, folder: RunFolder, place: Pl
         if option in _allowed_options(name):
             command += [f"{option}={value}"]
     return command
+
+
+def _processes(count: int) -> list[str]:
+    """Locust's own workers, on a port that nobody else has and that this host alone can reach."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+    listen = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
+    return ["--processes", str(count), *listen, "--master-host", "127.0.0.1", "--master-port", port]
 
 
 def _watch(process: subprocess.Popen[bytes], name: str, seconds: float, progress: Progress) -> None:

@@ -8,7 +8,8 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Literal
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from gevent.event import Event
 
 from fixtures.errors import InputError
 from fixtures.identifiers import user_id
+from scenarios.accounts import Account
 from scenarios.client.chat_client import ChatClient, Gateway
 from scenarios.client.closed_loop import ClosedLoop
 from scenarios.client.gateway_client import GatewayClient
@@ -27,25 +29,32 @@ from scenarios.client.open_loop import OpenLoop
 from scenarios.client.precise_timer import PreciseTimer
 from scenarios.client.run_options import RunOptions
 from scenarios.client.run_record import RunRecord
-from scenarios.generator_health import Observation, judge
+from scenarios.client.seat import ALONE, Seat
+from scenarios.generator_health import Observation
 from scenarios.histograms import Recorder
-from scenarios.run_folder import LedgerTotals, ScenarioRecord
+from scenarios.ledger import SettledMessage
+from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import StartLog
 
 # How long a server that stopped answering may take to come back before the run is given up.
 SERVER_PATIENCE_SECONDS = 3.0
+# Schedules are set up this long before an appointed beginning.
+_READY_BEFORE_NS = 20_000_000
 
 
 class RunSession:
     """The state of one run. Phases: preparing → connecting → measuring → draining → finished."""
 
-    def __init__(self, scenario: str, options: RunOptions, recorded_options: dict[str, Any]) -> None:
+    def __init__(
+        self, scenario: str, options: RunOptions, recorded_options: dict[str, Any], seat: Seat = ALONE
+    ) -> None:
         self.scenario = scenario
         self.options = options
+        self.seat = seat
         self.phase = "preparing"
-        self.token = secrets.token_hex(4)  # marks this run's messages
+        self.token = seat.token or secrets.token_hex(4)  # marks this run's messages
         self.random = random.Random(f"{scenario} {options.seed}")
-        self.recorder = Recorder("1", {"scenario": scenario})
+        self.recorder = Recorder(seat.name, {"scenario": scenario})
         self.starts = StartLog()
         self.model: Literal["open", "closed"] = "open"
         self.stopping = Event()  # no operation starts any more
@@ -63,8 +72,10 @@ class RunSession:
         # Users of the run in order; a seeded choice, because the first ones of a data set are its busiest.
         self.user_indexes = self.random.sample(range(self.dataset.user_count), options.user_count)
         self.gateway: Gateway = self.chat.gateway(self.login(self.user_id(0)))
-        self.record = RunRecord(options.run_folder, scenario, options.seed, self.dataset, recorded_options)
-        self.probe = HealthProbe(self.recorder, options.server_pid, self.give_up)
+        self.record = seat.record or RunRecord(
+            options.run_folder, scenario, options.seed, self.dataset, recorded_options
+        )
+        self.probe = HealthProbe(self.recorder, options.server_pid, self.give_up, is_generator=seat.is_generator)
         self.failures: Counter[str] = Counter()  # problem → how often, of timed operations
         self.connect_failures: Counter[str] = Counter()  # users who were never there
         self.reconnect_failures: Counter[str] = Counter()
@@ -73,7 +84,8 @@ class RunSession:
         self.warnings: list[str] = []
         self.on_give_up: Callable[[], None] = lambda: None
         self.on_second: Callable[[int], None] = lambda _now_ns: None  # scenario's own books, once per second
-        self._recorded_options = recorded_options
+        # Told of every message whose books close; in a distributed run, those of this process's recipients.
+        self.on_settled: Callable[[SettledMessage], None] = lambda _settled: None
         self._suspected = False
         self._measuring_began = 0.0
         self._measured_seconds = 0.0
@@ -144,6 +156,14 @@ class RunSession:
             if response.status == 0:
                 self.suspect_server()
 
+    def share(self, arrivals: Iterator[int]) -> Iterator[int]:
+        """This process's part of a schedule that all processes of the run keep together: every n-th arrival."""
+        return islice(arrivals, self.seat.index, None, self.seat.count)
+
+    def shared_ns(self, realtime_ns: int) -> int:
+        """A moment of this host's CLOCK_REALTIME as every process of the run understands it."""
+        return realtime_ns - self.seat.clock_offset_ns
+
     # --- the server's life ------------------------------------------------------------------------------
 
     def suspect_server(self) -> None:
@@ -188,8 +208,8 @@ class RunSession:
         """Seconds of measured time so far."""
         return time.monotonic() - self._measuring_began if self._measuring_began else 0.0
 
-    def begin_measuring(self) -> int:
-        """Starts the measured time; its beginning in CLOCK_MONOTONIC ns."""
+    def begin_measuring(self, begin_ns: int | None = None) -> int:
+        """Starts the measured time, at `begin_ns` if that is given; its beginning in CLOCK_MONOTONIC ns."""
         self.phase = "measuring"
         # What exists now stays; scanning it again (tens of ms) would only delay what is being timed.
         gc.collect()
@@ -197,11 +217,13 @@ class RunSession:
         # Locust looks at its stack when it stops a test. The first look reads the source of every module (measured:
         # 0.1 s, in which starts would be late); later ones find it in a cache.
         inspect.stack()
+        if begin_ns is not None:
+            self.timer.wait_until(begin_ns - _READY_BEFORE_NS)
         self.record.begin()
         self.probe.start()
         self._measuring_began = time.monotonic()
         self._flusher = gevent.spawn(self._flush_every_second)
-        return time.monotonic_ns()
+        return time.monotonic_ns() if begin_ns is None else begin_ns
 
     def stop_starting(self) -> None:
         """Ends the measured time: no operation starts any more."""
@@ -226,72 +248,46 @@ class RunSession:
             self._flusher.kill()
         self.pool.close()
 
-    def finish(self, ledgers: list[LedgerTotals], *, cut_short: bool) -> ScenarioRecord:
-        """Flushes, judges and writes the run; its record."""
-        measured = self._measuring_began > 0
+    def account(self, ledgers: list[LedgerTotals]) -> Account:
+        """Ends the run in this process: flushes, and says what happened here."""
         self.phase = "finished"
         if self._flusher is not None:
             self._flusher.kill()
         self.record.append(list(self.recorder.flush(self.record.second())))
-        reasons, warnings = self._judgement(measured)
-        record = ScenarioRecord(
-            name=self.scenario,
-            options=self._recorded_options,
-            started_second=self.record.second(),
-            seconds=round(self._measured_seconds, 3),
-            started=self.starts.started,
-            late=self.starts.late,
-            dropped=self.starts.dropped,
-            failed=self.failures.total(),
-            model=self.model,
-            reasons=reasons,
-            warnings=warnings,
-        )
-        self.record.finish(record, ledgers, cut_short=cut_short)
         self.pool.close()
-        return record
-
-    def _judgement(self, measured: bool) -> tuple[list[str], list[str]]:
-        reasons, warnings = list(self.reasons), list(self.warnings)
-        if not measured:
-            return [*reasons, "it ended before anything was measured"], warnings
-        health = judge(
-            Observation(
-                loop_lag_ms_p99=self.probe.loop_lag_ms_p99(),
-                cpu_share_percent=self.probe.cpu_share_percent(),
-                started=self.starts.started,
-                late=self.starts.late,
-                dropped=self.starts.dropped,
-                arrivals=self.counts.reads + self.pool.responses,
-                unstamped=self.counts.unstamped_reads + self.pool.unstamped,
-                descriptors_share_percent=self.probe.descriptors_share_percent(),
-                receive_queue_bytes_p99=self.counts.receive_queue_bytes_p99(),
-                clock_step_ms=self.probe.clock_step_ms(),
-            )
-        )
-        reasons += health.reasons
-        warnings += health.warnings
-        if not self.starts.started:
-            reasons.append("no operation was started")
-        elif self.failures.total() == self.starts.started:
-            reasons.append(f"every operation failed: {_most_common(self.failures)}")
-        elif self.failures:
-            warnings.append(f"{self.failures.total()} operations failed: {_most_common(self.failures)}")
-        if self._measured_seconds < self.options.shape.seconds:
-            warnings.append(
+        is_keeper = isinstance(self.record, RunRecord)  # who says it for all
+        if is_keeper and self._measuring_began and self._measured_seconds < self.options.shape.seconds:
+            self.warnings.append(
                 f"the rate's shape takes {self.options.shape.seconds:g} s and {self._measured_seconds:.1f} s were "
                 "measured: its end was not offered"
             )
-        if self.connect_failures:
-            reasons.append(
-                f"{self.connect_failures.total()} users could not connect: {_most_common(self.connect_failures)}"
-            )
-        if self.reconnect_failures:
-            failed = self.reconnect_failures
-            warnings.append(f"{failed.total()} attempts to reconnect failed: {_most_common(failed)}")
-        if self.closes:
-            warnings.append(f"{self.closes.total()} gateway connections ended unasked: {_most_common(self.closes)}")
-        return reasons, warnings
+        return Account(
+            worker=self.seat.name,
+            seconds=round(self._measured_seconds, 3),
+            observation=self._observation() if self._measuring_began else None,
+            failures=self.failures,
+            connect_failures=self.connect_failures,
+            reconnect_failures=self.reconnect_failures,
+            closes=self.closes,
+            model=self.model,
+            reasons=self.reasons,
+            warnings=self.warnings,
+            ledgers=ledgers,
+        )
+
+    def _observation(self) -> Observation:
+        return Observation(
+            loop_lag_ms_p99=self.probe.loop_lag_ms_p99(),
+            cpu_share_percent=self.probe.cpu_share_percent(),
+            started=self.starts.started,
+            late=self.starts.late,
+            dropped=self.starts.dropped,
+            arrivals=self.counts.reads + self.pool.responses,
+            unstamped=self.counts.unstamped_reads + self.pool.unstamped,
+            descriptors_share_percent=self.probe.descriptors_share_percent(),
+            receive_queue_bytes_p99=self.counts.receive_queue_bytes_p99(),
+            clock_step_ms=self.probe.clock_step_ms(),
+        )
 
     def _flush_every_second(self) -> None:
         next_second = time.monotonic()
@@ -326,7 +322,3 @@ class RunSession:
         }
         sys.stderr.write(f"chatbench-progress {json.dumps(line)}\n")
         sys.stderr.flush()
-
-
-def _most_common(problems: Counter[str]) -> str:
-    return "; ".join(f"{problem} ({count} times)" for problem, count in problems.most_common(3))

@@ -8,11 +8,11 @@ whatever reaches them is a leak.
 """
 
 import time
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 import gevent
+import msgspec
 
 from fixtures.errors import InputError
 from reference_server.frames import SUBPROTOCOLS
@@ -45,19 +45,21 @@ WORKLOAD = {
 RECONNECT_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """One group of the run."""
 
     size: int
     conversation_id: str
     members: tuple[int, ...]  # numbers of the run's users
+    base_seq: int  # its last one before the measured time
 
 
 class Fanout(LoadScenario):
     """Sends to groups and keeps the books of every delivery."""
 
     entry = SCENARIOS["fanout"]
+    distributed = True
+    plan_type = list[Group]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -70,11 +72,10 @@ class Fanout(LoadScenario):
             deadline_ns=int(float(options.deadline_ms) * 1e6),
             settle_after_ns=int(float(WORKLOAD["settle_seconds"].value) * 1e9),
         )
-        self.books = DeliveryBooks(ledger, session.token)
+        self.books = DeliveryBooks(ledger, session.token, session.seat.clock_offset_ns)
         self.series = DeliverySeries(session.recorder)
         self.recipients: dict[int, Recipient] = {}
         self.groups: list[Group] = []
-        self.bases: dict[str, int] = {}  # conversation → its last seq before the measured time
         self.sent_count = 0
         self.unanswered = 0
         session.on_second = self.settle
@@ -100,28 +101,32 @@ class Fanout(LoadScenario):
         names = ("rate", "group_sizes", "non_members", "deadline_ms", "subprotocol")
         return {name: getattr(options, name) for name in names}
 
-    def prepare(self) -> None:
+    def plan(self) -> list[Group]:
         """Makes the groups and sends the first messages into each, unmeasured."""
         session = self.session
         pool = range(session.options.user_count - self.non_members)
+        groups = []
         for size in self.sizes:
             members = tuple(session.random.sample(pool, size))
             ids = [session.user_id(number) for number in members]
             token = session.login(ids[0])
             made = session.chat.create_group_conversation(token, f"fan-out {size} {session.token}", ids[1:])
+            base_seq = made.last_seq
             for _ in range(int(WORKLOAD["warm_up_messages"].value)):
                 response = session.chat.send_message(token, made.id, "hello everyone", uuid4())
                 message = session.chat.parse_message(response)
                 if message is None:
                     raise InputError(f"{session.options.host} refused a message to a new group: {response.problem()}")
-                self.bases[made.id] = message.seq
-            self.groups.append(Group(size, made.id, members))
-        client = GatewayClient(self.subprotocol)
+                base_seq = message.seq
+            groups.append(Group(size, made.id, members, base_seq))
+        return groups
+
+    def adopt(self, plan: list[Group]) -> None:
+        """Opens the books of every group, and connections."""
+        self.groups = plan
         for group in self.groups:
-            self.books.ledger.add_conversation(
-                client.wire_id(UUID(group.conversation_id)), {"group_size": str(group.size)}
-            )
-        session.pool.warm(int(WORKLOAD["http_connections"].value))
+            self.books.ledger.add_conversation(self._key(group), {"group_size": str(group.size)})
+        self.session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user and opens the books of its memberships."""
@@ -131,8 +136,8 @@ class Fanout(LoadScenario):
         self.recipients[user.number] = recipient
         for group in self.groups:
             if user.number in group.members:
-                conversation = self.books.ledger.conversations[client.wire_id(UUID(group.conversation_id))]
-                base = max([self.bases[group.conversation_id], *(high for high, _ in conversation.acknowledged)])
+                conversation = self.books.ledger.conversations[self._key(group)]
+                base = max([group.base_seq, *(high for high, _ in conversation.acknowledged)])
                 recipient.join(conversation, base)
                 client.last_seq[conversation.key] = base
         client.on_message = self.books.receiver(recipient)
@@ -144,6 +149,7 @@ class Fanout(LoadScenario):
         rate = self.rate / len(self.groups)
         for group in self.groups:
             arrivals = ARRIVALS[self.session.options.arrivals](rate, f"{self.session.options.seed} {group.size}")
+            arrivals = self.session.share(arrivals)
             loop = self.session.open_loop("send_message")
             gevent.spawn(loop.drive, arrivals, begin_ns, lambda intended_ns, group=group: self.send(group, intended_ns))
 
@@ -163,7 +169,8 @@ class Fanout(LoadScenario):
         """One timed send by a member of the group; its acknowledgement opens the expectation of its deliveries."""
         session = self.session
         self.sent_count += 1
-        content = marked_content(Marker(session.token, self.sent_count, intended_ns), content_length(session.random))
+        marker = Marker(session.token, self.sent_count, session.shared_ns(intended_ns))
+        content = marked_content(marker, content_length(session.random))
         sender = session.user_id(session.random.choice(group.members))
         token = session.login(sender)
         self.unanswered += 1
@@ -180,6 +187,14 @@ class Fanout(LoadScenario):
         """Records what arrived since the last time."""
         self.books.settle(now_ns, self._record, everything=everything)
 
+    def unanswered_count(self) -> int:
+        """Sends not yet answered."""
+        return self.unanswered
+
+    def shared_ledger(self) -> Ledger:
+        """Every delivery's."""
+        return self.books.ledger
+
     def outstanding(self) -> int:
         """Deliveries not yet here, and sends not yet answered."""
         return self.unanswered + self.books.ledger.outstanding()
@@ -195,7 +210,12 @@ class Fanout(LoadScenario):
         return totals
 
     def _record(self, settled: SettledMessage) -> None:
-        self.series.record(settled)
+        self.series.record_deliveries(settled)
+        self.session.on_settled(settled)
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """A message's first to last recipient."""
+        self.series.record_whole(settled)
         # One line per message in Locust's own statistics, not one per delivery: firing its event costs 3.3 µs.
         last_us = settled.reached_us(1.0)
         if last_us is not None:

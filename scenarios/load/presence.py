@@ -52,6 +52,8 @@ class Presence(LoadScenario):
     """Changes statuses and keeps the books of every watcher."""
 
     entry = SCENARIOS["presence"]
+    distributed = True
+    plan_type = dict[int, list[int]]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -69,10 +71,7 @@ class Presence(LoadScenario):
         self.flappers = {
             self.watcher_count + number: Flapper(audiences[number % len(audiences)]) for number in range(flapper_count)
         }
-        self.watched: dict[int, list[int]] = {number: [] for number in range(self.watcher_count)}
-        for number, flapper in self.flappers.items():
-            for watcher in session.random.sample(range(self.watcher_count), flapper.audience):
-                self.watched[watcher].append(number)
+        self.watched: dict[int, list[int]] = {}  # watcher → whom
         self.ledger = Ledger(
             "presence",
             deadline_ns=int(float(options.deadline_ms) * 1e6),
@@ -101,8 +100,17 @@ class Presence(LoadScenario):
         parse_sizes(options.watchers)
         return {name: getattr(options, name) for name in ("rate", "watchers", "deadline_ms", "subprotocol")}
 
-    def prepare(self) -> None:
+    def plan(self) -> dict[int, list[int]]:
+        """Draws every flapping user's audience: whom each watcher watches."""
+        watched: dict[int, list[int]] = {number: [] for number in range(self.watcher_count)}
+        for number, flapper in self.flappers.items():
+            for watcher in self.session.random.sample(range(self.watcher_count), flapper.audience):
+                watched[watcher].append(number)
+        return watched
+
+    def adopt(self, plan: dict[int, list[int]]) -> None:
         """Opens the books of every flapping user."""
+        self.watched = plan
         for number, flapper in self.flappers.items():
             self.ledger.add_conversation(self._key(number), {"watchers": str(flapper.audience)})
 
@@ -170,6 +178,14 @@ class Presence(LoadScenario):
         for settled in self.ledger.settle(now_ns, everything=everything):
             self._record(settled)
 
+    def unanswered_count(self) -> int:
+        """Changes not yet confirmed."""
+        return self.unconfirmed
+
+    def shared_ledger(self) -> Ledger:
+        """Every watcher's."""
+        return self.ledger
+
     def outstanding(self) -> int:
         """Changes not yet confirmed, and watchers who do not know yet."""
         return self.unconfirmed + self.ledger.outstanding()
@@ -203,6 +219,12 @@ class Presence(LoadScenario):
         watchers = settled.conversation.labels["watchers"]
         recorder.batch("presence_delivery_us", watchers=watchers)(settled.latency_us())
         recorder.batch("presence_wire_bytes", watchers=watchers)(settled.wire_bytes)
+        self.session.on_settled(settled)
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """Frames of a change, and how long until every watcher knew."""
+        recorder = self.session.recorder
+        watchers = settled.conversation.labels["watchers"]
         if settled.expected is None:
             return
         recorder.series("presence_frames_per_change", watchers=watchers)(len(settled.arrivals))

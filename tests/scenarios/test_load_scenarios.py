@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from locust_runs import FANOUT, counts, ledgers, run, start
+from locust_runs import FANOUT, counts, ledgers, run, start, truth
 
 from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS
 from scenarios.run_folder import RunFolder, RunManifest
@@ -20,37 +20,6 @@ def python(code: str, *arguments: str) -> str:
     """What a program prints; in a process of its own, because Locust patches the one it is imported into."""
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-
-
-def truth(server: Any, size_of: Callable[[list[str]], str]) -> dict[str, Counter[str]]:
-    """What the server's own log says, counted by plain definitions, per label."""
-    told = server.get("/log")
-    sizes = {conversation: size_of(members) for conversation, members in told["members"].items()}
-    sent = [(conversation, seq) for conversation, seq in told["acknowledged"]]
-    measured = set(sent)
-    found: dict[str, Counter[str]] = {}
-    seen: set[tuple[str, str, int]] = set()
-    highest: Counter[tuple[str, str]] = Counter()
-    for conversation, _ in sent:
-        counter = found.setdefault(sizes[conversation], Counter())
-        counter["messages"] += 1
-        counter["expected"] += len(told["members"][conversation])
-    for recipient, conversation, seq in told["log"]:
-        if (conversation, seq) not in measured:
-            continue  # the warm-up's
-        counter = found[sizes[conversation]]
-        if recipient not in told["members"][conversation]:
-            counter["leaked"] += 1
-        elif (recipient, conversation, seq) in seen:
-            counter["duplicate"] += 1
-        else:
-            seen.add((recipient, conversation, seq))
-            counter["delivered"] += 1
-            counter["reordered"] += seq < highest[recipient, conversation]
-            highest[recipient, conversation] = max(highest[recipient, conversation], seq)
-    for counter in found.values():
-        counter["missing"] = counter["expected"] - counter["delivered"]
-    return found
 
 
 def test_fanout_counts_every_injected_fault_exactly(scripted_server: Callable[..., Any], tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Load scenarios as users run them, and what their run folders hold."""
 
+import socket
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,17 @@ FANOUT = ("--users", "18", "--group-sizes", "2,5,12", "--non-members", "4", "--d
 
 
 def start(
-    name: str, host: str, folder: Path, *options: str, run_time: str = "3s", cwd: Path | None = None
+    name: str,
+    host: str,
+    folder: Path,
+    *options: str,
+    run_time: str = "3s",
+    cwd: Path | None = None,
+    file: Path | None = None,
 ) -> "subprocess.Popen[str]":
     """A scenario under plain Locust, headless."""
-    command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--headless", "--host", host]
+    command = [sys.executable, "-m", "locust", "-f", str(file or SCENARIOS[name].file), "--headless"]
+    command += ["--host", host]
     command += ["--only-summary", "--run-folder", str(folder), "--run-time", run_time, *options]
     return subprocess.Popen(
         command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -30,6 +39,36 @@ def run(name: str, host: str, folder: Path, *options: str, **more: Any) -> tuple
     with start(name, host, folder, *options, **more) as process:
         _, said = process.communicate(timeout=60)
     return process.returncode, said
+
+
+def free_port() -> str:
+    """A port that a master may listen on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return str(taken.getsockname()[1])
+
+
+def channel(port: str) -> tuple[str, ...]:
+    """The options by which a master and the processes that it starts find each other."""
+    return (
+        "--master-bind-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        port,
+        "--master-host",
+        "127.0.0.1",
+        "--master-port",
+        port,
+    )
+
+
+def start_worker(name: str, port: str) -> "subprocess.Popen[str]":
+    """A worker as one starts it by hand."""
+    command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--worker"]
+    command += ["--master-host", "127.0.0.1", "--master-port", port]
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+    )
 
 
 def ledgers(folder: Path, label: str) -> dict[str, LedgerTotals]:
@@ -44,3 +83,34 @@ def counts(folder: Path) -> Counter[str]:
         assert histograms.decode(line.payload).get_total_count() == line.count
         total[line.metric] += line.count
     return total
+
+
+def truth(server: Any, size_of: Callable[[list[str]], str]) -> dict[str, Counter[str]]:
+    """What the server's own log says, counted by plain definitions, per label."""
+    told = server.get("/log")
+    sizes = {conversation: size_of(members) for conversation, members in told["members"].items()}
+    sent = [(conversation, seq) for conversation, seq in told["acknowledged"]]
+    measured = set(sent)
+    found: dict[str, Counter[str]] = {}
+    seen: set[tuple[str, str, int]] = set()
+    highest: Counter[tuple[str, str]] = Counter()
+    for conversation, _ in sent:
+        counter = found.setdefault(sizes[conversation], Counter())
+        counter["messages"] += 1
+        counter["expected"] += len(told["members"][conversation])
+    for recipient, conversation, seq in told["log"]:
+        if (conversation, seq) not in measured:
+            continue  # the warm-up's
+        counter = found[sizes[conversation]]
+        if recipient not in told["members"][conversation]:
+            counter["leaked"] += 1
+        elif (recipient, conversation, seq) in seen:
+            counter["duplicate"] += 1
+        else:
+            seen.add((recipient, conversation, seq))
+            counter["delivered"] += 1
+            counter["reordered"] += seq < highest[recipient, conversation]
+            highest[recipient, conversation] = max(highest[recipient, conversation], seq)
+    for counter in found.values():
+        counter["missing"] = counter["expected"] - counter["delivered"]
+    return found
