@@ -137,6 +137,15 @@ class Recipient:
         for stream in self.streams.values():
             stream.until = min(stream.until, stream.high)
 
+    def catch_up(self, key: Hashable, seq: int, told_ns: int) -> None:
+        """A state told at once supersedes every version up to `seq` that this recipient had not received."""
+        stream = self.streams[key]
+        assert self._ledger.superseding, "a message is not told by a later one"
+        for skipped in range(stream.high + 1, seq + 1):
+            stream.conversation.message(skipped).superseded.append(told_ns)
+        stream.holes.add_range(stream.high + 1, seq)
+        stream.high = max(stream.high, seq)
+
     def observe(self, key: Hashable, seq: int, arrival_ns: int, observed_ns: int, wire_bytes: int) -> Message | None:
         """Notes one delivery; the message's books when it is a first copy to a member, else None (and counted)."""
         stream = self.streams.get(key)

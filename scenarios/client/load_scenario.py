@@ -6,6 +6,7 @@ and its workers; see scenarios/worker_messages.py.
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
@@ -100,6 +101,10 @@ class LoadScenario(ABC):
         """Closes the scenario's books."""
 
 
+# Between two attempts to come back; also how long the end of a run may go unnoticed by who waits for a need of one.
+_RECONNECT_SECONDS = 0.5
+
+
 class ChatUser(User):  # type: ignore[misc]  # locust ships no types
     """One user of the chat: a number within the run, an identity, perhaps a gateway connection."""
 
@@ -132,6 +137,22 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
                 self.gateway.on_close = lambda _code, _reason: None  # ended on purpose, no loss
                 self.gateway.close()
             run.free_numbers.append(self.number)
+
+    def keep_connected(self, reconnect: Callable[[], None]) -> None:
+        """Comes back at once whenever the gateway connection has ended, by `reconnect`, until the books are closed.
+
+        Longer than operations start: what is on its way to a user who was just cut off has to find them again.
+        """
+        assert self.run_of is not None
+        assert self.gateway is not None
+        over = self.run_of.session.over
+        while not over.is_set():
+            if self.gateway.is_open:
+                self.gateway.ended.wait(timeout=_RECONNECT_SECONDS)
+                continue
+            reconnect()
+            if not self.gateway.is_open:
+                over.wait(timeout=_RECONNECT_SECONDS)
 
     @task  # type: ignore[untyped-decorator]  # locust ships no types
     def live(self) -> None:

@@ -18,6 +18,7 @@ from gevent.event import Event
 
 from fixtures.errors import InputError
 from fixtures.identifiers import user_id
+from reference_server.frames import CloseCode
 from scenarios.accounts import Account
 from scenarios.client.chat_client import ChatClient, Gateway
 from scenarios.client.closed_loop import ClosedLoop
@@ -25,6 +26,7 @@ from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.gateway_socket import ArrivalCounts, ConnectFailedError
 from scenarios.client.health_probe import HealthProbe
 from scenarios.client.http_client import HttpPool, Response
+from scenarios.client.login_tokens import LoginTokens
 from scenarios.client.open_loop import OpenLoop
 from scenarios.client.precise_timer import PreciseTimer
 from scenarios.client.run_options import RunOptions
@@ -58,11 +60,12 @@ class RunSession:
         self.starts = StartLog()
         self.model: Literal["open", "closed"] = "open"
         self.stopping = Event()  # no operation starts any more
+        self.over = Event()  # nothing is waited for any more either
         self.timer = PreciseTimer()
         self.counts = ArrivalCounts()
         self.pool = HttpPool(options.host)
         self.chat = ChatClient(self.pool, options.host, options.login_key)
-        self._tokens: dict[UUID, str] = {}
+        self.tokens = LoginTokens(self.chat.login_answer, self._renewal_failed)
         self.dataset = self.chat.dataset()
         if options.user_count > self.dataset.user_count:
             raise InputError(
@@ -80,6 +83,7 @@ class RunSession:
         self.connect_failures: Counter[str] = Counter()  # users who were never there
         self.reconnect_failures: Counter[str] = Counter()
         self.closes: Counter[str] = Counter()  # gateway connections that ended unasked
+        self.token_ends = 0  # those that ended with their token, as agreed
         self.reasons: list[str] = []
         self.warnings: list[str] = []
         self.on_give_up: Callable[[], None] = lambda: None
@@ -98,11 +102,12 @@ class RunSession:
         return user_id(self.dataset.seed, self.user_indexes[number])
 
     def login(self, user: UUID) -> str:
-        """The access token of a user, asked for once."""
-        token = self._tokens.get(user)
-        if token is None:
-            token = self._tokens[user] = self.chat.login(user)
-        return token
+        """The access token of a user, asked for once and renewed in time; do not keep it."""
+        return self.tokens.of(user)
+
+    def _renewal_failed(self, problem: str) -> None:
+        self.reconnect_failures[problem] += 1
+        self.suspect_server()
 
     def connect(self, client: GatewayClient, user: UUID, subscribe: Callable[[], None]) -> bool:
         """Connects a user's gateway client and subscribes; False, counted and told in the record, when it cannot."""
@@ -118,7 +123,9 @@ class RunSession:
 
     def connection_ended(self, code: int, reason: str) -> None:
         """Notes that the server (or the network) ended a gateway connection while the run goes on."""
-        if not self.stopping.is_set():
+        if code == CloseCode.UNAUTHENTICATED and self.phase in {"measuring", "draining"}:
+            self.token_ends += 1
+        elif not self.stopping.is_set():
             self.closes[f"{code} {reason}".strip()] += 1
             self.suspect_server()
 
@@ -223,6 +230,7 @@ class RunSession:
         self.probe.start()
         self._measuring_began = time.monotonic()
         self._flusher = gevent.spawn(self._flush_every_second)
+        self.tokens.keep_fresh()
         return time.monotonic_ns() if begin_ns is None else begin_ns
 
     def stop_starting(self) -> None:
@@ -244,17 +252,26 @@ class RunSession:
     def close(self) -> None:
         """Ends a run that never began to measure."""
         self.phase = "finished"
+        self.over.set()
         if self._flusher is not None:
             self._flusher.kill()
+        self.tokens.stop()
         self.pool.close()
 
     def account(self, ledgers: list[LedgerTotals]) -> Account:
         """Ends the run in this process: flushes, and says what happened here."""
         self.phase = "finished"
+        self.over.set()
         if self._flusher is not None:
             self._flusher.kill()
+        self.tokens.stop()
         self.record.append(list(self.recorder.flush(self.record.second())))
         self.pool.close()
+        if self.token_ends:
+            self.warnings.append(
+                f"{self.token_ends} gateway connections ended with their token: what was sent until they were resumed "
+                "waited for it"
+            )
         is_keeper = isinstance(self.record, RunRecord)  # who says it for all
         if is_keeper and self._measuring_began and self._measured_seconds < self.options.shape.seconds:
             self.warnings.append(

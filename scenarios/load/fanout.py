@@ -42,8 +42,6 @@ WORKLOAD = {
     "http_connections": Row(20, "connections", "guess: opened ahead, so that connecting is not measured"),
 }
 
-RECONNECT_SECONDS = 0.5
-
 
 class Group(msgspec.Struct, frozen=True):
     """One group of the run."""
@@ -155,9 +153,9 @@ class Fanout(LoadScenario):
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - receivers have no schedule
         """Receives, which needs nothing from this greenlet; one who is cut off comes back and asks what it missed."""
-        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
-            if user.gateway is not None and not user.gateway.is_open:
-                self._connect(user.gateway, user, resume=True)
+        client = user.gateway
+        if client is not None:
+            user.keep_connected(lambda: self._connect(client, user, resume=True))
 
     def user_stopped(self, user: ChatUser) -> None:
         """One who leaves on purpose misses nothing."""

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from random import Random
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import gevent
 import msgspec
@@ -67,7 +67,7 @@ class Reader:
         self.walk = PageWalk()
         self.cursor: str | None = None
         self.pages_left = 0
-        self.token = ""
+        self.user_id = UUID(int=0)  # whom to read as: a member of the conversation
 
 
 class Pagination(LoadScenario):
@@ -219,7 +219,7 @@ class Pagination(LoadScenario):
         sample = reader.sample
         assert sample is not None
         response = self.session.chat.get_messages(
-            reader.token, sample.conversation_id, self.page_size, reader.cursor, intended_ns
+            self.session.login(reader.user_id), sample.conversation_id, self.page_size, reader.cursor, intended_ns
         )
         depth = depth_label(reader.walk.page)
         self.session.note_response("get_messages", response, weight=sample.weight, depth=depth)
@@ -243,7 +243,7 @@ class Pagination(LoadScenario):
         """The next conversation, at its newest page or at a deep place."""
         sample = self._choose(reader.random)
         reader.sample = sample
-        reader.token = self.session.login(reader.random.choice(sample.member_ids))
+        reader.user_id = reader.random.choice(sample.member_ids)
         reader.walk = PageWalk()
         reader.cursor = None
         reader.pages_left = int(WORKLOAD["walk_pages_max"].value)

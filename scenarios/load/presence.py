@@ -36,7 +36,8 @@ WORKLOAD = {
     "unanswered_max": Row(200, "changes per user", "guess: a gateway this far behind will not catch up in a run"),
 }
 STATUSES: tuple[PresenceStatus, ...] = ("online", "away", "offline")
-RECONNECT_SECONDS = 0.5
+# A change that is due while its user comes back waits for that, at most this long; the wait is in its latency.
+RECONNECT_PATIENCE_SECONDS = 5.0
 
 
 @dataclass
@@ -147,9 +148,9 @@ class Presence(LoadScenario):
                 begin_ns,
                 lambda intended_ns: self.change(user, flapper, intended_ns),
             )
-        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
-            if user.gateway is not None and not user.gateway.is_open:
-                self._connect(user.gateway, user)
+        client = user.gateway
+        if client is not None:
+            user.keep_connected(lambda: self._connect(client, user))
 
     def user_stopped(self, user: ChatUser) -> None:
         """Who leaves on purpose flaps no more, and misses nothing."""
@@ -162,7 +163,7 @@ class Presence(LoadScenario):
 
     def change(self, user: ChatUser, flapper: Flapper, intended_ns: int) -> None:
         """One timed status change; its confirmation names the version that watchers are to learn."""
-        if user.gateway is None or not user.gateway.is_open:
+        if user.gateway is None or not user.gateway.opened.wait(timeout=RECONNECT_PATIENCE_SECONDS):
             self.session.failures["update_presence: the gateway connection is lost"] += 1
             return
         if len(flapper.unanswered) >= int(WORKLOAD["unanswered_max"].value):
@@ -248,14 +249,16 @@ class Presence(LoadScenario):
             client.subscribe_presence(targets)
 
     def _join(self, recipient: Recipient, state: PresenceState) -> None:
-        """Opens a watcher's books at the versions that it is told first."""
+        """Opens a watcher's books at the versions that it is told first; one who comes back learns what it missed."""
         for one in state.users:
             key = self._wire_key(one.user_id)
-            if key not in recipient.streams:
+            if key in recipient.streams:
+                recipient.catch_up(key, one.version, time.time_ns())
+            else:
                 recipient.join(self.ledger.conversations[key], one.version)
 
     def _connection_ended(self, code: int, reason: str) -> None:
-        if self.session.phase in {"connecting", "measuring"}:
+        if not self.session.over.is_set():
             self.session.connection_ended(code, reason)
 
     def _key(self, number: int) -> str | bytes:
