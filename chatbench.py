@@ -66,6 +66,9 @@ def run(
         float | None, typer.Option(min=1, max=86_400, help="Per load scenario. [each one's own]")
     ] = None,
     users: Annotated[int | None, typer.Option(min=1, help="Simulated users. [each scenario's own]")] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, max=256, help="Generator processes, which share the users of a load scenario.")
+    ] = 1,
     option: Annotated[list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE, from --list.")] = None,
     arm: Annotated[
         list[str] | None,
@@ -96,6 +99,7 @@ def run(
         strategy=strategy,
         seconds=seconds,
         users=users,
+        processes=processes,
         scenario_options=dict(named_value(item) for item in option or ()),
         arms=tuple(arm or ()),
         arm_preset=arms,

@@ -5,7 +5,7 @@ of one conversation is normally in order, and then one integer comparison keeps 
 exceptions. Clock and sockets are the caller's: times are passed in, as CLOCK_REALTIME in ns.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -91,6 +91,7 @@ class Conversation:
         self.labels = dict(labels)
         self.streams: list[Stream] = []
         self.acknowledged = SeqRanges()
+        self.acknowledged_elsewhere = 0  # of these, by senders in other processes of the run
         self.open: dict[int, Message] = {}
         self.expired: dict[int, int | None] = {}  # settled incomplete: seq → intended time
         self.duplicate = 0
@@ -136,6 +137,15 @@ class Recipient:
         for stream in self.streams.values():
             stream.until = min(stream.until, stream.high)
 
+    def catch_up(self, key: Hashable, seq: int, told_ns: int) -> None:
+        """A state told at once supersedes every version up to `seq` that this recipient had not received."""
+        stream = self.streams[key]
+        assert self._ledger.superseding, "a message is not told by a later one"
+        for skipped in range(stream.high + 1, seq + 1):
+            stream.conversation.message(skipped).superseded.append(told_ns)
+        stream.holes.add_range(stream.high + 1, seq)
+        stream.high = max(stream.high, seq)
+
     def observe(self, key: Hashable, seq: int, arrival_ns: int, observed_ns: int, wire_bytes: int) -> Message | None:
         """Notes one delivery; the message's books when it is a first copy to a member, else None (and counted)."""
         stream = self.streams.get(key)
@@ -169,6 +179,8 @@ class Ledger:
         self.settle_after_ns = settle_after_ns  # how long a message's own figures wait for its last recipient
         self.superseding = superseding
         self.conversations: dict[Hashable, Conversation] = {}
+        # Told of every send acknowledged here: key, seq, intended time, bytes of content.
+        self.on_acknowledged: Callable[[Hashable, int, int, int], None] = lambda *_: None
         self.coalesced = 0  # acknowledged changes that share their version with an earlier one
         self.leaked_elsewhere = 0  # in conversations that these books do not hold
 
@@ -180,12 +192,17 @@ class Ledger:
         """Opens the books of a receiver."""
         return Recipient(self, name)
 
-    def sent(self, key: Hashable, seq: int, intended_ns: int, content_bytes: int = 0) -> None:
-        """Notes an acknowledged send: every member should receive it."""
+    def sent(
+        self, key: Hashable, seq: int, intended_ns: int, content_bytes: int = 0, *, elsewhere: bool = False
+    ) -> None:
+        """Notes an acknowledged send: every member should receive it; `elsewhere`: another process's books count it."""
         conversation = self.conversations[key]
         if not conversation.acknowledged.add(seq):
             self.coalesced += 1
             return
+        conversation.acknowledged_elsewhere += elsewhere
+        if not elsewhere:
+            self.on_acknowledged(key, seq, intended_ns, content_bytes)
         message = conversation.message(seq)
         message.acknowledged = True
         message.intended_ns = intended_ns
@@ -282,7 +299,7 @@ class Ledger:
         messages = expected = missing = superseded = duplicate = reordered = late = 0
         leaked = leaked_elsewhere
         for conversation in conversations:
-            messages += len(conversation.acknowledged)
+            messages += len(conversation.acknowledged) - conversation.acknowledged_elsewhere
             duplicate += conversation.duplicate
             reordered += conversation.reordered
             late += conversation.late

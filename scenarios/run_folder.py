@@ -40,6 +40,18 @@ class CountRecord(msgspec.Struct, frozen=True, kw_only=True):
     value: float
 
 
+class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One generator process of a distributed run."""
+
+    name: str  # as in HistogramLine.worker
+    users: int
+    same_host: bool  # as the process that keeps the run folder: then their clock is one
+    # Its CLOCK_REALTIME less that process's, by the message round trip that took least; half of it bounds the error.
+    clock_offset_us: float
+    clock_error_us: float
+    lost: bool  # it went away before it had handed in its account
+
+
 class ScenarioRecord(msgspec.Struct, kw_only=True):
     """One scenario's part of a run."""
 
@@ -52,6 +64,7 @@ class ScenarioRecord(msgspec.Struct, kw_only=True):
     dropped: int = 0  # intended and never begun
     failed: int = 0  # answered with an error, or not at all
     model: Literal["open", "closed"] = "open"  # closed: some operations waited for the answer before them
+    workers: list[WorkerRecord] = []  # of a distributed run; empty when there was one process
     reasons: list[str] = []  # why this part must not be believed; empty when valid
     warnings: list[str] = []  # what the reader should know
     counts: list[CountRecord] = []

@@ -7,6 +7,7 @@ gives the verdict on the whole. Ctrl-C ends the part that runs, and what was mea
 """
 
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -53,6 +54,7 @@ class RunOptions:
     strategy: str = "roadmap_membership"  # the indexes under the server
     seconds: float | None = None  # per load scenario and arm, connecting included; None: each one's own
     users: int | None = None  # per load scenario; None: each one's own
+    processes: int = 1  # generators of a load scenario, which share its users
     scenario_options: dict[str, str] = field(default_factory=dict)  # for the Locust files: {"--rate": "5"}
     arms: tuple[str, ...] = ()  # servers to compare, NAME:SETTING=VALUE,…; empty: the scenario's own, mostly none
     arm_preset: str | None = None  # the scenario's arms of that name instead
@@ -301,6 +303,8 @@ def _locust_command(turn: Turn, options: RunOptions, folder: RunFolder) -> list[
     command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--headless", "--only-summary"]
     command += ["--host", target.http_url, "--run-time", f"{max(1, round(turn.seconds))}s"]
     command += ["--run-folder", str(folder.path), "--seed", str(turn.generator_seed(options.seed))]
+    if options.processes > 1:
+        command += _processes(options.processes)
     if options.users is not None:
         command += ["--users", str(options.users)]
     if target.process_id is not None:
@@ -314,6 +318,15 @@ def _locust_command(turn: Turn, options: RunOptions, folder: RunFolder) -> list[
         if option in _allowed_options(name):
             command += [f"{option}={value}"]
     return command
+
+
+def _processes(count: int) -> list[str]:
+    """Locust's own workers, on a port that nobody else has and that this host alone can reach."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+    listen = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
+    return ["--processes", str(count), *listen, "--master-host", "127.0.0.1", "--master-port", port]
 
 
 def _watch(process: subprocess.Popen[bytes], name: str, seconds: float, progress: Progress) -> None:

@@ -60,8 +60,11 @@ class Gateway(msgspec.Struct):
     subprotocols: list[str]
 
 
-class _Login(msgspec.Struct):
+class Login(msgspec.Struct):
+    """A bearer token, and for how many seconds it is good; None when the server does not say."""
+
     access_token: str
+    expires_in: float | None = None
 
 
 class _OneConversation(msgspec.Struct):
@@ -90,8 +93,12 @@ class ChatClient:
 
     def login(self, user_id: UUID) -> str:
         """The access token of a user."""
+        return self.login_answer(user_id).access_token
+
+    def login_answer(self, user_id: UUID) -> Login:
+        """The same, with its lifetime."""
         body = {"user_id": user_id, "login_key": self._login_key}
-        return self.required("POST", "/v1/login", _Login, body=body).access_token
+        return self.required("POST", "/v1/login", Login, body=body)
 
     def gateway(self, token: str) -> Gateway:
         """Where the gateway is."""

@@ -17,8 +17,9 @@ class DeliveryBooks:
     Measured per delivery, groups of 100: ledger 0.7 µs, settling 0.9 µs, histograms 0.2 µs.
     """
 
-    def __init__(self, ledger: Ledger, token: str) -> None:
+    def __init__(self, ledger: Ledger, token: str, clock_offset_ns: int = 0) -> None:
         self.ledger = ledger
+        self._clock_offset_ns = clock_offset_ns  # of this host's clock against the run's, which markers are written by
         self.token = token  # of the run, in its messages' markers
         self.foreign = 0  # messages of other people in conversations that are none of ours
 
@@ -46,7 +47,7 @@ class DeliveryBooks:
         """Reads, once per message, its intended time: recipients often hear before the sender's answer is back."""
         marker = read_marker(content)
         if marker is not None and marker.token == self.token:
-            message.intended_ns = marker.intended_ns
+            message.intended_ns = marker.intended_ns + self._clock_offset_ns
             message.content_bytes = len(content)  # ASCII
 
     def _stranger(self, recipient: Recipient, event: Any, wire_bytes: int, arrival_ns: int, observed_ns: int) -> None:
@@ -65,17 +66,26 @@ class DeliverySeries:
         self._recorder = recorder
         self._batches: dict[str, dict[str, Callable[[Iterable[int]], None]]] = {}
 
-    def record(self, settled: SettledMessage) -> None:
-        """One message's deliveries, and its first, median, p95 and last recipient."""
+    def record_deliveries(self, settled: SettledMessage) -> None:
+        """One message's deliveries, each by itself."""
         batches = self._for(settled.conversation)
         batches["delivery_us"](settled.latency_us())
         batches["delivery_observed_us"](settled.observed_us())
         batches["delivery_wire_bytes"](settled.wire_bytes)
         batches["delivery_content_bytes"]([settled.content_bytes] * len(settled.arrivals))
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """One message's first, median, p95 and last recipient, of all that the run has."""
+        batches = self._for(settled.conversation)
         for metric, share in _REACHED:
             reached = settled.reached_us(share)
             if reached is not None:
                 batches[metric]((reached,))
+
+    def record(self, settled: SettledMessage) -> None:
+        """Both, for a run in one process."""
+        self.record_deliveries(settled)
+        self.record_whole(settled)
 
     def _for(self, conversation: Conversation) -> dict[str, Callable[[Iterable[int]], None]]:
         group_size = conversation.labels["group_size"]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import gevent
 import msgspec
-from gevent.event import AsyncResult
+from gevent.event import AsyncResult, Event
 
 from reference_server.frames import (
     CODECS,
@@ -111,6 +111,8 @@ class GatewayClient:
         self.connect_began_ns = 0  # CLOCK_REALTIME
         self.ready_arrival_ns = 0  # the kernel's time of the last Ready
         self.close_code: tuple[int, str] | None = None
+        self.opened = Event()  # authenticated, and not ended since
+        self.ended = Event()  # not open, for those who wait to come back
         self.errors: list[ErrorEvent] = []
         self.resume_gaps: list[ResumeGap] = []
         self.unreadable_frames = 0
@@ -141,12 +143,15 @@ class GatewayClient:
         """Opens the connection (again) and authenticates; the server's Ready."""
         self.close_code = None
         self.connect_began_ns = time.time_ns()
+        self.ended.clear()
         self._socket = GatewaySocket(
             url, self.codec.subprotocol, on_payload=self._payload, on_close=self._closed, counts=self.counts
         )
         ready = self._ask(Authenticate(token=token), Ready)
         assert isinstance(ready, Ready)
         self.ready = ready
+        if self.is_open:
+            self.opened.set()
         return ready
 
     def subscribe_messages(self, *, resume: bool = False) -> None:
@@ -261,6 +266,8 @@ class GatewayClient:
 
     def _closed(self, code: int, reason: str) -> None:
         self.close_code = (code, reason)
+        self.opened.clear()
+        self.ended.set()
         for waiting in list(self._answers.values()):
             waiting.set_exception(ConnectFailedError(f"the gateway closed the connection: {code} {reason}"))
         self.on_close(code, reason)

@@ -18,8 +18,6 @@ from scenarios.client.run_session import RunSession
 from scenarios.ledger import Ledger, Recipient, SettledMessage
 from scenarios.run_folder import LedgerTotals
 
-RECONNECT_SECONDS = 0.5
-
 
 class GroupTraffic:
     """Makes groups, connects members, sends, and reconciles; the ledger counts by group size."""
@@ -32,7 +30,7 @@ class GroupTraffic:
             deadline_ns=int(deadline_ms * 1e6),
             settle_after_ns=int(settle_seconds * 1e9),
         )
-        self.books = DeliveryBooks(ledger, session.token)
+        self.books = DeliveryBooks(ledger, session.token, session.seat.clock_offset_ns)
         self.groups: list[MadeGroup] = []
         self._sends = MarkedSends(session, ledger)
         self._series = DeliverySeries(session.recorder)
@@ -44,13 +42,14 @@ class GroupTraffic:
 
     def make_group(self, name: str, members: Sequence[int], opening_messages: int) -> MadeGroup:
         """A new group of these users, with its first messages sent, unmeasured; InputError when it is refused."""
-        return self._open_books(make_group(self.session, name, members, opening_messages))
+        return self.open_books(make_group(self.session, name, members, opening_messages))
 
     def make_direct(self, one: int, other: int) -> MadeGroup:
         """The direct conversation of two users."""
-        return self._open_books(make_direct(self.session, one, other))
+        return self.open_books(make_direct(self.session, one, other))
 
-    def _open_books(self, group: MadeGroup) -> MadeGroup:
+    def open_books(self, group: MadeGroup) -> MadeGroup:
+        """Takes up a group that was made already, by this process or another of the run."""
         self.groups.append(group)
         self.books.ledger.add_conversation(self._key(group), {"group_size": str(group.size)})
         return group
@@ -79,10 +78,12 @@ class GroupTraffic:
 
     def stay_connected(self, user: Any) -> None:
         """Receives, which needs nothing from this greenlet; one who is cut off comes back and asks what it missed."""
-        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
-            with self._connecting[user.number]:
-                if user.gateway is not None and not user.gateway.is_open:
-                    self._connect(user, resume=True)
+        user.keep_connected(lambda: self._come_back(user))
+
+    def _come_back(self, user: Any) -> None:
+        with self._connecting[user.number]:
+            if not user.gateway.is_open:
+                self._connect(user, resume=True)
 
     def reconnect(self, user: Any) -> bool:
         """Loses the user's connection as a network does, and comes back with resume; False when it cannot."""
@@ -120,9 +121,14 @@ class GroupTraffic:
         """Records what arrived since the last time."""
         self.books.settle(now_ns, self._record, everything=everything)
 
+    @property
+    def unanswered(self) -> int:
+        """Sends not yet answered."""
+        return self._sends.unanswered
+
     def outstanding(self) -> int:
         """Deliveries not yet here, and sends not yet answered."""
-        return self._sends.unanswered + self.books.ledger.outstanding()
+        return self.unanswered + self.books.ledger.outstanding()
 
     def finish(self) -> list[LedgerTotals]:
         """Closes the books; leaks are warned of."""
@@ -135,7 +141,15 @@ class GroupTraffic:
         return totals
 
     def _record(self, settled: SettledMessage) -> None:
-        self._series.record(settled)
+        self._series.record_deliveries(settled)
+        if self.session.seat.count == 1:
+            self.record_whole(settled)
+        else:
+            self.session.on_settled(settled)
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """A message's first to last recipient, of all that the run has."""
+        self._series.record_whole(settled)
         # One line per message in Locust's own statistics, not one per delivery: firing its event costs 3.3 µs.
         last_us = settled.reached_us(1.0)
         if last_us is not None:

@@ -16,7 +16,15 @@ _TIMER_SECONDS = 0.01
 class HealthProbe:
     """A 10 ms timer whose lateness tells the event loop's lag, and CPU shares sampled by `sample` once per second."""
 
-    def __init__(self, recorder: Recorder, server_pid: int | None, on_server_gone: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        server_pid: int | None,
+        on_server_gone: Callable[[str], None],
+        *,
+        is_generator: bool = True,  # False: only the server is watched
+    ) -> None:
+        self._is_generator = is_generator
         self._record_lag = recorder.series("generator_loop_lag_us")
         self._record_cpu = recorder.series("generator_cpu_permille")
         self._record_server_cpu = recorder.series("server_cpu_permille")
@@ -44,7 +52,8 @@ class HealthProbe:
         self._started = time.monotonic()
         self._cpu_started = time.process_time()
         self._last = (self._started, self._cpu_started, self._server_cpu_seconds())
-        self._greenlet = gevent.spawn(self._probe)
+        if self._is_generator:
+            self._greenlet = gevent.spawn(self._probe)
 
     def sample(self) -> None:
         """Records the CPU shares since the last sample, and looks at the clocks again."""
@@ -52,7 +61,8 @@ class HealthProbe:
             return
         now, own, server = time.monotonic(), time.process_time(), self._server_cpu_seconds()
         seconds = max(now - self._last[0], 1e-3)
-        self._record_cpu(round(1000 * (own - self._last[1]) / seconds))
+        if self._is_generator:
+            self._record_cpu(round(1000 * (own - self._last[1]) / seconds))
         if self._server is not None:
             self._record_server_cpu(max(0, round(1000 * (server - self._last[2]) / seconds)))
         self._last = (now, own, server)

@@ -1,37 +1,45 @@
 """Binds a chat scenario to Locust: its events drive the run's phases, its users are chat users.
 
-One scenario per process: a Locust file calls `install` once.
+One scenario per process: a Locust file calls `install` once. The process makes the whole run, or is one of a master
+and its workers; see scenarios/worker_messages.py.
 """
 
 import sys
-import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
 
 import gevent
-from gevent.event import AsyncResult
+import msgspec
+import psutil
 from locust import User, events, task
 from locust.env import Environment
-from locust.runners import LocalRunner
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from fixtures.errors import ChatbenchError, InputError
 from scenarios.catalogue import Scenario
+from scenarios.client.active_run import ACTIVE, ActiveRun, LocalRun
 from scenarios.client.gateway_client import GatewayClient
+from scenarios.client.master_run import MasterLink, MasterRun
 from scenarios.client.run_options import RunOptions, add_common_options, read_options
 from scenarios.client.run_session import RunSession
-from scenarios.run_folder import LedgerTotals, ScenarioRecord
-
-EXIT_FINE, EXIT_BAD_INPUT, EXIT_INVALID = 0, 2, 3
-
-# A user that cannot connect within this is counted as failed; the measured time begins without it.
-_CONNECT_PATIENCE_SECONDS = 30.0
+from scenarios.client.seat import ALONE, Seat
+from scenarios.client.worker_run import WorkerLink, WorkerRun, worker_seat
+from scenarios.ledger import Ledger, SettledMessage
+from scenarios.run_folder import LedgerTotals
+from scenarios.worker_messages import encode
 
 
 class LoadScenario(ABC):
     """One question put to a chat server. Methods are called in this order."""
 
     entry: ClassVar[Scenario]
+    # True: it can run on several workers. Then it has `plan` and `adopt` instead of `prepare`, takes its part of common
+    # schedules by `session.share`, and tells `session.on_settled` of messages whose books closed.
+    distributed: ClassVar[bool] = False
+    plan_type: ClassVar[Any] = None  # what `plan` returns, as msgspec decodes it
 
     def __init__(self, session: RunSession, options: Any) -> None:  # noqa: ARG002 - every scenario reads its own
         self.session = session
@@ -46,9 +54,17 @@ class LoadScenario(ABC):
     def own_options(options: Any) -> dict[str, Any]:
         """The scenario's own options with their values, as the run's record keeps them; InputError for bad ones."""
 
-    @abstractmethod
     def prepare(self) -> None:
         """Makes what the run needs, before any user starts; InputError when it cannot."""
+        self.adopt(self.plan())
+
+    def plan(self) -> Any:
+        """Makes what all processes of the run share, once, and returns what they have to know of it."""
+        raise NotImplementedError(f"{type(self).__name__} has neither `prepare` nor `plan`")
+
+    def adopt(self, plan: Any) -> None:
+        """Gets ready in this process for what was planned in one."""
+        raise NotImplementedError(f"{type(self).__name__} has `plan` and no `adopt`")
 
     @abstractmethod
     def user_started(self, user: "ChatUser") -> None:
@@ -65,6 +81,17 @@ class LoadScenario(ABC):
     def user_stopped(self, user: "ChatUser") -> None:  # noqa: B027 - most have nothing to do
         """One user leaves: at the end, or before it by hand."""
 
+    def unanswered_count(self) -> int:
+        """Operations whose own answer is still on its way."""
+        return 0
+
+    def shared_ledger(self) -> Ledger | None:
+        """The ledger whose sends and recipients may be in different processes; None when there is nothing like it."""
+        return None
+
+    def record_whole(self, settled: SettledMessage) -> None:  # noqa: B027 - many have nothing to do
+        """Records what can only be said of a message with all its recipients, wherever they are."""
+
     def outstanding(self) -> int:
         """What is still on its way after the last start."""
         return 0
@@ -74,6 +101,10 @@ class LoadScenario(ABC):
         """Closes the scenario's books."""
 
 
+# Between two attempts to come back; also how long the end of a run may go unnoticed by who waits for a need of one.
+_RECONNECT_SECONDS = 0.5
+
+
 class ChatUser(User):  # type: ignore[misc]  # locust ships no types
     """One user of the chat: a number within the run, an identity, perhaps a gateway connection."""
 
@@ -81,7 +112,7 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
     number: int
     user_id: UUID
     gateway: GatewayClient | None = None
-    run_of: "_ActiveRun | None" = None
+    run_of: ActiveRun | None = None
 
     def on_start(self) -> None:
         """Connects."""
@@ -107,6 +138,22 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
                 self.gateway.close()
             run.free_numbers.append(self.number)
 
+    def keep_connected(self, reconnect: Callable[[], None]) -> None:
+        """Comes back at once whenever the gateway connection has ended, by `reconnect`, until the books are closed.
+
+        Longer than operations start: what is on its way to a user who was just cut off has to find them again.
+        """
+        assert self.run_of is not None
+        assert self.gateway is not None
+        over = self.run_of.session.over
+        while not over.is_set():
+            if self.gateway.is_open:
+                self.gateway.ended.wait(timeout=_RECONNECT_SECONDS)
+                continue
+            reconnect()
+            if not self.gateway.is_open:
+                over.wait(timeout=_RECONNECT_SECONDS)
+
     @task  # type: ignore[untyped-decorator]  # locust ships no types
     def live(self) -> None:
         """Waits for the measured time, lives through it, and rests until Locust stops it."""
@@ -114,74 +161,6 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
         if run is not None:
             run.scenario.user_lives(self, run.measuring.get())
         gevent.sleep(1e6)
-
-
-class _ActiveRun:
-    """One test of a Locust process, from test_start to test_stop."""
-
-    def __init__(self, environment: Environment, session: RunSession, scenario: LoadScenario) -> None:
-        self.environment = environment
-        self.session = session
-        self.scenario = scenario
-        self.connected = 0
-        self.extra_users = 0
-        self.measuring = AsyncResult()
-        self.free_numbers = list(range(session.options.user_count))
-        self.is_finished = False
-        session.on_give_up = self.end_soon
-
-    def end_soon(self) -> None:
-        """Asks Locust to end this test, from whatever greenlet notices that it must."""
-        runner = self.environment.runner
-        headless = self.environment.parsed_options.headless
-        gevent.spawn(runner.quit if headless else runner.stop)
-
-    def all_spawned(self, user_count: int) -> None:
-        """Begins the measured time once every spawned user is connected or failed to."""
-        deadline = time.monotonic() + _CONNECT_PATIENCE_SECONDS
-        while self.connected < user_count and time.monotonic() < deadline:
-            if self.session.stopping.wait(timeout=0.02):
-                return
-        if self.measuring.ready() or self.session.stopping.is_set():
-            return
-        if self.connected < user_count:
-            self.session.connect_failures[f"not connected within {_CONNECT_PATIENCE_SECONDS:g} s"] += (
-                user_count - self.connected
-            )
-        begin_ns = self.session.begin_measuring()
-        self.scenario.measure(begin_ns)
-        self.measuring.set(begin_ns)
-
-    def finish(self, *, cut_short: bool) -> None:
-        """Drains, reconciles, judges and writes; whatever interrupts the drain, the writing still happens."""
-        if self.is_finished:
-            return
-        self.is_finished = True
-        session = self.session
-        session.stop_starting()
-        if self.extra_users:
-            session.warnings.append(
-                f"{self.extra_users} users were added during the test and stayed idle; start a new one with more users"
-            )
-        try:
-            if self.measuring.ready():
-                session.drain(self.scenario.outstanding)
-        finally:
-            self.environment.process_exit_code = self._write(cut_short=cut_short)
-
-    def _write(self, *, cut_short: bool) -> int:
-        """Writes what was measured; the exit code."""
-        ledgers = self.scenario.finish()
-        try:
-            record = self.session.finish(ledgers, cut_short=cut_short)
-        except ChatbenchError as error:
-            sys.stderr.write(f"chatbench: {error}\n")
-            return EXIT_INVALID
-        _tell(self.session, record, ledgers)
-        return EXIT_INVALID if record.reasons else EXIT_FINE
-
-
-ACTIVE: dict[Environment, _ActiveRun] = {}
 
 
 def install(scenario_class: type[LoadScenario]) -> None:
@@ -201,6 +180,8 @@ class _Binding:
 
     def __init__(self, scenario_class: type[LoadScenario]) -> None:
         self._scenario_class = scenario_class
+        self._worker: WorkerLink | None = None
+        self._master: MasterLink | None = None
 
     def add_options(self, parser: Any) -> None:
         """Locust builds its command line."""
@@ -209,20 +190,36 @@ class _Binding:
 
     def check(self, environment: Environment, **_: Any) -> None:
         """Headless runs learn of bad options before anything starts; the web page may still change them."""
-        options = environment.parsed_options
-        if options is None or not options.headless:
+        runner, options = environment.runner, environment.parsed_options
+        if options is None:
             return
         try:
-            self._options(environment)
+            if isinstance(runner, WorkerRunner):
+                if self._scenario_class.distributed:
+                    self._worker = WorkerLink(environment)
+                return  # the master has the options, and refuses them
+            if options.headless:
+                self._options(environment)
         except ChatbenchError as error:
             sys.stderr.write(f"chatbench: {error}\n")
+            if options.processes:
+                # Locust has made them already, and they would look for their master for minutes.
+                for child in psutil.Process().children():
+                    child.terminate()
             sys.exit(error.exit_code)
+        if isinstance(runner, MasterRunner):
+            self._master = MasterLink(environment)
+            # Listeners are asked last first, and the runner's own would end the test before we learn that it was cut.
+            environment.events.quitting.add_listener(self.quitting)
 
     def start(self, environment: Environment, **_: Any) -> None:
         """A test begins: everything that must exist before the first user is made here."""
         try:
             ACTIVE[environment] = self._begin(environment)
         except ChatbenchError as error:
+            if self._worker is not None:
+                self._worker.refuse(str(error))
+                return
             sys.stderr.write(f"chatbench: {error}\n")
             environment.process_exit_code = error.exit_code
             gevent.spawn(environment.runner.quit if environment.parsed_options.headless else environment.runner.stop)
@@ -252,13 +249,22 @@ class _Binding:
             run.finish(cut_short=True)
 
     def _options(self, environment: Environment) -> tuple[RunOptions, dict[str, Any]]:
-        if not isinstance(environment.runner, LocalRunner):
-            raise InputError("chat scenarios run in one process; leave out --master, --worker and --processes")
-        options = environment.parsed_options
-        user_count = environment.runner.target_user_count or options.num_users
-        return read_options(options, user_count), self._scenario_class.own_options(options)
+        runner, options = environment.runner, environment.parsed_options
+        processes = 1
+        if not isinstance(runner, LocalRunner):
+            if not self._scenario_class.distributed:
+                raise InputError(
+                    f"{self._scenario_class.entry.name} runs in one process; leave out --master, --worker and "
+                    "--processes"
+                )
+            processes = max(1, options.expect_workers)
+        assignment = self._worker.assignment if self._worker is not None else None
+        if self._worker is not None:
+            options.host = environment.host  # the master's: Locust keeps it apart from the other options
+        user_count = assignment.user_count if assignment else runner.target_user_count or options.num_users
+        return read_options(options, user_count, processes), self._scenario_class.own_options(options)
 
-    def _begin(self, environment: Environment) -> _ActiveRun:
+    def _begin(self, environment: Environment) -> ActiveRun:
         common, own = self._options(environment)
         recorded = {
             "host": common.host,
@@ -269,30 +275,40 @@ class _Binding:
             "drain_seconds": common.drain_seconds,
             **own,
         }
-        session = RunSession(self._scenario_class.entry.name, common, recorded)
+        seat = ALONE
+        if self._worker is not None:
+            assert self._worker.assignment is not None, "the assignment comes before the first user"
+            seat = worker_seat(self._worker, self._worker.assignment)
+            common = replace(common, run_folder=None, server_pid=None)
+        elif self._master is not None:
+            workers = len(self._master.worker_ids())
+            seat = Seat(count=workers, is_generator=False)
+            recorded["workers"] = workers
+        session = RunSession(self._scenario_class.entry.name, common, recorded, seat)
         try:
             scenario = self._scenario_class(session, environment.parsed_options)
-            scenario.prepare()
+            run = self._prepared(environment, session, scenario, recorded)
         except ChatbenchError:
             session.close()  # nothing was measured, so nothing is recorded but the sentence that ends this process
             raise
         session.phase = "connecting"
-        return _ActiveRun(environment, session, scenario)
+        return run
 
-
-def _tell(session: RunSession, record: ScenarioRecord, ledgers: list[LedgerTotals]) -> None:
-    """Expected beside observed, and the verdict, for whoever watches the terminal."""
-    write = sys.stderr.write
-    for totals in ledgers:
-        labels = " ".join(f"{name}={value}" for name, value in totals.labels.items())
-        write(
-            f"chatbench: {session.scenario} {labels}: expected {totals.expected} delivered {totals.delivered} "
-            f"missing {totals.missing} duplicate {totals.duplicate} reordered {totals.reordered} "
-            f"late {totals.late} leaked {totals.leaked} superseded {totals.superseded}\n"
-        )
-    for warning in record.warnings:
-        write(f"chatbench: warning: {warning}\n")
-    for reason in record.reasons:
-        write(f"chatbench: INVALID: {reason}\n")
-    verdict = "INVALID" if record.reasons else "VALID"
-    write(f"chatbench: {session.scenario} {verdict}, {record.seconds:g} s measured, in {session.record.folder.path}\n")
+    def _prepared(
+        self, environment: Environment, session: RunSession, scenario: LoadScenario, recorded: dict[str, Any]
+    ) -> ActiveRun:
+        """The run of this process's role, everything made that must exist before the first user."""
+        if self._worker is not None:
+            assert self._worker.assignment is not None
+            scenario.adopt(msgspec.msgpack.decode(self._worker.assignment.plan, type=scenario.plan_type))
+            # Until here every process drew the same; from here on no two do.
+            session.random.seed(f"{session.scenario} {session.options.seed} worker {session.seat.name}")
+            return WorkerRun(environment, session, scenario, self._worker)
+        if self._master is not None:
+            plan = scenario.plan()
+            scenario.adopt(plan)
+            run = MasterRun(environment, session, scenario, self._master, recorded)
+            run.assign(encode(plan))
+            return run
+        scenario.prepare()
+        return LocalRun(environment, session, scenario, recorded)

@@ -30,7 +30,9 @@ class MarkedSends:
         """
         session = self._session
         self._count += 1
-        content = marked_content(Marker(session.token, self._count, intended_ns), content_length(session.random))
+        content = marked_content(
+            Marker(session.token, self._count, session.shared_ns(intended_ns)), content_length(session.random)
+        )
         token = session.login(sender)
         self.unanswered += 1
         try:

@@ -109,11 +109,11 @@ class RunOptions:
     block: int | None = None
 
 
-def read_options(options: Any, user_count: int) -> RunOptions:
-    """The checked options; InputError for a target, a folder or a number of users that cannot be."""
+def read_options(options: Any, user_count: int, processes: int = 1) -> RunOptions:
+    """The checked options of a run by so many processes; InputError for a target, folder or users that cannot be."""
     host = options.host or DEFAULT_HOST
     check_target(host, allow_remote=options.allow_remote)
-    check_descriptors(user_count)
+    check_descriptors(math.ceil(user_count / processes))
     folder = Path(options.run_folder) if options.run_folder else None
     if folder is not None and not folder.is_dir():
         raise InputError(f"--run-folder {folder} is no folder; create it first, or leave the option out")

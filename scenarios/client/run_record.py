@@ -44,6 +44,11 @@ class RunRecord:
         self._block = block
         self._record: ScenarioRecord | None = None
 
+    @property
+    def started_at(self) -> str:
+        """When the run began: UTC, ISO 8601."""
+        return self._manifest.started_at
+
     def second(self) -> int:
         """Whole seconds since the run began: the second that histogram lines are labelled with."""
         began = datetime.fromisoformat(self._manifest.started_at)

@@ -8,7 +8,8 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Literal
 from uuid import UUID
 
@@ -18,45 +19,56 @@ from msgspec import structs
 
 from fixtures.errors import InputError
 from fixtures.identifiers import user_id
+from reference_server.frames import CloseCode
+from scenarios.accounts import Account
 from scenarios.client.chat_client import ChatClient, Gateway
 from scenarios.client.closed_loop import ClosedLoop
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.gateway_socket import ArrivalCounts, ConnectFailedError
 from scenarios.client.health_probe import HealthProbe
 from scenarios.client.http_client import HttpPool, Response
+from scenarios.client.login_tokens import LoginTokens
 from scenarios.client.open_loop import OpenLoop
 from scenarios.client.precise_timer import PreciseTimer
 from scenarios.client.run_options import RunOptions
 from scenarios.client.run_record import RunRecord
-from scenarios.generator_health import Observation, judge
+from scenarios.client.seat import ALONE, Seat
+from scenarios.generator_health import Observation
 from scenarios.histograms import Recorder
+from scenarios.ledger import SettledMessage
 from scenarios.metrics import COUNTS
-from scenarios.run_folder import CountRecord, HistogramLine, LedgerTotals, ScenarioRecord
+from scenarios.run_folder import CountRecord, HistogramLine, LedgerTotals
 from scenarios.schedules import StartLog
 
 # How long a server that stopped answering may take to come back before the run is given up.
 SERVER_PATIENCE_SECONDS = 3.0
+# Schedules are set up this long before an appointed beginning.
+_READY_BEFORE_NS = 20_000_000
 
 
 class RunSession:
     """The state of one run. Phases: preparing → connecting → measuring → draining → finished."""
 
-    def __init__(self, scenario: str, options: RunOptions, recorded_options: dict[str, Any]) -> None:
+    def __init__(
+        self, scenario: str, options: RunOptions, recorded_options: dict[str, Any], seat: Seat = ALONE
+    ) -> None:
         self.scenario = scenario
         self.options = options
+        self.seat = seat
         self.phase = "preparing"
-        self.token = secrets.token_hex(4)  # marks this run's messages
+        self.token = seat.token or secrets.token_hex(4)  # marks this run's messages
         self.random = random.Random(f"{scenario} {options.seed}")
         self._arm_label = {"arm": options.arm} if options.arm is not None else {}
-        self.recorder = Recorder("1", {"scenario": scenario, **self._arm_label})
+        self.recorder = Recorder(seat.name, {"scenario": scenario, **self._arm_label})
         self.starts = StartLog()
         self.model: Literal["open", "closed"] = "open"
         self.stopping = Event()  # no operation starts any more
+        self.over = Event()  # nothing is waited for any more either
         self.timer = PreciseTimer()
         self.counts = ArrivalCounts()
         self.pool = HttpPool(options.host)
         self.chat = ChatClient(self.pool, options.host, options.login_key)
-        self._tokens: dict[UUID, str] = {}
+        self.tokens = LoginTokens(self.chat.login_answer, self._renewal_failed)
         self.dataset = self.chat.dataset()
         if options.user_count > self.dataset.user_count:
             raise InputError(
@@ -66,7 +78,7 @@ class RunSession:
         # Users of the run in order; a seeded choice, because the first ones of a data set are its busiest.
         self.user_indexes = self.random.sample(range(self.dataset.user_count), options.user_count)
         self.gateway: Gateway = self.chat.gateway(self.login(self.user_id(0)))
-        self.record = RunRecord(
+        self.record = seat.record or RunRecord(
             options.run_folder,
             scenario,
             options.seed,
@@ -75,17 +87,19 @@ class RunSession:
             arm=options.arm,
             block=options.block,
         )
-        self.probe = HealthProbe(self.recorder, options.server_pid, self.give_up)
+        self.probe = HealthProbe(self.recorder, options.server_pid, self.give_up, is_generator=seat.is_generator)
         self.failures: Counter[str] = Counter()  # problem → how often, of timed operations
         self.connect_failures: Counter[str] = Counter()  # users who were never there
         self.reconnect_failures: Counter[str] = Counter()
         self.closes: Counter[str] = Counter()  # gateway connections that ended unasked
+        self.token_ends = 0  # those that ended with their token, as agreed
         self.reasons: list[str] = []
         self.warnings: list[str] = []
         self.on_give_up: Callable[[], None] = lambda: None
         self.on_second: Callable[[int], None] = lambda _now_ns: None  # scenario's own books, once per second
         self._counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
-        self._recorded_options = recorded_options
+        # Told of every message whose books close; in a distributed run, those of this process's recipients.
+        self.on_settled: Callable[[SettledMessage], None] = lambda _settled: None
         self._suspected = False
         self._measuring_began = 0.0
         self._measured_seconds = 0.0
@@ -99,11 +113,12 @@ class RunSession:
         return user_id(self.dataset.seed, self.user_indexes[number])
 
     def login(self, user: UUID) -> str:
-        """The access token of a user, asked for once."""
-        token = self._tokens.get(user)
-        if token is None:
-            token = self._tokens[user] = self.chat.login(user)
-        return token
+        """The access token of a user, asked for once and renewed in time; do not keep it."""
+        return self.tokens.of(user)
+
+    def _renewal_failed(self, problem: str) -> None:
+        self.reconnect_failures[problem] += 1
+        self.suspect_server()
 
     def connect(self, client: GatewayClient, user: UUID, subscribe: Callable[[], None]) -> bool:
         """Connects a user's gateway client and subscribes; False, counted and told in the record, when it cannot."""
@@ -119,7 +134,9 @@ class RunSession:
 
     def connection_ended(self, code: int, reason: str) -> None:
         """Notes that the server (or the network) ended a gateway connection while the run goes on."""
-        if not self.stopping.is_set():
+        if code == CloseCode.UNAUTHENTICATED and self.phase in {"measuring", "draining"}:
+            self.token_ends += 1
+        elif not self.stopping.is_set():
             self.closes[f"{code} {reason}".strip()] += 1
             self.suspect_server()
 
@@ -161,6 +178,14 @@ class RunSession:
         """Adds to an exact count of the record; `name` and its labels are those of scenarios.metrics.COUNTS."""
         assert set(labels) == set(COUNTS[name].labels), f"{name} has the labels {COUNTS[name].labels}"
         self._counts[name, tuple(sorted(labels.items()))] += amount  # type: ignore[assignment]  # or a float
+
+    def share(self, arrivals: Iterator[int]) -> Iterator[int]:
+        """This process's part of a schedule that all processes of the run keep together: every n-th arrival."""
+        return islice(arrivals, self.seat.index, None, self.seat.count)
+
+    def shared_ns(self, realtime_ns: int) -> int:
+        """A moment of this host's CLOCK_REALTIME as every process of the run understands it."""
+        return realtime_ns - self.seat.clock_offset_ns
 
     # --- the server's life ------------------------------------------------------------------------------
 
@@ -212,8 +237,8 @@ class RunSession:
         """Seconds of measured time so far."""
         return time.monotonic() - self._measuring_began if self._measuring_began else 0.0
 
-    def begin_measuring(self) -> int:
-        """Starts the measured time; its beginning in CLOCK_MONOTONIC ns."""
+    def begin_measuring(self, begin_ns: int | None = None) -> int:
+        """Starts the measured time, at `begin_ns` if that is given; its beginning in CLOCK_MONOTONIC ns."""
         self.phase = "measuring"
         # What exists now stays; scanning it again (tens of ms) would only delay what is being timed.
         gc.collect()
@@ -221,11 +246,14 @@ class RunSession:
         # Locust looks at its stack when it stops a test. The first look reads the source of every module (measured:
         # 0.1 s, in which starts would be late); later ones find it in a cache.
         inspect.stack()
+        if begin_ns is not None:
+            self.timer.wait_until(begin_ns - _READY_BEFORE_NS)
         self.record.begin()
         self.probe.start()
         self._measuring_began = time.monotonic()
         self._flusher = gevent.spawn(self._flush_every_second)
-        return time.monotonic_ns()
+        self.tokens.keep_fresh()
+        return time.monotonic_ns() if begin_ns is None else begin_ns
 
     def stop_starting(self) -> None:
         """Ends the measured time: no operation starts any more."""
@@ -246,82 +274,64 @@ class RunSession:
     def close(self) -> None:
         """Ends a run that never began to measure."""
         self.phase = "finished"
+        self.over.set()
         if self._flusher is not None:
             self._flusher.kill()
+        self.tokens.stop()
         self.pool.close()
 
-    def finish(self, ledgers: list[LedgerTotals], *, cut_short: bool) -> ScenarioRecord:
-        """Flushes, judges and writes the run; its record."""
-        measured = self._measuring_began > 0
+    def account(self, ledgers: list[LedgerTotals]) -> Account:
+        """Ends the run in this process: flushes, and says what happened here."""
         self.phase = "finished"
+        self.over.set()
         if self._flusher is not None:
             self._flusher.kill()
+        self.tokens.stop()
         # A flush that the end of the run interrupted has taken its values out of the recorder already.
         self.record.append([*self._unwritten, *self.recorder.flush(self.record.second())])
-        reasons, warnings = self._judgement(measured)
-        record = ScenarioRecord(
-            name=self.scenario,
-            options=self._recorded_options,
-            started_second=self.record.second(),
+        self.pool.close()
+        if self.token_ends:
+            self.warnings.append(
+                f"{self.token_ends} gateway connections ended with their token: what was sent until they were resumed "
+                "waited for it"
+            )
+        is_keeper = isinstance(self.record, RunRecord)  # who says it for all
+        if is_keeper and self._measuring_began and self._measured_seconds < self.options.shape.seconds:
+            self.warnings.append(
+                f"the rate's shape takes {self.options.shape.seconds:g} s and {self._measured_seconds:.1f} s were "
+                "measured: its end was not offered"
+            )
+        return Account(
+            worker=self.seat.name,
             seconds=round(self._measured_seconds, 3),
-            started=self.starts.started,
-            late=self.starts.late,
-            dropped=self.starts.dropped,
-            failed=self.failures.total(),
+            observation=self._observation() if self._measuring_began else None,
+            failures=self.failures,
+            connect_failures=self.connect_failures,
+            reconnect_failures=self.reconnect_failures,
+            closes=self.closes,
             model=self.model,
-            reasons=reasons,
-            warnings=warnings,
+            reasons=self.reasons,
+            warnings=self.warnings,
+            ledgers=[structs.replace(one, labels={**one.labels, **self._arm_label}) for one in ledgers],
             counts=[
                 CountRecord(name=name, labels=dict(labels), value=value)
                 for (name, labels), value in sorted(self._counts.items())
             ],
         )
-        labelled = [structs.replace(one, labels={**one.labels, **self._arm_label}) for one in ledgers]
-        self.record.finish(record, labelled, cut_short=cut_short)
-        self.pool.close()
-        return record
 
-    def _judgement(self, measured: bool) -> tuple[list[str], list[str]]:
-        reasons, warnings = list(self.reasons), list(self.warnings)
-        if not measured:
-            return [*reasons, "it ended before anything was measured"], warnings
-        health = judge(
-            Observation(
-                loop_lag_ms_p99=self.probe.loop_lag_ms_p99(),
-                cpu_share_percent=self.probe.cpu_share_percent(),
-                started=self.starts.started,
-                late=self.starts.late,
-                dropped=self.starts.dropped,
-                arrivals=self.counts.reads + self.pool.responses,
-                unstamped=self.counts.unstamped_reads + self.pool.unstamped,
-                descriptors_share_percent=self.probe.descriptors_share_percent(),
-                receive_queue_bytes_p99=self.counts.receive_queue_bytes_p99(),
-                clock_step_ms=self.probe.clock_step_ms(),
-            )
+    def _observation(self) -> Observation:
+        return Observation(
+            loop_lag_ms_p99=self.probe.loop_lag_ms_p99(),
+            cpu_share_percent=self.probe.cpu_share_percent(),
+            started=self.starts.started,
+            late=self.starts.late,
+            dropped=self.starts.dropped,
+            arrivals=self.counts.reads + self.pool.responses,
+            unstamped=self.counts.unstamped_reads + self.pool.unstamped,
+            descriptors_share_percent=self.probe.descriptors_share_percent(),
+            receive_queue_bytes_p99=self.counts.receive_queue_bytes_p99(),
+            clock_step_ms=self.probe.clock_step_ms(),
         )
-        reasons += health.reasons
-        warnings += health.warnings
-        if not self.starts.started:
-            reasons.append("no operation was started")
-        elif self.failures.total() == self.starts.started:
-            reasons.append(f"every operation failed: {_most_common(self.failures)}")
-        elif self.failures:
-            warnings.append(f"{self.failures.total()} operations failed: {_most_common(self.failures)}")
-        if self._measured_seconds < self.options.shape.seconds:
-            warnings.append(
-                f"the rate's shape takes {self.options.shape.seconds:g} s and {self._measured_seconds:.1f} s were "
-                "measured: its end was not offered"
-            )
-        if self.connect_failures:
-            reasons.append(
-                f"{self.connect_failures.total()} users could not connect: {_most_common(self.connect_failures)}"
-            )
-        if self.reconnect_failures:
-            failed = self.reconnect_failures
-            warnings.append(f"{failed.total()} attempts to reconnect failed: {_most_common(failed)}")
-        if self.closes:
-            warnings.append(f"{self.closes.total()} gateway connections ended unasked: {_most_common(self.closes)}")
-        return reasons, warnings
 
     def _flush_every_second(self) -> None:
         next_second = time.monotonic()
@@ -356,7 +366,3 @@ class RunSession:
         }
         sys.stderr.write(f"chatbench-progress {json.dumps(line)}\n")
         sys.stderr.flush()
-
-
-def _most_common(problems: Counter[str]) -> str:
-    return "; ".join(f"{problem} ({count} times)" for problem, count in problems.most_common(3))

@@ -16,9 +16,10 @@ from reference_server.frames import SUBPROTOCOLS
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
-from scenarios.client.made_groups import MadeGroup, usable_sizes
+from scenarios.client.made_groups import MadeGroup, make_group, usable_sizes
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
+from scenarios.ledger import Ledger, SettledMessage
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
@@ -40,6 +41,8 @@ class Fanout(LoadScenario):
     """Sends to groups and keeps the books of every delivery."""
 
     entry = SCENARIOS["fanout"]
+    distributed = True
+    plan_type = list[MadeGroup]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -74,15 +77,20 @@ class Fanout(LoadScenario):
         names = ("rate", "group_sizes", "non_members", "deadline_ms", "subprotocol")
         return {name: getattr(options, name) for name in names}
 
-    def prepare(self) -> None:
+    def plan(self) -> list[MadeGroup]:
         """Makes the groups and sends the first messages into each, unmeasured."""
         session = self.session
         pool = range(session.options.user_count - self.non_members)
-        for size in self.sizes:
-            members = session.random.sample(pool, size)
-            warm_up = int(WORKLOAD["warm_up_messages"].value)
-            self.traffic.make_group(f"fan-out {size}", members, warm_up)
-        session.pool.warm(int(WORKLOAD["http_connections"].value))
+        warm_up = int(WORKLOAD["warm_up_messages"].value)
+        return [
+            make_group(session, f"fan-out {size}", session.random.sample(pool, size), warm_up) for size in self.sizes
+        ]
+
+    def adopt(self, plan: list[MadeGroup]) -> None:
+        """Opens the books of every group, and connections."""
+        for group in plan:
+            self.traffic.open_books(group)
+        self.session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user and opens the books of its memberships."""
@@ -94,6 +102,7 @@ class Fanout(LoadScenario):
         for group in groups:
             seed = f"{self.session.options.seed} {group.size}"
             arrivals = ARRIVALS[self.session.options.arrivals](self.rate / len(groups), seed)
+            arrivals = self.session.share(arrivals)
             loop = self.session.open_loop("send_message")
             gevent.spawn(loop.drive, arrivals, begin_ns, lambda intended_ns, group=group: self.send(group, intended_ns))
 
@@ -108,6 +117,18 @@ class Fanout(LoadScenario):
     def send(self, group: MadeGroup, intended_ns: int) -> None:
         """One timed send by a member of the group."""
         self.traffic.send(group, self.session.random.choice(group.members), intended_ns)
+
+    def unanswered_count(self) -> int:
+        """Sends not yet answered."""
+        return self.traffic.unanswered
+
+    def shared_ledger(self) -> Ledger:
+        """Every delivery's."""
+        return self.traffic.books.ledger
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """A message's first to last recipient."""
+        self.traffic.record_whole(settled)
 
     def outstanding(self) -> int:
         """Deliveries not yet here, and sends not yet answered."""

@@ -9,12 +9,12 @@ weight; every walk is checked to return each message exactly once.
 
 import time
 from collections import Counter
-from dataclasses import dataclass
 from random import Random
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import gevent
+import msgspec
 from gevent.lock import BoundedSemaphore
 
 from fixtures.errors import InputError
@@ -49,8 +49,7 @@ WORKLOAD = {
 }
 
 
-@dataclass(frozen=True)
-class Bookmark:
+class Bookmark(msgspec.Struct, frozen=True):
     """A place deep in a conversation from which a walk may begin."""
 
     page: int
@@ -68,13 +67,15 @@ class Reader:
         self.walk = PageWalk()
         self.cursor: str | None = None
         self.pages_left = 0
-        self.token = ""
+        self.user_id = UUID(int=0)  # whom to read as: a member of the conversation
 
 
 class Pagination(LoadScenario):
     """Scrolls back and checks what it reads."""
 
     entry = SCENARIOS["pagination"]
+    distributed = True
+    plan_type = dict[str, list[Bookmark]]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -120,13 +121,18 @@ class Pagination(LoadScenario):
             raise InputError(f"--think-seconds {options.think_seconds:g} is below 0; use 0 for an open loop")
         return {name: getattr(options, name) for name in ("rate", "write_rate", "page_size", "think_seconds")}
 
-    def prepare(self) -> None:
-        """Looks for deep cursors, unmeasured, and opens connections."""
+    def plan(self) -> dict[str, list[Bookmark]]:
+        """Looks for deep cursors, unmeasured."""
         end = time.monotonic() + float(WORKLOAD["survey_seconds"].value)
         heavy = self.samples.get("heavy", [])
         for number, sample in enumerate(heavy):
             share = (end - time.monotonic()) / (len(heavy) - number)
             self._survey(sample, time.monotonic() + share)
+        return self.bookmarks
+
+    def adopt(self, plan: dict[str, list[Bookmark]]) -> None:
+        """Takes the deep cursors, and opens connections."""
+        self.bookmarks = plan
         self.session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
@@ -136,6 +142,7 @@ class Pagination(LoadScenario):
         """Starts the writers."""
         if self.write_rate > 0:
             arrivals = ARRIVALS[self.session.options.arrivals](self.write_rate, f"{self.session.options.seed} writers")
+            arrivals = self.session.share(arrivals)
             gevent.spawn(self.session.open_loop("send_message").drive, arrivals, begin_ns, self.write)
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:
@@ -173,6 +180,10 @@ class Pagination(LoadScenario):
         session.note_response("send_message", response, weight=sample.weight, depth="new")
         report_response(f"send {sample.weight}", "POST", response)
 
+    def unanswered_count(self) -> int:
+        """Requests not yet answered."""
+        return self.reading
+
     def outstanding(self) -> int:
         """Requests not yet answered."""
         return self.reading
@@ -208,7 +219,7 @@ class Pagination(LoadScenario):
         sample = reader.sample
         assert sample is not None
         response = self.session.chat.get_messages(
-            reader.token, sample.conversation_id, self.page_size, reader.cursor, intended_ns
+            self.session.login(reader.user_id), sample.conversation_id, self.page_size, reader.cursor, intended_ns
         )
         depth = depth_label(reader.walk.page)
         self.session.note_response("get_messages", response, weight=sample.weight, depth=depth)
@@ -232,7 +243,7 @@ class Pagination(LoadScenario):
         """The next conversation, at its newest page or at a deep place."""
         sample = self._choose(reader.random)
         reader.sample = sample
-        reader.token = self.session.login(reader.random.choice(sample.member_ids))
+        reader.user_id = reader.random.choice(sample.member_ids)
         reader.walk = PageWalk()
         reader.cursor = None
         reader.pages_left = int(WORKLOAD["walk_pages_max"].value)

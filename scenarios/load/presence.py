@@ -36,7 +36,8 @@ WORKLOAD = {
     "unanswered_max": Row(200, "changes per user", "guess: a gateway this far behind will not catch up in a run"),
 }
 STATUSES: tuple[PresenceStatus, ...] = ("online", "away", "offline")
-RECONNECT_SECONDS = 0.5
+# A change that is due while its user comes back waits for that, at most this long; the wait is in its latency.
+RECONNECT_PATIENCE_SECONDS = 5.0
 
 
 @dataclass
@@ -52,6 +53,8 @@ class Presence(LoadScenario):
     """Changes statuses and keeps the books of every watcher."""
 
     entry = SCENARIOS["presence"]
+    distributed = True
+    plan_type = dict[int, list[int]]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -69,10 +72,7 @@ class Presence(LoadScenario):
         self.flappers = {
             self.watcher_count + number: Flapper(audiences[number % len(audiences)]) for number in range(flapper_count)
         }
-        self.watched: dict[int, list[int]] = {number: [] for number in range(self.watcher_count)}
-        for number, flapper in self.flappers.items():
-            for watcher in session.random.sample(range(self.watcher_count), flapper.audience):
-                self.watched[watcher].append(number)
+        self.watched: dict[int, list[int]] = {}  # watcher → whom
         self.ledger = Ledger(
             "presence",
             deadline_ns=int(float(options.deadline_ms) * 1e6),
@@ -101,8 +101,17 @@ class Presence(LoadScenario):
         parse_sizes(options.watchers)
         return {name: getattr(options, name) for name in ("rate", "watchers", "deadline_ms", "subprotocol")}
 
-    def prepare(self) -> None:
+    def plan(self) -> dict[int, list[int]]:
+        """Draws every flapping user's audience: whom each watcher watches."""
+        watched: dict[int, list[int]] = {number: [] for number in range(self.watcher_count)}
+        for number, flapper in self.flappers.items():
+            for watcher in self.session.random.sample(range(self.watcher_count), flapper.audience):
+                watched[watcher].append(number)
+        return watched
+
+    def adopt(self, plan: dict[int, list[int]]) -> None:
         """Opens the books of every flapping user."""
+        self.watched = plan
         for number, flapper in self.flappers.items():
             self.ledger.add_conversation(self._key(number), {"watchers": str(flapper.audience)})
 
@@ -139,9 +148,9 @@ class Presence(LoadScenario):
                 begin_ns,
                 lambda intended_ns: self.change(user, flapper, intended_ns),
             )
-        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
-            if user.gateway is not None and not user.gateway.is_open:
-                self._connect(user.gateway, user)
+        client = user.gateway
+        if client is not None:
+            user.keep_connected(lambda: self._connect(client, user))
 
     def user_stopped(self, user: ChatUser) -> None:
         """Who leaves on purpose flaps no more, and misses nothing."""
@@ -154,7 +163,7 @@ class Presence(LoadScenario):
 
     def change(self, user: ChatUser, flapper: Flapper, intended_ns: int) -> None:
         """One timed status change; its confirmation names the version that watchers are to learn."""
-        if user.gateway is None or not user.gateway.is_open:
+        if user.gateway is None or not user.gateway.opened.wait(timeout=RECONNECT_PATIENCE_SECONDS):
             self.session.failures["update_presence: the gateway connection is lost"] += 1
             return
         if len(flapper.unanswered) >= int(WORKLOAD["unanswered_max"].value):
@@ -169,6 +178,14 @@ class Presence(LoadScenario):
         """Records what arrived since the last time."""
         for settled in self.ledger.settle(now_ns, everything=everything):
             self._record(settled)
+
+    def unanswered_count(self) -> int:
+        """Changes not yet confirmed."""
+        return self.unconfirmed
+
+    def shared_ledger(self) -> Ledger:
+        """Every watcher's."""
+        return self.ledger
 
     def outstanding(self) -> int:
         """Changes not yet confirmed, and watchers who do not know yet."""
@@ -203,6 +220,12 @@ class Presence(LoadScenario):
         watchers = settled.conversation.labels["watchers"]
         recorder.batch("presence_delivery_us", watchers=watchers)(settled.latency_us())
         recorder.batch("presence_wire_bytes", watchers=watchers)(settled.wire_bytes)
+        self.session.on_settled(settled)
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """Frames of a change, and how long until every watcher knew."""
+        recorder = self.session.recorder
+        watchers = settled.conversation.labels["watchers"]
         if settled.expected is None:
             return
         recorder.series("presence_frames_per_change", watchers=watchers)(len(settled.arrivals))
@@ -226,14 +249,16 @@ class Presence(LoadScenario):
             client.subscribe_presence(targets)
 
     def _join(self, recipient: Recipient, state: PresenceState) -> None:
-        """Opens a watcher's books at the versions that it is told first."""
+        """Opens a watcher's books at the versions that it is told first; one who comes back learns what it missed."""
         for one in state.users:
             key = self._wire_key(one.user_id)
-            if key not in recipient.streams:
+            if key in recipient.streams:
+                recipient.catch_up(key, one.version, time.time_ns())
+            else:
                 recipient.join(self.ledger.conversations[key], one.version)
 
     def _connection_ended(self, code: int, reason: str) -> None:
-        if self.session.phase in {"connecting", "measuring"}:
+        if not self.session.over.is_set():
             self.session.connection_ended(code, reason)
 
     def _key(self, number: int) -> str | bytes:

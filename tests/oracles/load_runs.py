@@ -1,6 +1,7 @@
 """Runs Locust files as users run them, and reads what they wrote; what a scripted server says that it really did."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -19,10 +20,17 @@ FANOUT = ("--users", "18", "--group-sizes", "2,5,12", "--non-members", "4", "--d
 
 
 def start(
-    name: str, host: str, folder: Path, *options: str, run_time: str = "3s", cwd: Path | None = None
+    name: str,
+    host: str,
+    folder: Path,
+    *options: str,
+    run_time: str = "3s",
+    cwd: Path | None = None,
+    file: Path | None = None,
 ) -> "subprocess.Popen[str]":
     """A scenario under plain Locust, headless."""
-    command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--headless", "--host", host]
+    command = [sys.executable, "-m", "locust", "-f", str(file or SCENARIOS[name].file), "--headless"]
+    command += ["--host", host]
     command += ["--only-summary", "--run-folder", str(folder), "--run-time", run_time, *options]
     return subprocess.Popen(
         command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -40,6 +48,36 @@ def python(code: str, *arguments: str) -> str:
     """What a program prints; in a process of its own, because Locust patches the one it is imported into."""
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def free_port() -> str:
+    """A port that a master may listen on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return str(taken.getsockname()[1])
+
+
+def channel(port: str) -> tuple[str, ...]:
+    """The options by which a master and the processes that it starts find each other."""
+    return (
+        "--master-bind-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        port,
+        "--master-host",
+        "127.0.0.1",
+        "--master-port",
+        port,
+    )
+
+
+def start_worker(name: str, port: str) -> "subprocess.Popen[str]":
+    """A worker as one starts it by hand."""
+    command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--worker"]
+    command += ["--master-host", "127.0.0.1", "--master-port", port]
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+    )
 
 
 def ledgers(folder: Path, label: str) -> dict[str, LedgerTotals]:

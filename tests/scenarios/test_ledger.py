@@ -207,6 +207,40 @@ def test_a_state_already_told_is_no_leak() -> None:
     assert (totals.delivered, totals.leaked, totals.duplicate, totals.missing) == (1, 0, 0, 0)
 
 
+def test_a_state_told_again_supersedes_what_was_missed() -> None:
+    """A watcher who was away is told the newest status: what came meanwhile is superseded, and known from then on."""
+    books = ledger(superseding=True)
+    conversation = books.add_conversation("u", {"watchers": "1"})
+    watcher = books.add_recipient("0")
+    watcher.join(conversation, 0)
+    for version in (1, 2, 3, 4):
+        books.sent("u", version, version * MS)
+    watcher.observe("u", 1, 2 * MS, 0, 60)
+    watcher.catch_up("u", 3, 50 * MS)
+    watcher.catch_up("u", 2, 60 * MS)
+    (totals,) = books.reconcile()
+    assert (totals.delivered, totals.superseded, totals.missing) == (1, 2, 1)
+    settled = {one.seq: one for one in books.settle(70 * MS)}
+    assert settled[3].reached_us(1.0) == 47_000
+
+
+def test_a_send_of_another_process_is_expected_here_and_counted_there() -> None:
+    """Every recipient's books know every send; each send is counted in one process's, and told to the others once."""
+    here, there = ledger(), ledger()
+    told: list[tuple[object, ...]] = []
+    for books in (here, there):
+        books.add_recipient("0").join(books.add_conversation("c", {"group_size": "2"}), 0)
+    here.on_acknowledged = lambda *sent: told.append(sent)
+    here.sent("c", 1, MS, 40)
+    assert told == [("c", 1, MS, 40)]
+    there.sent(*told[0], elsewhere=True)  # type: ignore[arg-type]
+    here.sent("c", 2, MS, 40, elsewhere=True)
+    assert len(told) == 1
+    (own,), (other,) = here.reconcile(), there.reconcile()
+    assert (own.messages, own.expected) == (1, 2)
+    assert (other.messages, other.expected) == (0, 1)
+
+
 def test_changes_that_share_a_version_are_counted_as_coalesced() -> None:
     """The earliest intended time stands: convergence is never flattered."""
     books = ledger(superseding=True)

@@ -37,12 +37,12 @@ def test_an_open_loop_times_a_stall_exactly(scripted_server: Callable[..., Any],
     """
     server = scripted_server(stall_at=150, stall_seconds=STALL_SECONDS)
     options = ("--rate", "100", "--arrivals", "fixed", "--drain-seconds", "10")
-    _, said = run("fanout", server.url, tmp_path, *PAIR, *options, run_time="5s")
+    _, said = run("fanout", server.url, tmp_path, *PAIR, *options, run_time="7s")
     answers = server.get("/log")["answers"]
     soonest = sorted((before - intended) // 1000 for intended, before, _ in answers)
     latest = sorted((after - intended) // 1000 for intended, _, after in answers)
     histogram = latencies(tmp_path, "send_message")
-    assert histogram.get_total_count() == len(answers) > 300, said
+    assert histogram.get_total_count() == len(answers) > 250, said
     for percent in (*range(1, 100), 99.9, 100):
         rank = max(1, int(percent / 100 * len(answers) + 0.5)) - 1
         told = percentile(histogram, percent)

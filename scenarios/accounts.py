@@ -1,0 +1,120 @@
+"""Contract: what each process of a load run says of itself in the end, and the verdict on the run by it. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from scenarios.generator_health import Judgement, Observation, judge
+from scenarios.run_folder import CountRecord, LedgerTotals
+
+
+class Account(msgspec.Struct, kw_only=True):
+    """One generator process's testimony."""
+
+    worker: str
+    seconds: float  # measured
+    observation: Observation | None  # None: it ended before anything was measured
+    failures: dict[str, int]  # problem → how often, of timed operations
+    connect_failures: dict[str, int]  # users who were never there
+    reconnect_failures: dict[str, int]
+    closes: dict[str, int]  # gateway connections that ended unasked
+    model: Literal["open", "closed"]
+    reasons: list[str]
+    warnings: list[str]
+    ledgers: list[LedgerTotals]
+    counts: list[CountRecord] = []
+
+    @property
+    def started(self) -> int:
+        """Operations begun."""
+        return self.observation.started if self.observation else 0
+
+
+def total(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """Several processes' counts, added up."""
+    added: Counter[str] = Counter()
+    for one in counts:
+        added.update(one)
+    return added
+
+
+def judge_accounts(accounts: Sequence[Account]) -> Judgement:
+    """The judgement of a run by its processes' accounts: each one's health by itself, what was asked for altogether."""
+    reasons, warnings = _said(accounts)
+    started = sum(one.started for one in accounts)
+    failures = total(one.failures for one in accounts)
+    if accounts and not started and all(one.observation for one in accounts):
+        reasons.append("no operation was started")
+    elif failures and failures.total() == started:
+        reasons.append(f"every operation failed: {most_common(failures)}")
+    elif failures:
+        warnings.append(f"{failures.total()} operations failed: {most_common(failures)}")
+    if absent := total(one.connect_failures for one in accounts):
+        reasons.append(f"{absent.total()} users could not connect: {most_common(absent)}")
+    if again := total(one.reconnect_failures for one in accounts):
+        warnings.append(f"{again.total()} attempts to reconnect failed: {most_common(again)}")
+    if closes := total(one.closes for one in accounts):
+        warnings.append(f"{closes.total()} gateway connections ended unasked: {most_common(closes)}")
+    return Judgement(tuple(reasons), tuple(warnings))
+
+
+def _said(accounts: Sequence[Account]) -> tuple[list[str], list[str]]:
+    """What the processes say themselves and their health says of them, each with its worker's name if not all do."""
+    reasons: dict[str, list[str]] = {}
+    warnings: dict[str, list[str]] = {}
+    for account in accounts:
+        own_reasons = list(account.reasons)
+        own_warnings = list(account.warnings)
+        if account.observation is None:
+            own_reasons.append("it ended before anything was measured")
+        else:
+            health = judge(account.observation)
+            own_reasons += health.reasons
+            own_warnings += health.warnings
+        for sentence in own_reasons:
+            reasons.setdefault(sentence, []).append(account.worker)
+        for sentence in own_warnings:
+            warnings.setdefault(sentence, []).append(account.worker)
+    everyone = [account.worker for account in accounts]
+    return _named(reasons, everyone), _named(warnings, everyone)
+
+
+def _named(sentences: Mapping[str, list[str]], everyone: list[str]) -> list[str]:
+    return [
+        sentence if set(workers) == set(everyone) else f"worker {', '.join(dict.fromkeys(workers))}: {sentence}"
+        for sentence, workers in sentences.items()
+    ]
+
+
+def merged_ledgers(ledgers: Iterable[LedgerTotals]) -> list[LedgerTotals]:
+    """Totals of the same scenario and labels added up: each recipient and each send is in one process's books."""
+    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[LedgerTotals]] = {}
+    for totals in ledgers:
+        groups.setdefault((totals.scenario, tuple(sorted(totals.labels.items()))), []).append(totals)
+    return [
+        LedgerTotals(
+            scenario=scenario,
+            labels=dict(labels),
+            **{name: sum(getattr(one, name) for one in group) for name in _COUNTS},
+        )
+        for (scenario, labels), group in groups.items()
+    ]
+
+
+def merged_counts(counts: Iterable[CountRecord]) -> list[CountRecord]:
+    """Counts of the same name and labels added up, in order."""
+    added: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    for one in counts:
+        key = one.name, tuple(sorted(one.labels.items()))
+        added[key] = added.get(key, 0) + one.value
+    return [CountRecord(name=name, labels=dict(labels), value=value) for (name, labels), value in sorted(added.items())]
+
+
+_COUNTS = tuple(name for name in LedgerTotals.__struct_fields__ if name not in {"scenario", "labels"})
+
+
+def most_common(problems: Counter[str]) -> str:
+    """The problems that were met most, with how often."""
+    return "; ".join(f"{problem} ({count} times)" for problem, count in problems.most_common(3))

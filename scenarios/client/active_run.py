@@ -1,0 +1,126 @@
+"""One test of a Locust process, from its start to its end, when the process makes the whole run itself."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import AsyncResult
+from locust.env import Environment
+
+from fixtures.errors import ChatbenchError
+from scenarios.client.conclusion import conclude
+from scenarios.client.run_record import RunRecord
+from scenarios.client.run_session import RunSession
+
+if TYPE_CHECKING:
+    from scenarios.client.load_scenario import LoadScenario
+
+EXIT_FINE, EXIT_BAD_INPUT, EXIT_INVALID = 0, 2, 3
+
+# A user that cannot connect within this is counted as failed; the measured time begins without it.
+CONNECT_PATIENCE_SECONDS = 30.0
+
+
+class ActiveRun:
+    """What every role has: a session, a scenario, and users who wait for the measured time."""
+
+    def __init__(self, environment: Environment, session: RunSession, scenario: "LoadScenario") -> None:
+        self.environment = environment
+        self.session = session
+        self.scenario = scenario
+        self.connected = 0
+        self.extra_users = 0
+        self.measuring = AsyncResult()
+        self.free_numbers = list(range(session.seat.index, session.options.user_count, session.seat.count))
+        self.own_users = len(self.free_numbers)
+        self.is_finished = False
+        session.on_give_up = self.end_soon
+
+    def end_soon(self) -> None:
+        """Asks Locust to end this test, from whatever greenlet notices that it must."""
+        runner = self.environment.runner
+        headless = self.environment.parsed_options.headless
+        gevent.spawn(runner.quit if headless else runner.stop)
+
+    def all_spawned(self, user_count: int) -> None:
+        """Every user exists; in a greenlet of its own."""
+        raise NotImplementedError
+
+    def wait_for_users(self, user_count: int) -> bool:
+        """Waits until this process's users are connected or failed to; False when the run ended meanwhile."""
+        deadline = time.monotonic() + CONNECT_PATIENCE_SECONDS
+        while self.connected < user_count and time.monotonic() < deadline:
+            if self.session.stopping.wait(timeout=0.02):
+                return False
+        if self.measuring.ready() or self.session.stopping.is_set():
+            return False
+        if self.connected < user_count:
+            self.session.connect_failures[f"not connected within {CONNECT_PATIENCE_SECONDS:g} s"] += (
+                user_count - self.connected
+            )
+        return True
+
+    def begin(self, begin_ns: int | None = None) -> None:
+        """Begins the measured time."""
+        begin_ns = self.session.begin_measuring(begin_ns)
+        self.scenario.measure(begin_ns)
+        self.measuring.set(begin_ns)
+
+    def finish(self, *, cut_short: bool) -> None:
+        """The test ends; nothing when it has ended before."""
+        raise NotImplementedError
+
+
+class LocalRun(ActiveRun):
+    """The whole run in one process."""
+
+    def __init__(
+        self, environment: Environment, session: RunSession, scenario: "LoadScenario", recorded_options: dict[str, Any]
+    ) -> None:
+        super().__init__(environment, session, scenario)
+        self._recorded_options = recorded_options
+        session.on_settled = scenario.record_whole
+
+    def all_spawned(self, user_count: int) -> None:
+        """Begins the measured time once every spawned user is connected or failed to."""
+        if self.wait_for_users(user_count):
+            self.begin()
+
+    def finish(self, *, cut_short: bool) -> None:
+        """Drains, reconciles, judges and writes; whatever interrupts the drain, the writing still happens."""
+        if self.is_finished:
+            return
+        self.is_finished = True
+        session = self.session
+        session.stop_starting()
+        if self.extra_users:
+            session.warnings.append(
+                f"{self.extra_users} users were added during the test and stayed idle; start a new one with more users"
+            )
+        try:
+            if self.measuring.ready():
+                session.drain(self.scenario.outstanding)
+        finally:
+            self.environment.process_exit_code = self._write(cut_short=cut_short)
+
+    def _write(self, *, cut_short: bool) -> int:
+        """Writes what was measured; the exit code."""
+        session = self.session
+        ledgers = self.scenario.finish()
+        assert isinstance(session.record, RunRecord)
+        try:
+            record = conclude(
+                session.record,
+                scenario=session.scenario,
+                options=self._recorded_options,
+                accounts=[session.account(ledgers)],
+                cut_short=cut_short,
+            )
+        except ChatbenchError as error:
+            sys.stderr.write(f"chatbench: {error}\n")
+            return EXIT_INVALID
+        return EXIT_INVALID if record.reasons else EXIT_FINE
+
+
+ACTIVE: dict[Environment, ActiveRun] = {}
