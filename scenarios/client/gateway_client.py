@@ -51,6 +51,9 @@ class BinaryEvent(msgspec.Struct, gc=False):
     v: int = 0
 
 
+_decode_text: Callable[[Any], Any] = msgspec.json.Decoder(TextEvent).decode
+_decode_binary: Callable[[Any], Any] = msgspec.msgpack.Decoder(BinaryEvent).decode
+
 # Receives (event, wire_bytes, arrival_ns, observed_ns) within the event loop; must not block.
 EventHandler = Callable[[Any, int, int, int], None]
 
@@ -65,6 +68,26 @@ class GatewayClient:
     Blocking calls (`connect`, `subscribe_…`) wait in their greenlet and raise ConnectFailedError when the connection
     ends meanwhile or nothing is answered in time. Events arrive by `on_message` and `on_presence`.
     """
+
+    __slots__ = (
+        "_answers",
+        "_decode_lean",
+        "_socket",
+        "_timeout_seconds",
+        "close_code",
+        "codec",
+        "counts",
+        "errors",
+        "last_seq",
+        "on_close",
+        "on_message",
+        "on_presence",
+        "on_presence_state",
+        "on_presence_updated",
+        "ready",
+        "resume_gaps",
+        "unreadable_frames",
+    )
 
     def __init__(
         self,
@@ -87,11 +110,7 @@ class GatewayClient:
         self.resume_gaps: list[ResumeGap] = []
         self.unreadable_frames = 0
         self._timeout_seconds = answer_timeout_seconds
-        self._decode_lean: Callable[[Any], Any] = (
-            msgspec.json.Decoder(TextEvent).decode
-            if self.codec.is_text
-            else msgspec.msgpack.Decoder(BinaryEvent).decode
-        )
+        self._decode_lean = _decode_text if self.codec.is_text else _decode_binary
         self._socket: GatewaySocket | None = None
         self._answers: dict[type, AsyncResult] = {}
 

@@ -52,6 +52,12 @@ def scripted_server() -> Iterator[Callable[..., Child]]:
 
 
 @pytest.fixture
+def start_server() -> Callable[..., Child]:
+    """Starts a server script with arguments; the stack given ends it."""
+    return start_child
+
+
+@pytest.fixture
 def broadcasting_server() -> Iterator[Child]:
     """A plain server that broadcasts 100 events per second."""
     with ExitStack() as stack:
