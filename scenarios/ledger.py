@@ -73,14 +73,29 @@ class SettledMessage:
 class Stream:
     """What one recipient received of one conversation it belongs to: everything up to `high` except `holes`."""
 
-    __slots__ = ("after", "conversation", "high", "holes", "until")
+    __slots__ = ("_ledger", "after", "conversation", "high", "holes", "until")
 
-    def __init__(self, conversation: "Conversation", after: int) -> None:
+    def __init__(self, ledger: "Ledger", conversation: "Conversation", after: int) -> None:
+        self._ledger = ledger
         self.conversation = conversation
         self.after = after  # membership covers seqs after … until
         self.until = _FOREVER
         self.high = after
         self.holes = SeqRanges()
+
+    def observe(self, seq: int, arrival_ns: int, observed_ns: int, wire_bytes: int) -> Message | None:
+        """Notes one delivery; the message's books when it is a member's first copy, else None (and counted)."""
+        if seq == self.high + 1 and seq <= self.until:
+            self.high = seq
+        elif not self._ledger.exception(self, seq, arrival_ns):
+            return None
+        message = self.conversation.open.get(seq)
+        if message is None:
+            message = self.conversation.message(seq)
+        message.arrivals.append(arrival_ns)
+        message.observed.append(observed_ns)
+        message.wire_bytes.append(wire_bytes)
+        return message
 
 
 class Conversation:
@@ -124,7 +139,7 @@ class Recipient:
 
     def join(self, conversation: Conversation, after_seq: int) -> None:
         """From now on every message after `after_seq` is expected here."""
-        stream = Stream(conversation, after_seq)
+        stream = Stream(self._ledger, conversation, after_seq)
         self.streams[conversation.key] = stream
         conversation.streams.append(stream)
 
@@ -152,18 +167,7 @@ class Recipient:
         if stream is None:
             self._ledger.leak(key)
             return None
-        if seq == stream.high + 1 and seq <= stream.until:
-            stream.high = seq
-        elif not self._ledger.exception(stream, seq, arrival_ns):
-            return None
-        conversation = stream.conversation
-        message = conversation.open.get(seq)
-        if message is None:
-            message = conversation.message(seq)
-        message.arrivals.append(arrival_ns)
-        message.observed.append(observed_ns)
-        message.wire_bytes.append(wire_bytes)
-        return message
+        return stream.observe(seq, arrival_ns, observed_ns, wire_bytes)
 
 
 class Ledger:

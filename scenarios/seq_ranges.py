@@ -7,6 +7,8 @@ from collections.abc import Iterator
 class SeqRanges:
     """A set of integers kept as sorted, disjoint, non-adjacent ranges; both ends belong to a range."""
 
+    __slots__ = ("_starts", "_stops")
+
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._stops: list[int] = []

@@ -10,7 +10,8 @@ SO_TIMESTAMPNS = 35
 ANCILLARY_BYTES = 64
 
 _TIMESPEC_BYTES = 16
-_timespec = struct.Struct("@qq").unpack
+_timespec = struct.Struct("@qq").unpack_from
+_SOL_SOCKET = socket.SOL_SOCKET  # a constant, which the hot path need not ask a module for
 
 # One buffer serves every connection of the process: reads are handled to their end before the next one begins.
 READ_BUFFER_BYTES = 1 << 18
@@ -34,7 +35,8 @@ def stamp_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
     The first segment after switching stamps on may carry none.
     """
     for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(data) >= _TIMESPEC_BYTES:
-            seconds, nanoseconds = _timespec(data[:_TIMESPEC_BYTES])
-            return int(seconds * 1_000_000_000 + nanoseconds)
+        if kind == SO_TIMESTAMPNS and level == _SOL_SOCKET and len(data) >= _TIMESPEC_BYTES:
+            seconds, nanoseconds = _timespec(data)
+            stamp: int = seconds * 1_000_000_000 + nanoseconds
+            return stamp
     return 0

@@ -25,14 +25,14 @@ class DeliveryBooks:
 
     def receiver(self, recipient: Recipient) -> EventHandler:
         """The message-event handler of one connected recipient."""
-        observe = recipient.observe
-        streams = recipient.streams
+        stream_of = recipient.streams.get
 
         def on_message(event: Any, wire_bytes: int, arrival_ns: int, observed_ns: int) -> None:
-            if event.c not in streams:
+            stream = stream_of(event.c)
+            if stream is None:
                 self._stranger(recipient, event, wire_bytes, arrival_ns, observed_ns)
                 return
-            message = observe(event.c, event.n, arrival_ns, observed_ns, wire_bytes)
+            message = stream.observe(event.n, arrival_ns, observed_ns, wire_bytes)
             if message is not None and message.intended_ns is None:
                 self._introduce(message, event.b)
 

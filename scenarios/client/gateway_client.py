@@ -72,6 +72,11 @@ class TypingBinary(msgspec.Struct, gc=False):
     s: bool
 
 
+_decode_text: Callable[[Any], Any] = msgspec.json.Decoder(TextEvent).decode
+_decode_binary: Callable[[Any], Any] = msgspec.msgpack.Decoder(BinaryEvent).decode
+_decode_typing_text: Callable[[Any], Any] = msgspec.json.Decoder(TypingText).decode
+_decode_typing_binary: Callable[[Any], Any] = msgspec.msgpack.Decoder(TypingBinary).decode
+
 # Receives (event, wire_bytes, arrival_ns, observed_ns) within the event loop; must not block.
 EventHandler = Callable[[Any, int, int, int], None]
 
@@ -87,6 +92,34 @@ class GatewayClient:
     ends meanwhile or nothing is answered in time. Events arrive by `on_message`, `on_receipt`, `on_typing` and
     `on_presence`.
     """
+
+    __slots__ = (
+        "_answers",
+        "_decode_lean",
+        "_decode_typing",
+        "_socket",
+        "_timeout_seconds",
+        "close_code",
+        "codec",
+        "connect_began_ns",
+        "counts",
+        "ended",
+        "errors",
+        "last_seq",
+        "on_close",
+        "on_message",
+        "on_presence",
+        "on_presence_state",
+        "on_presence_updated",
+        "on_receipt",
+        "on_subscribed",
+        "on_typing",
+        "opened",
+        "ready",
+        "ready_arrival_ns",
+        "resume_gaps",
+        "unreadable_frames",
+    )
 
     def __init__(
         self,
@@ -117,16 +150,8 @@ class GatewayClient:
         self.resume_gaps: list[ResumeGap] = []
         self.unreadable_frames = 0
         self._timeout_seconds = answer_timeout_seconds
-        self._decode_lean: Callable[[Any], Any] = (
-            msgspec.json.Decoder(TextEvent).decode
-            if self.codec.is_text
-            else msgspec.msgpack.Decoder(BinaryEvent).decode
-        )
-        self._decode_typing: Callable[[Any], Any] = (
-            msgspec.json.Decoder(TypingText).decode
-            if self.codec.is_text
-            else msgspec.msgpack.Decoder(TypingBinary).decode
-        )
+        self._decode_lean = _decode_text if self.codec.is_text else _decode_binary
+        self._decode_typing = _decode_typing_text if self.codec.is_text else _decode_typing_binary
         self._socket: GatewaySocket | None = None
         self._answers: dict[type, AsyncResult] = {}
 

@@ -4,6 +4,7 @@ Arrival is the kernel's stamp of the segment that completed a read. Measured aga
 `websockets.sync`, one frame per wake: see tests/scenarios/test_bench_receive_path.py.
 """
 
+import _socket
 import socket
 import time
 from collections.abc import Callable
@@ -13,7 +14,6 @@ from typing import Any
 
 import gevent
 from gevent import socket as gevent_socket
-from gevent.event import Event
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
 from websockets.frames import Close, Frame, Opcode
@@ -30,6 +30,8 @@ ABNORMAL_CLOSURE = 1006
 NO_STATUS = 1005
 CONNECT_TIMEOUT_SECONDS = 10.0
 
+_realtime_ns = time.time_ns
+
 
 class ConnectFailedError(Exception):
     """The gateway could not be reached or refused the handshake; the message says why. A run's data, not its end."""
@@ -38,10 +40,12 @@ class ConnectFailedError(Exception):
 class ArrivalCounts:
     """What all connections of a process received."""
 
+    __slots__ = ("depths", "frames", "reads", "unstamped_reads", "wire_bytes")
+
     def __init__(self) -> None:
         self.reads = 0
         self.unstamped_reads = 0
-        self.frames = 0
+        self.frames = 0  # messages, control frames excepted
         self.wire_bytes = 0
         # Reads by the bit length of their bytes: a wake reads all that waits, so this is how deep queues were.
         self.depths = [0] * (arrival_stamp.READ_BUFFER_BYTES.bit_length() + 1)
@@ -60,6 +64,21 @@ class GatewaySocket:
     must not block, and the payload is only valid during the call. `on_close(code, reason)` is called once.
     """
 
+    # Thousands of them live in a process: no dictionary each, and what few need is made when they do.
+    __slots__ = (
+        "_close_code",
+        "_counts",
+        "_feed",
+        "_is_text",
+        "_on_close",
+        "_on_payload",
+        "_outbox",
+        "_read_watcher",
+        "_recvmsg_into",
+        "_sock",
+        "_write_watcher",
+    )
+
     def __init__(
         self,
         url: str,
@@ -72,22 +91,18 @@ class GatewaySocket:
         self._on_payload = on_payload
         self._on_close = on_close
         self._counts = counts
-        self._reader = FrameReader(self._frame)
+        self._feed = FrameReader(self._message, self._control).feed
         self._is_text = subprotocol.endswith("json")
-        self._outbox = bytearray()
-        self._closed = Event()
+        self._outbox = b""  # what the kernel's buffer had no room for
         self._close_code: tuple[int, str] | None = None
-        self._arrival_ns = 0
-        self._observed_ns = 0
-        self._realtime_ns = time.time_ns
-        self._sock = _open(url, subprotocol, self._reader)
-        raw = self._sock._sock  # gevent's wrapper adds waiting, which readiness callbacks do not need
-        self._recvmsg_into = raw.recvmsg_into
-        self._send_now = raw.send
-        loop = gevent.get_hub().loop
-        self._read_watcher = loop.io(raw.fileno(), _READ)
-        self._write_watcher = loop.io(raw.fileno(), _WRITE)
+        self._sock, rest = _open(url, subprotocol)
+        self._recvmsg_into = self._sock.recvmsg_into
+        self._write_watcher: Any = None
+        self._read_watcher = gevent.get_hub().loop.io(self._sock.fileno(), _READ)
         self._read_watcher.start(self._readable)
+        if rest:
+            now_ns = time.time_ns()
+            self._feed(memoryview(rest), now_ns, now_ns)
 
     @property
     def is_open(self) -> bool:
@@ -117,7 +132,7 @@ class GatewaySocket:
         except OSError as error:
             self._end(ABNORMAL_CLOSURE, f"connection lost: {error.strerror}")
             return
-        observed_ns = self._realtime_ns()
+        observed_ns = _realtime_ns()
         if not size:
             self._end(ABNORMAL_CLOSURE, "connection lost: the server closed it without a close frame")
             return
@@ -129,18 +144,17 @@ class GatewaySocket:
         if not arrival_ns:
             counts.unstamped_reads += 1
             arrival_ns = observed_ns
-        self._arrival_ns = arrival_ns
-        self._observed_ns = observed_ns
         try:
-            self._reader.feed(arrival_stamp.READ_VIEW[:size])
+            self._feed(arrival_stamp.READ_VIEW[:size], arrival_ns, observed_ns)
         except FrameError as error:
             self._end(ABNORMAL_CLOSURE, f"protocol error: {error}")
 
-    def _frame(self, opcode: int, payload: "memoryview | bytes", wire_bytes: int) -> None:
-        if opcode < CLOSE:
-            self._counts.frames += 1
-            self._on_payload(payload, wire_bytes, self._arrival_ns, self._observed_ns)
-        elif opcode == PING:
+    def _message(self, payload: "memoryview | bytes", wire_bytes: int, arrival_ns: int, observed_ns: int) -> None:
+        self._counts.frames += 1
+        self._on_payload(payload, wire_bytes, arrival_ns, observed_ns)
+
+    def _control(self, opcode: int, payload: "memoryview | bytes") -> None:
+        if opcode == PING:
             self._send_frame(Frame(Opcode.PONG, bytes(payload)))
         elif opcode == CLOSE:
             code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else NO_STATUS
@@ -156,7 +170,7 @@ class GatewaySocket:
         data = frame.serialize(mask=True)
         if not self._outbox:
             try:
-                data = data[self._send_now(data) :]
+                data = data[self._sock.send(data) :]
             except BlockingIOError:
                 pass
             except OSError as error:
@@ -164,11 +178,13 @@ class GatewaySocket:
                 return
         if data:
             self._outbox += data
+            if self._write_watcher is None:
+                self._write_watcher = gevent.get_hub().loop.io(self._sock.fileno(), _WRITE)
             self._write_watcher.start(self._writable)
 
     def _writable(self) -> None:
         try:
-            del self._outbox[: self._send_now(self._outbox)]
+            self._outbox = self._outbox[self._sock.send(self._outbox) :]
         except BlockingIOError:
             return
         except OSError as error:
@@ -182,14 +198,18 @@ class GatewaySocket:
             return
         self._close_code = (code, reason)
         for watcher in (self._read_watcher, self._write_watcher):
-            watcher.stop()
-            watcher.close()
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
         self._sock.close()
         self._on_close(code, reason)
 
 
-def _open(url: str, subprotocol: str, reader: FrameReader) -> Any:
-    """The connected socket after the handshake, non-blocking, with stamps; what came behind it went to `reader`."""
+def _open(url: str, subprotocol: str) -> tuple[_socket.socket, bytes]:
+    """The connected socket after the handshake, non-blocking, with stamps; and what came behind it.
+
+    A plain one: gevent's wrapper adds waiting, which readiness callbacks do not need, and two watchers for it.
+    """
     uri = parse_uri(url)
     protocol = ClientProtocol(uri, subprotocols=[Subprotocol(subprotocol)])
     try:
@@ -213,10 +233,9 @@ def _open(url: str, subprotocol: str, reader: FrameReader) -> Any:
     except (OSError, EOFError, InvalidHandshake) as error:
         sock.close()
         raise ConnectFailedError(f"no WebSocket handshake with {url}: {error}") from error
-    sock.settimeout(0)
-    if rest:
-        reader.feed(memoryview(rest))
-    return sock
+    plain = _socket.socket(fileno=sock.detach())
+    plain.setblocking(False)
+    return plain, rest
 
 
 def _read_head(sock: Any) -> tuple[bytes, bytes]:

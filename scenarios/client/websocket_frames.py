@@ -8,8 +8,11 @@ from collections.abc import Callable
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
-# Receives (opcode, payload, bytes on the wire including frame headers). The payload is only valid during the call.
-FrameHandler = Callable[[int, "memoryview | bytes", int], None]
+# Receives (payload, bytes on the wire including frame headers, arrival_ns, observed_ns) of a message. The payload is
+# only valid during the call.
+MessageHandler = Callable[["memoryview | bytes", int, int, int], None]
+# Receives (opcode, payload) of a control frame; the same holds.
+ControlHandler = Callable[[int, "memoryview | bytes"], None]
 
 
 class FrameError(Exception):
@@ -17,29 +20,41 @@ class FrameError(Exception):
 
 
 class FrameReader:
-    """Splits a stream of bytes into messages and control frames and hands each to `handler`."""
+    """Splits a stream of bytes into messages and control frames and hands each to its handler.
 
-    def __init__(self, handler: FrameHandler, limit_bytes: int = 1 << 24) -> None:
-        self._handler = handler
+    The times of a read go through to the handler of messages as they are: one call less per delivery.
+    """
+
+    __slots__ = (
+        "_fragments",
+        "_fragments_wire_bytes",
+        "_limit_bytes",
+        "_on_control",
+        "_on_message",
+        "_pending",
+    )
+
+    def __init__(self, on_message: MessageHandler, on_control: ControlHandler, limit_bytes: int = 1 << 24) -> None:
+        self._on_message = on_message
+        self._on_control = on_control
         self._limit_bytes = limit_bytes
         self._pending = bytearray()  # an incomplete frame
         self._fragments: list[bytes] = []
-        self._fragments_opcode = 0
         self._fragments_wire_bytes = 0
 
-    def feed(self, data: memoryview) -> None:
-        """Takes the next bytes of the stream; calls the handler for each frame they complete."""
+    def feed(self, data: memoryview, arrival_ns: int, observed_ns: int) -> None:
+        """Takes the next bytes of the stream; calls a handler for each message and control frame they complete."""
         if self._pending:
             self._pending += data
             whole = bytes(self._pending)
-            used = self._frames(memoryview(whole))
+            used = self._frames(memoryview(whole), arrival_ns, observed_ns)
             del self._pending[:used]
             return
-        used = self._frames(data)
+        used = self._frames(data, arrival_ns, observed_ns)
         if used != len(data):
             self._pending += data[used:]
 
-    def _frames(self, data: memoryview) -> int:
+    def _frames(self, data: memoryview, arrival_ns: int, observed_ns: int) -> int:  # noqa: C901 - calls cost, per frame
         """Hands over every whole frame; how many bytes they took."""
         position = 0
         size = len(data)
@@ -54,7 +69,10 @@ class FrameReader:
                 extended = 2 if length == 126 else 8
                 if size - start < extended:
                     break
-                length = int.from_bytes(data[start : start + extended], "big")
+                if length == 126:  # without a slice: most events
+                    length = data[start] << 8 | data[start + 1]
+                else:
+                    length = int.from_bytes(data[start : start + 8], "big")
                 start += extended
                 if length > self._limit_bytes:
                     raise FrameError(f"frame of {length} bytes, over {self._limit_bytes}")
@@ -64,14 +82,16 @@ class FrameReader:
             if first == 0x81 or first == 0x82:  # noqa: PLR1714 - two comparisons beat building a tuple, per delivery
                 if self._fragments:
                     raise FrameError("new message inside a fragmented one")
-                self._handler(first & 0xF, data[start:end], end - position)
+                self._on_message(data[start:end], end - position, arrival_ns, observed_ns)
             else:
-                self._unusual(first, data[start:end], end - position)
+                whole = self._unusual(first, data[start:end], end - position)
+                if whole is not None:
+                    self._on_message(whole, self._fragments_wire_bytes, arrival_ns, observed_ns)
             position = end
         return position
 
-    def _unusual(self, first: int, payload: memoryview, wire_bytes: int) -> None:
-        """Control frames and fragments."""
+    def _unusual(self, first: int, payload: memoryview, wire_bytes: int) -> bytes | None:
+        """Control frames and fragments; the message that a last fragment completes."""
         opcode = first & 0xF
         final = bool(first & 0x80)
         if first & 0x70:
@@ -79,18 +99,18 @@ class FrameReader:
         if opcode >= CLOSE:
             if not final or len(payload) > 125 or opcode > PONG:
                 raise FrameError(f"bad control frame, opcode {opcode}")
-            self._handler(opcode, payload, wire_bytes)
-            return
+            self._on_control(opcode, payload)
+            return None
         if opcode > BINARY or (opcode == CONTINUATION) != bool(self._fragments):
             raise FrameError(f"opcode {opcode} out of place")
         if opcode != CONTINUATION:
-            self._fragments_opcode = opcode
             self._fragments_wire_bytes = 0
         self._fragments.append(bytes(payload))
         self._fragments_wire_bytes += wire_bytes
         if sum(map(len, self._fragments)) > self._limit_bytes:
             raise FrameError(f"message over {self._limit_bytes} bytes")
-        if final:
-            whole = b"".join(self._fragments)
-            self._fragments.clear()
-            self._handler(self._fragments_opcode, whole, self._fragments_wire_bytes)
+        if not final:
+            return None
+        whole = b"".join(self._fragments)
+        self._fragments.clear()
+        return whole

@@ -74,6 +74,12 @@ def chat_server(tiny_url: str) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture
+def start_server() -> Callable[..., Child]:
+    """Starts a server script with arguments; the stack given ends it."""
+    return start_child
+
+
+@pytest.fixture
 def broadcasting_server() -> Iterator[Child]:
     """A plain server that broadcasts 100 events per second."""
     with ExitStack() as stack:

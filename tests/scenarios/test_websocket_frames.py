@@ -7,16 +7,23 @@ from websockets.frames import Frame, Opcode
 
 from scenarios.client.websocket_frames import BINARY, PING, PONG, TEXT, FrameError, FrameReader
 
-Read = list[tuple[int, bytes, int]]
+Read = list[tuple[str, bytes, int]]  # "message" and its bytes on the wire, or "control" and its opcode
 
 
 def read(stream: bytes, cuts: list[int]) -> Read:
-    """What a reader makes of a stream that arrives in pieces."""
+    """What a reader makes of a stream that arrives in pieces; every message comes with its last piece's times."""
     got: Read = []
-    reader = FrameReader(lambda opcode, payload, wire_bytes: got.append((opcode, bytes(payload), wire_bytes)))
+    times = (0, 0)
+
+    def on_message(payload: memoryview | bytes, wire_bytes: int, arrival_ns: int, observed_ns: int) -> None:
+        assert (arrival_ns, observed_ns) == times
+        got.append(("message", bytes(payload), wire_bytes))
+
+    reader = FrameReader(on_message, lambda opcode, payload: got.append(("control", bytes(payload), opcode)))
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     for start, stop in itertools.pairwise(edges):
-        reader.feed(memoryview(stream)[start:stop])
+        times = (stop, stop + 1)
+        reader.feed(memoryview(stream)[start:stop], *times)
     return got
 
 
@@ -55,8 +62,8 @@ def test_any_stream_in_any_pieces(
                 kind, payload = pending.pop()
                 between = Frame(kind, payload).serialize(mask=False)
                 stream += between
-                expected.append((int(kind), payload, len(between)))
-        expected.append((int(opcode), b"".join(parts), wire_bytes))
+                expected.append(("control", payload, int(kind)))
+        expected.append(("message", b"".join(parts), wire_bytes))
     assert read(stream, cuts) == expected
 
 

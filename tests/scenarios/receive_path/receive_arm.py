@@ -1,9 +1,10 @@
 """One arm of the receive benchmark: connects, receives for a while, prints deliveries and CPU seconds as JSON.
 
-    receive_arm.py chatbench|greenlets|websocket_client PORT CONNECTIONS SECONDS
+    receive_arm.py chatbench|deep_queues|greenlets|websocket_client PORT CONNECTIONS SECONDS
 
 `chatbench` is the load generator's own receive path with everything it does per delivery: kernel stamps, decoding,
-ledger, first/median/p95/last, eight histograms, flushed every second. `greenlets` and `websocket_client` do the least
+ledger, first/median/p95/last, eight histograms, flushed every second. `deep_queues` is the same after pauses in which
+nothing is read, so that each wake brings many frames. `greenlets` and `websocket_client` do the least
 a client must: decode the event and record its latency in one histogram.
 """
 
@@ -25,7 +26,10 @@ from hdrh.histogram import HdrHistogram
 CONVERSATION = "01980000-0000-7000-8000-000000000001"
 
 
-def chatbench_arm(port: int, connections: int, seconds: float) -> dict[str, float]:
+PAUSE_SECONDS = 0.5  # 50 frames queue up at each connection
+
+
+def chatbench_arm(port: int, connections: int, seconds: float, kind: str) -> dict[str, float]:
     """Receives with scenarios.client."""
     from scenarios.client.delivery_books import DeliveryBooks, DeliverySeries
     from scenarios.client.gateway_client import GatewayClient
@@ -59,10 +63,12 @@ def chatbench_arm(port: int, connections: int, seconds: float) -> dict[str, floa
         books.settle(time.time_ns(), series.record)
         lines.extend(recorder.flush(0))
 
-    before = sum(count.frames for count in counts)
+    before, reads = sum(count.frames for count in counts), sum(count.reads for count in counts)
+    pause = monkey.get_original("time", "sleep") if kind == "deep_queues" else gevent.sleep
     cpu = time.process_time()
-    for _ in range(round(seconds)):
-        gevent.sleep(1)
+    for _ in range(round(seconds / PAUSE_SECONDS)):
+        pause(PAUSE_SECONDS)
+        gevent.sleep(0.01)  # reads what waits; as many loops as it takes
         flush()
     cpu = time.process_time() - cpu
     deliveries = sum(count.frames for count in counts) - before
@@ -70,7 +76,7 @@ def chatbench_arm(port: int, connections: int, seconds: float) -> dict[str, floa
     return {
         "deliveries": deliveries,
         "cpu_seconds": cpu,
-        "wakes": sum(count.reads for count in counts),
+        "wakes": sum(count.reads for count in counts) - reads,
         "p50_ms": percentile(delivery, 50) / 1000,
         "p99_ms": percentile(delivery, 99) / 1000,
     }
@@ -118,9 +124,8 @@ def greenlet_arm(port: int, connections: int, seconds: float, kind: str) -> dict
 def main() -> None:
     """Runs the arm named on the command line."""
     kind, port, connections, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
-    arm = chatbench_arm if kind == "chatbench" else greenlet_arm
-    arguments = (port, connections, seconds) if kind == "chatbench" else (port, connections, seconds, kind)
-    sys.stdout.write(json.dumps(arm(*arguments)))
+    arm = chatbench_arm if kind in {"chatbench", "deep_queues"} else greenlet_arm
+    sys.stdout.write(json.dumps(arm(port, connections, seconds, kind)))
     sys.stdout.flush()
 
 
