@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from reports.capacity import CapacitySummary, capacity_headlines, capacity_sections, summarise_capacity
 from reports.deliveries import LedgerSummary, ledger_table, summarise_ledger
 from reports.fanout import FanoutSummary, bytes_section, fanout_section, summarise_fanout
 from reports.headline import Headline, RunVerdict, headlines, run_verdict
@@ -40,6 +41,7 @@ class RunSummary:
     presence: PresenceSummary
     strategies: StrategiesSummary
     server: ServerSummary
+    capacity: CapacitySummary
     health: HealthSummary
     sections: tuple[Section, ...]
 
@@ -79,12 +81,14 @@ def summarise_run(measurements: Measurements) -> RunSummary:
     presence = summarise_presence(measurements)
     strategies = summarise_strategies(measurements)
     server = summarise_server(measurements)
+    capacity = summarise_capacity(measurements)
     health = summarise_health(measurements)
     return RunSummary(
         manifest=manifest,
         verdict=run_verdict(manifest, _measured(measurements)),
         empty=measurements.empty,
-        headlines=headlines(
+        headlines=capacity_headlines(capacity)
+        or headlines(
             ran=[record.name for record in manifest.scenarios],
             ledger=ledger,
             pagination=pagination,
@@ -108,8 +112,10 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         presence=presence,
         strategies=strategies,
         server=server,
+        capacity=capacity,
         health=health,
         sections=(
+            *capacity_sections(capacity),
             pagination_section(pagination),
             fanout_section(fanout),
             bytes_section(fanout),
@@ -147,4 +153,6 @@ def _measured(measurements: Measurements) -> frozenset[str]:
     """The scenarios that left anything."""
     names = {series.scenario for series in measurements.series}
     names |= {ledger.scenario for ledger in measurements.ledger.ledgers}
+    if measurements.capacity is not None:
+        names.add("capacity")
     return frozenset(names | {"queries", "indexes"} if measurements.queries else names)

@@ -16,7 +16,7 @@ import psutil
 from fixtures.errors import InputError, ObjectiveMissedError
 from fixtures.progress import Progress
 from scenarios import runner
-from scenarios.bottleneck import step_figures, what_gave_way
+from scenarios.bottleneck import BOUNDS, step_figures, what_gave_way
 from scenarios.capacity_search import WORKLOAD as SEARCH
 from scenarios.capacity_search import CapacitySearch, Outcome, Plan, step_load
 from scenarios.catalogue import SCENARIOS
@@ -292,4 +292,10 @@ def _warnings(file: CapacityFile) -> list[str]:
     if invalid:
         loads = ", ".join(f"{step.load:g}" for step in invalid)
         found.append(f"in {len(invalid)} of {len(file.steps)} steps the generator gave way, at loads of {loads}")
+    others = [step.figures["others_cpu_percent"] for step in file.steps if "others_cpu_percent" in step.figures]
+    mean = sum(others) / len(others) if others else 0.0
+    if mean >= BOUNDS["others_cpu_percent"].bound:
+        found.append(
+            f"other programs used {mean:.0f} % of this machine's cores in the mean: the capacity is of what they left"
+        )
     return found
