@@ -49,6 +49,9 @@ WORKLOAD = {
     "highest_factor": Row(64, "of the scenario's own rate", "guess: no generator process offers more"),
     "failed_percent_max": Row(1, "% of operations", "by definition: load that is refused is not sustained"),
     "near_share": Row(1.5, "× the capacity", "guess: what gives way is read off missed steps up to here, not further"),
+    "light_share": Row(
+        0.75, "× the capacity", "guess: what is used up at that load already is not used up by the load"
+    ),
     "usual_steps": Row(17, "steps", "measured: 5 while bracketing, 12 at the knee"),
 }
 
@@ -260,7 +263,9 @@ class _Steps:
         near = float(WORKLOAD["near_share"].value)
         bound = known.load * near if known.load is not None and known.kind == "found" else float("inf")
         missed = [step.figures for step in self.file.steps if step.outcome == "missed" and step.load <= bound]
-        sentences = what_gave_way(missed) if missed else []
+        light_load = (known.load or 0.0) * float(WORKLOAD["light_share"].value)
+        light = [step.figures for step in self.file.steps if step.outcome == "kept" and step.load <= light_load]
+        sentences = what_gave_way(missed, light) if missed else []
         if known.kind == "at_least" and known.generator_limit is not None:
             sentences = [f"the load generator, at a load of {known.generator_limit:g}"]
         return CapacityResult(

@@ -39,7 +39,21 @@ def test_causes_come_before_their_symptoms() -> None:
 def test_nothing_used_up_is_said_and_what_came_nearest() -> None:
     """No culprit is made up."""
     (sentence,) = what_gave_way([{"server_cpu_percent": 40.0, "lock_waiting": 0.8}])
-    assert sentence.startswith("nothing that was observed was used up; nearest came locks in the database: 0.8")
+    assert sentence.startswith(
+        "nothing that was observed was used up by this load; nearest came locks in the database: 0.8"
+    )
+
+
+def test_what_is_used_up_at_light_loads_too_is_no_cause() -> None:
+    """A busy neighbour is told, last; the server that filled up with the load is named first."""
+    missed = [{"others_cpu_percent": 70.0, "server_cpu_percent": 95.0}]
+    light = [{"others_cpu_percent": 75.0, "server_cpu_percent": 30.0}]
+    server, others = what_gave_way(missed, light)
+    assert server.startswith("CPU of the chat server: 95 %")
+    assert others.startswith("other programs on this machine: 70 %")
+    assert others.endswith("as at loads far below")
+    nothing, _ = what_gave_way([{"others_cpu_percent": 70.0, "server_cpu_percent": 40.0}], light)
+    assert nothing.startswith("nothing that was observed was used up by this load; nearest came CPU of the chat server")
 
 
 def test_nothing_observed_is_said() -> None:
