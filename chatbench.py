@@ -177,7 +177,7 @@ def capacity(
         float | None, typer.Option(min=0.001, help="Lowest load, and where to start. [an eighth of its own rate]")
     ] = None,
     rate_max: Annotated[float | None, typer.Option(min=0.001, help="Highest load. [64 times its own rate]")] = None,
-    seconds: Annotated[float, typer.Option(min=3, max=3600, help="Per step, connecting included.")] = 10,
+    seconds: Annotated[float, typer.Option(min=4, max=3600, help="Per step, connecting included.")] = 10,
     repetitions: Annotated[
         int, typer.Option(min=1, max=100, help="Rounds of three steps around the capacity; more narrow the interval.")
     ] = 4,

@@ -6,8 +6,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from reports import fanout, health, pagination, presence, server, strategies
+from reports import capacity, fanout, health, pagination, presence, server, strategies
 from reports.arms_figure import arms_drawing
+from reports.capacity_figure import capacity_drawing
 from reports.fanout import RECIPIENT_TITLES, RECIPIENTS, FanoutSummary
 from reports.figure_style import (
     INK,
@@ -46,6 +47,7 @@ def drawings(summary: RunSummary) -> dict[str, Drawing]:
         fanout.BYTES_NAME: lambda: _bytes(summary.fanout),
         presence.NAME: lambda: _presence(summary.presence),
         strategies.NAME: lambda: _strategies(summary.strategies),
+        capacity.NAME: lambda: capacity_drawing(summary.capacity),
         server.NAME: lambda: server_drawing(summary.server),
         health.NAME: lambda: _health(summary.health),
         **{one.name: partial(panel_drawing, one) for one in summary.scenarios},

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from fixtures.errors import InputError
 from reports.distributions import Distribution, decode, merge
-from scenarios.run_folder import HistogramLine, LedgerFile, QueryLine, RunFolder, RunManifest, ServerLine
+from scenarios.run_folder import CapacityFile, HistogramLine, LedgerFile, QueryLine, RunFolder, RunManifest, ServerLine
 
 # A scenario's seconds are cut into this many blocks, the unit of replication of every interval: eight give the
 # range of block values a 99 % interval of the median, and leave enough values per block in a short run.
@@ -62,11 +62,12 @@ class Measurements:
     counts: dict[Second, int] = field(default_factory=dict)  # values recorded
     over_time: dict[Second, Distribution] = field(default_factory=dict)  # of METRICS_OVER_TIME
     server: tuple[ServerLine, ...] = ()  # what was observed of the server beside the load
+    capacity: CapacityFile | None = None  # a search for the highest load
 
     @property
     def empty(self) -> bool:
         """True when nothing at all was measured."""
-        return not (self.series or self.queries or self.ledger.ledgers)
+        return not (self.series or self.queries or self.ledger.ledgers or self.capacity)
 
     def arms(self, scenario: str) -> tuple[str, ...]:
         """The servers that a scenario compares, the baseline first; none when it measured one server."""
@@ -142,6 +143,7 @@ def read_measurements(path: Path) -> Measurements:
         counts=dict(collector.counts),
         over_time=collector.over_time(),
         server=tuple(folder.read_server()),
+        capacity=folder.read_capacity(),
     )
 
 

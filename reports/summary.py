@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from reports.arms import ArmComparison, arms_section, summarise_arms
+from reports.capacity import CapacitySummary, capacity_headlines, capacity_sections, summarise_capacity
 from reports.deliveries import LedgerSummary, ledger_table, summarise_ledger
 from reports.fanout import FanoutSummary, bytes_section, fanout_section, summarise_fanout
 from reports.headline import Headline, RunVerdict, headlines, run_verdict
@@ -44,6 +45,7 @@ class RunSummary:
     scenarios: tuple[ScenarioSummary, ...]
     strategies: StrategiesSummary
     server: ServerSummary
+    capacity: CapacitySummary
     health: HealthSummary
     arms: tuple[ArmComparison, ...]
     sections: tuple[Section, ...]
@@ -88,12 +90,14 @@ def summarise_run(measurements: Measurements) -> RunSummary:
     arms = summarise_arms(measurements)
     strategies = summarise_strategies(measurements)
     server = summarise_server(measurements)
+    capacity = summarise_capacity(measurements)
     health = summarise_health(measurements)
     return RunSummary(
         manifest=manifest,
         verdict=run_verdict(manifest, _measured(measurements)),
         empty=measurements.empty,
-        headlines=headlines(
+        headlines=capacity_headlines(capacity)
+        or headlines(
             ran=[record.name for record in manifest.scenarios],
             ledger=ledger,
             pagination=pagination,
@@ -119,9 +123,11 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         scenarios=scenarios,
         strategies=strategies,
         server=server,
+        capacity=capacity,
         health=health,
         arms=arms,
         sections=(
+            *capacity_sections(capacity),
             *(arms_section(comparison) for comparison in arms),
             *_of_arms(measurements, "pagination", _pagination_sections),
             *_of_arms(measurements, "fanout", _fanout_sections),
@@ -188,4 +194,6 @@ def _measured(measurements: Measurements) -> frozenset[str]:
     names = {series.scenario for series in measurements.series}
     names |= {ledger.scenario for ledger in measurements.ledger.ledgers}
     names |= {record.name for record in measurements.manifest.scenarios if record.counts}
+    if measurements.capacity is not None:
+        names.add("capacity")
     return frozenset(names | {"queries", "indexes"} if measurements.queries else names)

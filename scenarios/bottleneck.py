@@ -72,16 +72,29 @@ def step_figures(
     return {name: value for name, value in figures.items() if value is not None}
 
 
-def what_gave_way(steps: Sequence[Mapping[str, float]]) -> list[str]:
-    """One sentence for each thing that was at its bound in the steps' mean, causes first; else one that says so."""
-    figures = {name: mean for name in BOUNDS if (mean := _mean(step.get(name) for step in steps)) is not None}
+def what_gave_way(missed: Sequence[Mapping[str, float]], light: Sequence[Mapping[str, float]] = ()) -> list[str]:
+    """One sentence for each thing that was at its bound in the mean of the steps that missed, causes first.
+
+    What was at its bound in the `light` steps too, kept well below the capacity, is no cause of the load's and comes
+    last; when nothing else was used up, the first sentence says that, and what came nearest.
+    """
+    figures, before = _means(missed), _means(light)
     if not figures:
         return ["nothing was observed of the server, so what gave way is not known"]
-    found = [_sentence(name, figure) for name, figure in figures.items() if figure >= BOUNDS[name].bound]
-    if found:
-        return found
-    nearest = max(figures, key=lambda name: figures[name] / BOUNDS[name].bound)
-    return [f"nothing that was observed was used up; nearest came {_sentence(nearest, figures[nearest])}"]
+    used_up = [name for name, figure in figures.items() if figure >= BOUNDS[name].bound]
+    always = [name for name in used_up if before.get(name, 0.0) >= BOUNDS[name].bound]
+    causes = [_sentence(name, figures[name]) for name in used_up if name not in always]
+    if not causes:
+        others = {name: figure / BOUNDS[name].bound for name, figure in figures.items() if name not in always}
+        nearest = max(others, key=lambda name: others[name], default=None)
+        came = f"; nearest came {_sentence(nearest, figures[nearest])}" if nearest is not None else ""
+        causes = [f"nothing that was observed was used up by this load{came}"]
+    return causes + [f"{_sentence(name, figures[name])}, as at loads far below" for name in always]
+
+
+def _means(steps: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    means = {name: _mean(step.get(name) for step in steps) for name in BOUNDS}
+    return {name: mean for name, mean in means.items() if mean is not None}
 
 
 def _sentence(name: str, figure: float) -> str:

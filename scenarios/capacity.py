@@ -16,7 +16,7 @@ import psutil
 from fixtures.errors import InputError, ObjectiveMissedError
 from fixtures.progress import Progress
 from scenarios import runner
-from scenarios.bottleneck import step_figures, what_gave_way
+from scenarios.bottleneck import BOUNDS, step_figures, what_gave_way
 from scenarios.capacity_search import WORKLOAD as SEARCH
 from scenarios.capacity_search import CapacitySearch, Outcome, Plan, step_load
 from scenarios.catalogue import SCENARIOS
@@ -50,6 +50,9 @@ WORKLOAD = {
     "highest_factor": Row(64, "of the scenario's own rate", "guess: no generator process offers more"),
     "failed_percent_max": Row(1, "% of operations", "by definition: load that is refused is not sustained"),
     "near_share": Row(1.5, "× the capacity", "guess: what gives way is read off missed steps up to here, not further"),
+    "light_share": Row(
+        0.75, "× the capacity", "guess: what is used up at that load already is not used up by the load"
+    ),
     "usual_steps": Row(17, "steps", "measured: 5 while bracketing, 12 at the knee"),
 }
 
@@ -260,7 +263,9 @@ class _Steps:
         near = float(WORKLOAD["near_share"].value)
         bound = known.load * near if known.load is not None and known.kind == "found" else float("inf")
         missed = [step.figures for step in self.file.steps if step.outcome == "missed" and step.load <= bound]
-        sentences = what_gave_way(missed) if missed else []
+        light_load = (known.load or 0.0) * float(WORKLOAD["light_share"].value)
+        light = [step.figures for step in self.file.steps if step.outcome == "kept" and step.load <= light_load]
+        sentences = what_gave_way(missed, light) if missed else []
         if known.kind == "at_least" and known.generator_limit is not None:
             sentences = [f"the load generator, at a load of {known.generator_limit:g}"]
         return CapacityResult(
@@ -292,4 +297,10 @@ def _warnings(file: CapacityFile) -> list[str]:
     if invalid:
         loads = ", ".join(f"{step.load:g}" for step in invalid)
         found.append(f"in {len(invalid)} of {len(file.steps)} steps the generator gave way, at loads of {loads}")
+    others = [step.figures["others_cpu_percent"] for step in file.steps if "others_cpu_percent" in step.figures]
+    mean = sum(others) / len(others) if others else 0.0
+    if mean >= BOUNDS["others_cpu_percent"].bound:
+        found.append(
+            f"other programs used {mean:.0f} % of this machine's cores in the mean: the capacity is of what they left"
+        )
     return found

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+_ENDING = {signal.SIGINT, signal.SIGTERM}
 _PR_SET_PDEATHSIG = 1  # prctl(2): the kernel sends this signal when the parent dies
 
 
@@ -15,16 +16,29 @@ def start_child(
     command: Sequence[str], *, log: Path, environment: dict[str, str], stdout: int | None = None
 ) -> subprocess.Popen[bytes]:
     """Starts a process in its own session, so that Ctrl-C reaches it only through us; its output goes to `log`."""
-    with log.open("ab") as file:
-        return subprocess.Popen(
-            list(command),
-            stdin=subprocess.DEVNULL,
-            stdout=file if stdout is None else stdout,
-            stderr=file,
-            env={**os.environ, **environment},
-            start_new_session=True,
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one prctl call; no threads take part
-        )
+    # Python's own handlers around a fork swallow an interrupt that comes within them: it waits until they are through.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=file if stdout is None else stdout,
+                stderr=file,
+                env={**os.environ, **environment},
+                start_new_session=True,
+                preexec_fn=_in_child(mask),  # noqa: PLW1509 - two system calls; no threads take part
+            )
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        raise
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    except KeyboardInterrupt:
+        process.kill()  # nobody would know of it
+        process.wait()
+        raise
+    return process
 
 
 def stop_child(process: subprocess.Popen[bytes], *, patience_seconds: float) -> int:
@@ -48,12 +62,14 @@ def log_tail(log: Path, lines: int = 3) -> str:
     return " / ".join(said[-lines:]) or "(its log is empty)"
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl  # looked up before the fork: only the call itself happens after it
+def _in_child(signal_mask: set[int | signal.Signals]) -> Callable[[], None]:
+    """What happens between fork and exec: the kernel is asked to end the child with us, and signals reach it again."""
+    # Looked up before the fork: only the calls themselves happen after it.
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def ask_kernel() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal_mask)
 
     return ask_kernel

@@ -9,6 +9,7 @@ import typer
 from chatbench import app
 from reference_server.statements import shipped_strategies
 from scenarios.catalogue import SCENARIOS
+from scenarios.run_folder import ServerSecond
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -75,3 +76,10 @@ def test_the_folder_map_is_true() -> None:
     for name, start in folders:
         if name != "out/":
             assert (ROOT / name / start).exists(), f"{name}{start}"
+
+
+@pytest.mark.parametrize("name", ServerSecond.__struct_fields__)
+def test_every_observed_quantity_is_documented(name: str) -> None:
+    """With its unit, in the table of docs/capacity.md."""
+    table = (ROOT / "docs" / "capacity.md").read_text(encoding="utf-8").split("## What is observed")[1]
+    assert re.search(rf"^\|[^|]*`{name}`[^|]*\| [^|]+ \| [^|]+ \|$", table, re.MULTILINE)

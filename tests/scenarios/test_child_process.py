@@ -18,6 +18,32 @@ signal.pause()
 """
 STUBBORN = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); signal.pause()"
 
+INTERRUPTED_IN_FORK = """
+import os, signal, sys
+from pathlib import Path
+import psutil
+from scenarios.child_process import start_child
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+try:
+    start_child([sys.executable, "-c", "import signal; signal.pause()"], log=Path(sys.argv[1]), environment={})
+except KeyboardInterrupt:
+    print("interrupted, children left:", len(psutil.Process().children()))
+"""
+
+
+def test_an_interrupt_during_the_start_is_not_lost(tmp_path: Path) -> None:
+    """It ends the caller, and the child that the caller never got to know."""
+    command = [sys.executable, "-c", INTERRUPTED_IN_FORK, str(tmp_path / "log")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (result.stdout, result.stderr) == ("interrupted, children left: 0\n", "")
+
+
+def test_signals_reach_a_child(tmp_path: Path) -> None:
+    """What is held back around the start is not held back from the child."""
+    program = "import signal, sys; sys.exit(len(signal.pthread_sigmask(signal.SIG_BLOCK, [])))"
+    child = start_child([sys.executable, "-c", program], log=tmp_path / "log", environment={})
+    assert child.wait() == 0
+
 
 def test_a_child_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
     """A run killed with -9 leaves no server behind."""

@@ -7,6 +7,8 @@ delivery, by counting them: every n-th is dropped, doubled, held back behind the
 delayed; every n-th message is also sent to someone who is no member; every n-th of a resume is lost or repeated. At the
 `stall_at`-th marked message or page of messages, whichever it is, the whole server stands still for `stall_seconds`.
 `GET /log` returns what was really sent, and between which two moments each marked message was answered.
+With `service_seconds`, marked messages are served one after the other, each for exactly this long: the server's
+capacity is one over it, however late a busy machine wakes the server.
 """
 
 import asyncio
@@ -54,6 +56,7 @@ class World:
         self.requests = 0  # timed ones: marked messages and pages
         self.answers: list[tuple[int, int, int]] = []  # intended, just before and just after the answer was written
         self.gateway_port = 0
+        self.free_at = 0.0  # when the single worker has served what came before, by the event loop's clock
         self.tasks: set[Any] = set()
         weights = (("heavy", 3000), ("median", 200), ("light", 10))
         for number, (_, last_seq) in enumerate(weights):
@@ -138,8 +141,17 @@ async def later(recipient: UUID, event: frames.MessageEvent) -> None:
     await put(recipient, event)
 
 
+async def wait_to_be_served() -> None:
+    """The queue of a single worker: service begins when the one before has ended, not when somebody wakes up."""
+    now = asyncio.get_running_loop().time()
+    WORLD.free_at = max(now, WORLD.free_at) + FAULTS.get("service_seconds", 0)
+    await asyncio.sleep(WORLD.free_at - now)
+
+
 async def send_message(sender: UUID, conversation: UUID, content: str) -> dict[str, Any]:
     """Stores and fans out a message."""
+    if content.startswith("cb1.") and "service_seconds" in FAULTS:
+        await wait_to_be_served()
     WORLD.seqs[conversation] += 1
     seq = WORLD.seqs[conversation]
     event = frames.MessageEvent(
