@@ -75,4 +75,25 @@ PANELS: dict[str, ScenarioPanels] = {
             "typing_missing",
         ),
     ),
+    "inbox": ScenarioPanels(
+        title="Inbox",
+        question="What do the list of conversations and its unread counts cost for light and heavy users?",
+        how="Users with few and many conversations ask for the newest page of their list, open-loop, while others "
+        "write to them; every unread count is held to what can be true at that moment, and at the end to what must be.",
+        panels=(
+            Panel(
+                "List of conversations",
+                "request_us",
+                "weight",
+                "conversations of the user",
+                where=(("request", "get_conversations"),),
+            ),
+        ),
+        counts=(
+            "unread_checked",
+            "unread_mismatches",
+            "unread_checked_at_rest",
+            "unread_mismatches_at_rest",
+        ),
+    ),
 }

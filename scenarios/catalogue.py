@@ -113,5 +113,17 @@ SCENARIOS = {
                 "--typing-expiry-seconds": "how long the server lets a start count",
             },
         ),
+        Scenario(
+            name="inbox",
+            question="What do the list of conversations and its unread counts cost for light and heavy users?",
+            default_users=24,
+            default_run_seconds=24,
+            options={
+                "--rate": "lists per second in total, shared evenly by the classes of users",
+                "--write-rate": "messages per second that others write to them, in total",
+                "--mark-rate": "marks as read per second, in total",
+                "--conversations": "conversations of a user, comma separated: a class of users for each",
+            },
+        ),
     )
 }

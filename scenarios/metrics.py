@@ -142,5 +142,9 @@ _COUNTS: tuple[Count, ...] = (
     Count("typing_echoes", "events", "typing events that came to their own typist", ("typists", "audience")),
     Count("typing_early", "events", "stops of silent typists before the expiry period", ("typists", "audience")),
     Count("typing_missing", "events", "stops of silent typists that never came", ("typists", "audience")),
+    Count("unread_checked", "counts", "unread counts held to their bounds while others wrote", ("conversations",)),
+    Count("unread_mismatches", "counts", "of those, out of bounds", ("conversations",)),
+    Count("unread_checked_at_rest", "counts", "unread counts checked when all was quiet", ("conversations",)),
+    Count("unread_mismatches_at_rest", "counts", "of those, wrong", ("conversations",)),
 )
 COUNTS = {count.name: count for count in _COUNTS}

@@ -11,14 +11,28 @@ from scenarios.ledger import Ledger
 from scenarios.markers import Marker, marked_content
 
 
+class MarkedContents:
+    """The contents of a run's messages: of all lengths, each with a number and its intended time."""
+
+    def __init__(self, session: RunSession) -> None:
+        self._session = session
+        self._count = 0
+
+    def take(self, intended_ns: int) -> str:
+        """The next one."""
+        self._count += 1
+        marker = Marker(self._session.token, self._count, intended_ns)
+        return marked_content(marker, content_length(self._session.random))
+
+
 class MarkedSends:
-    """The sends of one run."""
+    """The sends of one run into the conversations of a ledger."""
 
     def __init__(self, session: RunSession, ledger: Ledger) -> None:
         self.unanswered = 0
         self._session = session
         self._ledger = ledger
-        self._count = 0
+        self._contents = MarkedContents(session)
 
     def send(
         self, sender: UUID, conversation_id: UUID | str, key: Hashable, intended_ns: int, *, weight: str, name: str
@@ -28,8 +42,7 @@ class MarkedSends:
         `weight` labels its latency, `name` is what Locust shows.
         """
         session = self._session
-        self._count += 1
-        content = marked_content(Marker(session.token, self._count, intended_ns), content_length(session.random))
+        content = self._contents.take(intended_ns)
         token = session.login(sender)
         self.unanswered += 1
         try:
