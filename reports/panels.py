@@ -96,4 +96,15 @@ PANELS: dict[str, ScenarioPanels] = {
             "unread_mismatches_at_rest",
         ),
     ),
+    "hot_conversation": ScenarioPanels(
+        title="Hot conversation",
+        question="Where is the ceiling of one busy conversation, against the same senders spread over many?",
+        how="The same people send at rates that step up, all into one conversation or each into one of their own, in "
+        "turns; all conversations have the same members.",
+        panels=(
+            Panel("Send answered", "room_send_us", "rate", "messages/s offered", curve="conversations"),
+            Panel("Message delivered", "room_delivery_us", "rate", "messages/s offered", curve="conversations"),
+        ),
+        counts=("room_sends_per_second", "room_sends_ratio", "room_sends_per_second_max"),
+    ),
 }

@@ -125,5 +125,16 @@ SCENARIOS = {
                 "--conversations": "conversations of a user, comma separated: a class of users for each",
             },
         ),
+        Scenario(
+            name="hot_conversation",
+            question="Where is the ceiling of one busy conversation, against the same senders spread over many?",
+            default_users=24,
+            default_run_seconds=28,
+            options={
+                "--rates": "messages per second, comma separated: each is offered to one conversation and to many",
+                "--window-seconds": "how long a rate is offered at a time",
+                "--listeners": "connected users, who receive every message",
+            },
+        ),
     )
 }

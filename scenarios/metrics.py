@@ -100,6 +100,13 @@ METRICS = {
             "intended send → arrival at one recipient, in windows with and without typing",
             ("typing", "typists", "audience"),
         ),
+        Metric(
+            "room_send_us",
+            "µs",
+            "intended send → arrival of its answer, with all senders in one conversation or each in one of many",
+            ("conversations", "rate"),
+        ),
+        Metric("room_delivery_us", "µs", "the same sends → arrival at one listener", ("conversations", "rate")),
         Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
         Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
         Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
@@ -146,5 +153,13 @@ _COUNTS: tuple[Count, ...] = (
     Count("unread_mismatches", "counts", "of those, out of bounds", ("conversations",)),
     Count("unread_checked_at_rest", "counts", "unread counts checked when all was quiet", ("conversations",)),
     Count("unread_mismatches_at_rest", "counts", "of those, wrong", ("conversations",)),
+    Count(
+        "room_sends_per_second",
+        "sends/s",
+        "sends answered within the windows of an offered rate, per second of them",
+        ("conversations", "rate"),
+    ),
+    Count("room_sends_per_second_max", "sends/s", "the most of those at any offered rate", ("conversations",)),
+    Count("room_sends_ratio", "ratio", "sends per second in one conversation by those in many", ("rate",)),
 )
 COUNTS = {count.name: count for count in _COUNTS}
