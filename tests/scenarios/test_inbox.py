@@ -8,7 +8,7 @@ from load_runs import exact_counts, rows, run, samples
 from scenarios.run_folder import RunFolder
 
 SIZES = (9, 25)
-READERS, PAGE = 2, 20  # as the workload says
+READERS, PAGE = 1, 20  # as the workload says
 OPTIONS = ("--users", "12", "--conversations", ",".join(map(str, SIZES)), "--drain-seconds", "4")
 
 # What a message does to everyone's watermark when the server has forgotten who read it.
