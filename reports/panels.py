@@ -56,25 +56,6 @@ PANELS: dict[str, ScenarioPanels] = {
         ),
         counts=("receipts_per_mark", "receipt_marks", "receipt_events"),
     ),
-    "typing_indicators": ScenarioPanels(
-        title="Typing indicators",
-        question="What do typing indicators add, and how exactly do they expire?",
-        how="Windows with and without typing alternate in one run, with the same messages in both; in silences between "
-        "them all typists say nothing more, and the server ends their typing.",
-        panels=(
-            Panel("Message delivery", "typing_delivery_us", "audience", "watchers of one typist", curve="typing"),
-            Panel("Start of typing known", "typing_us", "audience", "watchers of one typist", curve="typists"),
-            Panel("Expiry: observed − expected", "typing_expiry_error_us", "audience", "watchers of one typist"),
-        ),
-        counts=(
-            "typing_events_per_start",
-            "typing_starts",
-            "typing_events",
-            "typing_echoes",
-            "typing_early",
-            "typing_missing",
-        ),
-    ),
     "inbox": ScenarioPanels(
         title="Inbox",
         question="What do the list of conversations and its unread counts cost for light and heavy users?",
@@ -106,5 +87,24 @@ PANELS: dict[str, ScenarioPanels] = {
             Panel("Message delivered", "room_delivery_us", "rate", "messages/s offered", curve="conversations"),
         ),
         counts=("room_sends_per_second", "room_sends_ratio", "room_sends_per_second_max"),
+    ),
+    "typing_indicators": ScenarioPanels(
+        title="Typing indicators",
+        question="What do typing indicators add, and how exactly do they expire?",
+        how="Windows with and without typing alternate in one run, with the same messages in both; in silences between "
+        "them all typists say nothing more, and the server ends their typing.",
+        panels=(
+            Panel("Message delivery", "typing_delivery_us", "audience", "watchers of one typist", curve="typing"),
+            Panel("Start of typing known", "typing_us", "audience", "watchers of one typist", curve="typists"),
+            Panel("Expiry: observed − expected", "typing_expiry_error_us", "audience", "watchers of one typist"),
+        ),
+        counts=(
+            "typing_events_per_start",
+            "typing_starts",
+            "typing_events",
+            "typing_echoes",
+            "typing_early",
+            "typing_missing",
+        ),
     ),
 }

@@ -100,20 +100,6 @@ SCENARIOS = {
             },
         ),
         Scenario(
-            # Not `typing`: Locust imports the file by its name, which is one of Python's own modules.
-            name="typing_indicators",
-            question="What do typing indicators add, and how exactly do they expire?",
-            default_users=24,
-            default_run_seconds=28,
-            options={
-                "--rate": "messages per second in total, the same with typing and without",
-                "--audiences": "watchers of one typist, comma separated",
-                "--typists": "typists at a time in one room, comma separated: a room for each, for every audience",
-                "--window-seconds": "length of a window with or without typing",
-                "--typing-expiry-seconds": "how long the server lets a start count",
-            },
-        ),
-        Scenario(
             name="inbox",
             question="What do the list of conversations and its unread counts cost for light and heavy users?",
             default_users=24,
@@ -134,6 +120,20 @@ SCENARIOS = {
                 "--rates": "messages per second, comma separated: each is offered to one conversation and to many",
                 "--window-seconds": "how long a rate is offered at a time",
                 "--listeners": "connected users, who receive every message",
+            },
+        ),
+        Scenario(
+            # Not `typing`: Locust imports the file by its name, which is one of Python's own modules.
+            name="typing_indicators",
+            question="What do typing indicators add, and how exactly do they expire?",
+            default_users=24,
+            default_run_seconds=28,
+            options={
+                "--rate": "messages per second in total, the same with typing and without",
+                "--audiences": "watchers of one typist, comma separated",
+                "--typists": "typists at a time in one room, comma separated: a room for each, for every audience",
+                "--window-seconds": "length of a window with or without typing",
+                "--typing-expiry-seconds": "how long the server lets a start count",
             },
         ),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from uuid import UUID, uuid4
 
+from scenarios.client.chat_client import Message
 from scenarios.client.http_client import Response
 from scenarios.client.locust_requests import report_response
 from scenarios.client.message_lengths import content_length
@@ -11,38 +12,25 @@ from scenarios.ledger import Ledger
 from scenarios.markers import Marker, marked_content
 
 
-class MarkedContents:
-    """The contents of a run's messages: of all lengths, each with a number and its intended time."""
-
-    def __init__(self, session: RunSession) -> None:
-        self._session = session
-        self._count = 0
-
-    def take(self, intended_ns: int) -> str:
-        """The next one."""
-        self._count += 1
-        marker = Marker(self._session.token, self._count, intended_ns)
-        return marked_content(marker, content_length(self._session.random))
-
-
 class MarkedSends:
-    """The sends of one run into the conversations of a ledger."""
+    """The sends of one run. Without a ledger nobody listens, and only the sends themselves are timed."""
 
-    def __init__(self, session: RunSession, ledger: Ledger) -> None:
+    def __init__(self, session: RunSession, ledger: Ledger | None = None) -> None:
         self.unanswered = 0
         self._session = session
         self._ledger = ledger
-        self._contents = MarkedContents(session)
+        self._count = 0
 
     def send(
         self, sender: UUID, conversation_id: UUID | str, key: Hashable, intended_ns: int, *, weight: str, name: str
-    ) -> Response:
-        """One timed send; its acknowledgement opens the expectation of its deliveries under `key`.
+    ) -> tuple[Response, Message | None]:
+        """One timed send; its acknowledgement opens the expectation of its deliveries under `key`. Answer, and message.
 
         `weight` labels its latency, `name` is what Locust shows.
         """
         session = self._session
-        content = self._contents.take(intended_ns)
+        self._count += 1
+        content = marked_content(Marker(session.token, self._count, intended_ns), content_length(session.random))
         token = session.login(sender)
         self.unanswered += 1
         try:
@@ -52,6 +40,6 @@ class MarkedSends:
         session.note_response("send_message", response, weight=weight, depth="new")
         report_response(name, "POST", response)
         message = session.chat.parse_message(response)
-        if message is not None:
+        if message is not None and self._ledger is not None:
             self._ledger.sent(key, message.seq, intended_ns, len(content))
-        return response
+        return response, message

@@ -221,7 +221,7 @@ class HotConversation(LoadScenario):
                 key = self.wire_id(group.conversation_id)
                 sender = session.user_id(number)
                 weight = f"{window.arm} conversation{'s' * (window.arm == MANY)}"
-                response = self.sends.send(
+                response, _ = self.sends.send(
                     sender, group.conversation_id, key, intended_ns, weight=weight, name=f"send to {window.arm}"
                 )
         finally:

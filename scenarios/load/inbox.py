@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import gevent
 from gevent.pool import Pool
@@ -22,7 +22,7 @@ from scenarios.client.chat_client import ListedConversation
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_response
 from scenarios.client.made_groups import make_group, write_opening
-from scenarios.client.marked_sends import MarkedContents
+from scenarios.client.marked_sends import MarkedSends
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.run_folder import LedgerTotals
@@ -72,7 +72,7 @@ class Inbox(LoadScenario):
         self.books = UnreadBooks()
         self.classes: dict[str, list[Reader]] = {}
         self.counts: Counter[tuple[str, str]] = Counter()  # what was counted, class
-        self.contents = MarkedContents(session)
+        self.sends = MarkedSends(session)
         self.unanswered = 0
 
     @staticmethod
@@ -153,17 +153,12 @@ class Inbox(LoadScenario):
 
     def write(self, intended_ns: int) -> None:
         """One timed message to a reader."""
-        session = self.session
         reader, conversation_id, writer = self._pick()
         key = str(conversation_id)
         self.books.send_begins(key)
-        self.unanswered += 1
-        content = self.contents.take(intended_ns)
-        response = session.chat.send_message(session.login(writer), conversation_id, content, uuid4(), intended_ns)
-        self.unanswered -= 1
-        session.note_response("send_message", response, weight=reader.label, depth="new")
-        report_response(f"send to one of {reader.label}", "POST", response)
-        message = session.chat.parse_message(response)
+        _, message = self.sends.send(
+            writer, conversation_id, key, intended_ns, weight=reader.label, name=f"send to one of {reader.label}"
+        )
         if message is not None:
             self.books.send_acknowledged(key, message.seq)
 
@@ -185,7 +180,7 @@ class Inbox(LoadScenario):
 
     def outstanding(self) -> int:
         """Requests not yet answered."""
-        return self.unanswered
+        return self.unanswered + self.sends.unanswered
 
     def finish(self) -> list[LedgerTotals]:
         """Checks every count of every reader once more, now that all is quiet."""
