@@ -140,7 +140,7 @@ class Inbox(LoadScenario):
         token = session.login(reader.user_id)
         before = self.books.before(reader.number)
         self.unanswered += 1
-        response = session.chat.get_conversations(token, int(WORKLOAD["page_size"].value), intended_ns=intended_ns)
+        response = session.chat.get_conversations(token, int(WORKLOAD["page_size"].value), None, intended_ns)
         self.unanswered -= 1
         session.note_response("get_conversations", response, weight=reader.label, depth="1")
         report_response(f"list of {reader.label}", "GET", response)

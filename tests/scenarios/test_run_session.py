@@ -8,19 +8,17 @@ from load_runs import counts, python
 
 END_DURING_A_FLUSH = """
 import sys
-from pathlib import Path
 
 import gevent
 from gevent.event import Event
+from locust.argument_parser import get_parser
 
-from scenarios.client.run_options import RunOptions
+import scenarios.load.fanout
+from scenarios.client.run_options import read_options
 from scenarios.client.run_session import RunSession
 
-options = RunOptions(
-    host=sys.argv[1], login_key="chatbench", user_count=2, run_folder=Path(sys.argv[2]), seed=1, arrivals="poisson",
-    server_pid=None, drain_seconds=1.0, progress=False, run_seconds=None,
-)
-session = RunSession("fanout", options, {})
+arguments = get_parser().parse_args(["--host", sys.argv[1], "--run-folder", sys.argv[2]])
+session = RunSession("fanout", read_options(arguments, 2), {})
 for number in range(5):
     session.recorder.series("start_delay_us", operation=str(number))(1)
 ended = Event()
