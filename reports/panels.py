@@ -70,6 +70,38 @@ PANELS: dict[str, ScenarioPanels] = {
         ),
         counts=("receipts_per_mark", "receipt_marks", "receipt_events"),
     ),
+    "inbox": ScenarioPanels(
+        title="Inbox",
+        question="What do the list of conversations and its unread counts cost for light and heavy users?",
+        how="Users with few and many conversations ask for the newest page of their list, open-loop, while others "
+        "write to them; every unread count is held to what can be true at that moment, and at the end to what must be.",
+        panels=(
+            Panel(
+                "List of conversations",
+                "request_us",
+                "weight",
+                "conversations of the user",
+                where=(("request", "get_conversations"),),
+            ),
+        ),
+        counts=(
+            "unread_checked",
+            "unread_mismatches",
+            "unread_checked_at_rest",
+            "unread_mismatches_at_rest",
+        ),
+    ),
+    "hot_conversation": ScenarioPanels(
+        title="Hot conversation",
+        question="Where is the ceiling of one busy conversation, against the same senders spread over many?",
+        how="The same people send at rates that step up, all into one conversation or each into one of their own, in "
+        "turns; all conversations have the same members.",
+        panels=(
+            Panel("Send answered", "room_send_us", "rate", "messages/s offered", curve="conversations"),
+            Panel("Message delivered", "room_delivery_us", "rate", "messages/s offered", curve="conversations"),
+        ),
+        counts=("room_sends_per_second", "room_sends_ratio", "room_sends_per_second_max"),
+    ),
     "typing_indicators": ScenarioPanels(
         title="Typing indicators",
         question="What do typing indicators add, and how exactly do they expire?",

@@ -118,6 +118,29 @@ SCENARIOS = {
             },
         ),
         Scenario(
+            name="inbox",
+            question="What do the list of conversations and its unread counts cost for light and heavy users?",
+            default_users=24,
+            default_run_seconds=24,
+            options={
+                "--rate": "lists per second in total, shared evenly by the classes of users",
+                "--write-rate": "messages per second that others write to them, in total",
+                "--mark-rate": "marks as read per second, in total",
+                "--conversations": "conversations of a user, comma separated: a class of users for each",
+            },
+        ),
+        Scenario(
+            name="hot_conversation",
+            question="Where is the ceiling of one busy conversation, against the same senders spread over many?",
+            default_users=24,
+            default_run_seconds=28,
+            options={
+                "--rates": "messages per second, comma separated: each is offered to one conversation and to many",
+                "--window-seconds": "how long a rate is offered at a time",
+                "--listeners": "connected users, who receive every message",
+            },
+        ),
+        Scenario(
             # Not `typing`: Locust imports the file by its name, which is one of Python's own modules.
             name="typing_indicators",
             question="What do typing indicators add, and how exactly do they expire?",

@@ -89,6 +89,13 @@ METRICS = {
         Metric("receipt_us", "µs", "intended mark as read → its receipt at one other participant", ("group_size",)),
         Metric("receipt_last_us", "µs", "intended mark as read → every other participant knows", ("group_size",)),
         Metric(
+            "room_send_us",
+            "µs",
+            "intended send → arrival of its answer, with all senders in one conversation or each in one of many",
+            ("conversations", "rate"),
+        ),
+        Metric("room_delivery_us", "µs", "the same sends → arrival at one listener", ("conversations", "rate")),
+        Metric(
             "typing_us",
             "µs",
             "intended begin of a burst of typing → one watcher knows, the server's throttling included",
@@ -152,6 +159,18 @@ _COUNTS: tuple[Count, ...] = (
     Count("receipt_marks", "marks", "marks as read that were answered", ("group_size",)),
     Count("receipt_events", "events", "receipts received, the reader's own connection included", ("group_size",)),
     Count("receipts_per_mark", "events per mark", "receipts received per mark: the amplification", ("group_size",)),
+    Count("unread_checked", "counts", "unread counts held to their bounds while others wrote", ("conversations",)),
+    Count("unread_mismatches", "counts", "of those, out of bounds", ("conversations",)),
+    Count("unread_checked_at_rest", "counts", "unread counts checked when all was quiet", ("conversations",)),
+    Count("unread_mismatches_at_rest", "counts", "of those, wrong", ("conversations",)),
+    Count(
+        "room_sends_per_second",
+        "sends/s",
+        "sends answered within the windows of an offered rate, per second of them",
+        ("conversations", "rate"),
+    ),
+    Count("room_sends_per_second_max", "sends/s", "the most of those at any offered rate", ("conversations",)),
+    Count("room_sends_ratio", "ratio", "sends per second in one conversation by those in many", ("rate",)),
     Count("typing_starts", "commands", "starts of typing, repeated ones included", ("typists", "audience")),
     Count("typing_events", "events", "typing events received", ("typists", "audience")),
     Count(

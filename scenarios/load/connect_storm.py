@@ -81,6 +81,7 @@ class ConnectStorm(LoadScenario):
         self.connects: Counter[str] = Counter()
         self.connect_seconds: defaultdict[str, float] = defaultdict(float)
         self.unfinished_storms = 0
+        self.wire_id = GatewayClient().wire_id
         session.on_second = self.settle
 
     @staticmethod
@@ -114,9 +115,8 @@ class ConnectStorm(LoadScenario):
                 self.groups.append(
                     make_group(session, "storm", dealt[hand::hands], int(WORKLOAD["warm_up_messages"].value))
                 )
-        wire_id = GatewayClient().wire_id
         for group in self.groups:
-            self.books.ledger.add_conversation(wire_id(group.conversation_id), {"group_size": str(size)})
+            self.books.ledger.add_conversation(self.wire_id(group.conversation_id), {"group_size": str(size)})
         session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
@@ -125,7 +125,7 @@ class ConnectStorm(LoadScenario):
         recipient = self.books.ledger.add_recipient(str(user.number))
         for group in self.groups:
             if user.number in group.members:
-                conversation = self.books.ledger.conversations[client.wire_id(group.conversation_id)]
+                conversation = self.books.ledger.conversations[self.wire_id(group.conversation_id)]
                 base = max([group.last_seq, *(high for _, high in conversation.acknowledged)])
                 recipient.join(conversation, base)
                 client.last_seq[conversation.key] = base
@@ -167,7 +167,7 @@ class ConnectStorm(LoadScenario):
         session = self.session
         group = session.random.choice(self.groups)
         sender = session.user_id(session.random.choice(group.members))
-        key = GatewayClient().wire_id(group.conversation_id)
+        key = self.wire_id(group.conversation_id)
         size = str(self.options.group_size)
         self.sends.send(sender, group.conversation_id, key, intended_ns, weight=f"group of {size}", name="send")
 

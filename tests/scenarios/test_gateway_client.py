@@ -9,7 +9,7 @@ import pytest
 from gevent.event import Event
 
 from fixtures.identifiers import user_id
-from reference_server.frames import CODECS, PresenceEvent, TypingEvent, TypingState
+from reference_server.frames import CODECS, PresenceEvent, ReceiptEvent, TypingEvent, TypingState
 from scenarios.client.chat_client import ChatClient
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.gateway_socket import ConnectFailedError
@@ -123,21 +123,30 @@ def test_a_change_of_presence_is_confirmed_and_seen(party: Party) -> None:
 
 
 @pytest.mark.parametrize("subprotocol", CODECS)
-def test_typing_and_last_seen_pass_through(subprotocol: str) -> None:
+def test_typing_receipts_and_last_seen_reach_their_handlers(subprotocol: str) -> None:
     """Events whose single letters mean something else than a message's are neither lost nor taken for one."""
     client = GatewayClient(subprotocol)
     changes: list[tuple[Any, int]] = []
     client.on_message = lambda *_: pytest.fail("no message was sent")
+    typing: list[tuple[Any, ...]] = []
+    receipts: list[tuple[Any, ...]] = []
     client.on_presence = lambda event, *_: changes.append((event.u, event.v))
+    client.on_typing = lambda event, *_: typing.append((event.c, event.u, event.s))
+    client.on_receipt = lambda event, *_: receipts.append((event.c, event.u, event.n))
     for event in (
         TypingEvent(conversation_id=HEAVY, user_id=USERS[0], is_typing=True),
+        TypingEvent(conversation_id=HEAVY, user_id=USERS[1], is_typing=False),
         TypingState(conversation_id=HEAVY, user_ids=tuple(USERS)),
+        ReceiptEvent(conversation_id=HEAVY, user_id=USERS[2], seq=17),
         PresenceEvent(user_id=USERS[1], status="offline", version=3, last_seen_ms=1_735_689_600_000),
     ):
         payload = client.codec.encode(event)
         client._payload(payload, len(payload), 0, 0)
     assert client.unreadable_frames == 0
     assert changes == [(client.wire_id(USERS[1]), 3)]
+    heavy = client.wire_id(HEAVY)
+    assert typing == [(heavy, client.wire_id(USERS[0]), True), (heavy, client.wire_id(USERS[1]), False)]
+    assert receipts == [(heavy, client.wire_id(USERS[2]), 17)]
 
 
 def test_the_end_of_the_server_is_told_once(scripted_server: Callable[..., Any]) -> None:
