@@ -70,4 +70,22 @@ PANELS: dict[str, ScenarioPanels] = {
             "migration_verification_mismatches",
         ),
     ),
+    "replica": ScenarioPanels(
+        title="Read replica",
+        question="What does a read replica buy, and what does reading from it break?",
+        how=(
+            "One server without a replica and one per policy work on the same primary and take turns in short windows; "
+            "each writes to conversations of its own. A page is stale when it lacks a message that was acknowledged "
+            "before it was asked for."
+        ),
+        panels=(
+            Panel(
+                "Reading one's own write", "replica_request_us", "policy", "policy", where=(("request", "read_own"),)
+            ),
+            Panel("Reading", "replica_request_us", "policy", "policy", where=(("request", "read"),)),
+            Panel("Writing", "replica_request_us", "policy", "policy", where=(("request", "send"),)),
+            Panel("Lag of the replica", "replica_lag_bytes", "policy", "policy"),
+        ),
+        counts=("replica_reads", "replica_stale_reads", "replica_windows"),
+    ),
 }

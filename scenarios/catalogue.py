@@ -1,6 +1,6 @@
 """Contract: the load scenarios there are, one question each; free of Locust, so that any program may list them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -14,6 +14,9 @@ class Scenario:
     default_run_seconds: int  # connecting included
     options: dict[str, str]  # its own, beside the common ones: option → what it does
     in_tour: bool = False  # part of the quick tour
+    # Servers that one generator compares with its target, all on the target's database: name → settings, NAME=VALUE.
+    peers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    needs_replica: bool = False  # the peers read from a streaming replica
 
     @property
     def file(self) -> Path:
@@ -100,6 +103,20 @@ SCENARIOS = {
                 "--pause-seconds": "the backfill's pause",
                 "--back-out": "what the last stage does: roll_back, abort (before it is complete), or none",
             },
+        ),
+        Scenario(
+            name="replica",
+            question="What does a read replica buy, and what does reading from it break?",
+            default_users=24,
+            default_run_seconds=28,
+            options={
+                "--rate": "operations per second, on one server at a time",
+                "--read-shares": "percent of operations that only read, comma separated; others write, then read that",
+                "--window-seconds": "how long one server is measured at one share before the next one's turn",
+                "--peers": "more servers on the same database, NAME=URL,…; a run of its own starts one per policy",
+            },
+            peers={policy: (f"read_your_writes={policy}",) for policy in ("primary", "wait", "eventual")},
+            needs_replica=True,
         ),
     )
 }

@@ -33,6 +33,7 @@ class Place:
     server: LocalTarget | None  # None when the target is not ours
     dataset: DatasetManifest
     postgres_settings: dict[str, str]  # empty when the target's database is not known
+    database_url: str | None = None  # the administrator's, of the server's database, when it is ours
 
 
 @contextmanager
@@ -73,7 +74,7 @@ def own_target(
             server = LocalTarget(database_url, login_key, log_folder / f"server-{os.getpid()}.log")
             with server as target:
                 settings = runner.run(_settings_in_force(database_url))
-                yield Place(target, server, fetch_dataset(target.http_url), settings)
+                yield Place(target, server, fetch_dataset(target.http_url), settings, database_url)
         finally:
             runner.run(copy.__aexit__(None, None, None))
 

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from fixtures.progress import Progress
 from reference_server.statements import find_strategy
 from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS
 from scenarios.child_process import log_tail, start_child, stop_child
+from scenarios.peers import Peer, own_peers, peers_text
 from scenarios.place import Place, open_cluster, own_target, running_target
 from scenarios.queries.laboratory import LaboratoryOptions, check_request, run_laboratory
 from scenarios.run_folder import RunFolder
@@ -189,17 +190,34 @@ def _run_load_scenario(name: str, options: RunOptions, so_far: RunSoFar, place: 
     log = folder.path / f"locust-{name}.log"
     seconds = options.seconds or SCENARIOS[name].default_run_seconds
     command = _locust_command(name, options, folder, place, seconds)
-    process = start_child(command, log=log, environment={"CHATBENCH_LOGIN_KEY": options.login_key})
-    try:
-        _watch(process, name, seconds, progress)
-    finally:
-        # Interrupted: the generator is asked to end, drains, and writes what it measured.
-        exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
+    with _peers(name, options, place) as peers:
+        if peers:
+            command += ["--peers", peers_text({one: peer.target.http_url for one, peer in peers.items()})]
+        process = start_child(command, log=log, environment={"CHATBENCH_LOGIN_KEY": options.login_key})
+        try:
+            _watch(process, name, seconds, progress)
+        finally:
+            # Interrupted: the generator is asked to end, drains, and writes what it measured.
+            exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
+        for one, peer in peers.items():
+            if not peer.server.alive:
+                so_far.note(reason=f"{name}: the server {one!r} ended during the run: {log_tail(peer.server.log)}")
     if name not in so_far.recorded:
         said = _complaint(log)
         if exit_code == InputError.exit_code:
             raise InputError(said)
         so_far.note(reason=f"{name}: its generator ended with exit code {exit_code}: {said}")
+
+
+def _peers(name: str, options: RunOptions, place: Place) -> AbstractContextManager[dict[str, Peer]]:
+    """The servers that a scenario compares with its target; none when the target or they are not ours."""
+    scenario = SCENARIOS[name]
+    if not scenario.peers or place.database_url is None or "--peers" in options.scenario_options:
+        return nullcontext({})
+    is_embedded = options.database_url is None
+    return own_peers(
+        scenario, place.database_url, out=options.out, is_embedded=is_embedded, login_key=options.login_key
+    )
 
 
 def _complaint(log: Path) -> str:

@@ -4,7 +4,8 @@
 
 Prints its HTTP port; serves until standard input ends. Faults are applied to marked messages only, per recipient and
 delivery, by counting them: every n-th is dropped, doubled, held back behind the next one of its conversation, or
-delayed; every n-th message is also sent to someone who is no member. `GET /log` returns what was really sent.
+delayed; every n-th message is also sent to someone who is no member, and every n-th newest page lacks its newest
+message. `GET /log` returns what was really sent.
 """
 
 import asyncio
@@ -44,6 +45,8 @@ class World:
         self.log: list[tuple[str, str, int]] = []  # (recipient, conversation, seq), in order of sending
         self.acknowledged: list[tuple[str, int]] = []
         self.delayed = 0
+        self.first_pages = 0
+        self.stale = 0
         self.gateway_port = 0
         self.tasks: set[Any] = set()
         weights = (("heavy", 3000), ("median", 200), ("light", 10))
@@ -139,15 +142,28 @@ async def send_message(sender: UUID, conversation: UUID, content: str) -> dict[s
             await put(outsiders[0], event)
         if FAULTS.get("die_after") == WORLD.messages:
             sys.exit(9)
-    return {"message": {"id": str(uuid4()), "conversation_id": str(conversation), "seq": seq}}
+    return {"message": {"id": message_id(conversation, seq), "conversation_id": str(conversation), "seq": seq}}
+
+
+def message_id(conversation: UUID, seq: int) -> str:
+    """Different for every message, and always the same for one."""
+    return str(UUID(int=conversation.int ^ seq))
 
 
 def page(conversation: UUID, limit: int, before: str | None) -> dict[str, Any]:
     """A page, newest first; with the script's `lose_seq`, one message is never shown."""
     top = int(before) - 1 if before else WORLD.seqs[conversation]
+    is_marked = any(one == str(conversation) for one, _ in WORLD.acknowledged)
+    if before is None and limit < 200 and is_marked:
+        WORLD.first_pages += 1
+        if WORLD.due("stale_every", WORLD.first_pages):
+            WORLD.stale += 1
+            top -= 1
     shown = [seq for seq in range(top, max(0, top - limit), -1) if seq != FAULTS.get("lose_seq")]
     bottom = max(0, top - limit) + 1
-    messages = [{"id": str(uuid4()), "conversation_id": str(conversation), "seq": seq} for seq in shown]
+    messages = [
+        {"id": message_id(conversation, seq), "conversation_id": str(conversation), "seq": seq} for seq in shown
+    ]
     return {"messages": messages, "has_more": bottom > 1, "next_cursor": str(bottom) if bottom > 1 else None}
 
 
@@ -165,6 +181,7 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
         case ("GET", ["log"]):
             members = {str(one): [str(user) for user in users] for one, users in WORLD.members.items()}
             log = {"log": WORLD.log, "acknowledged": WORLD.acknowledged, "members": members, "delayed": WORLD.delayed}
+            log |= {"stale": WORLD.stale}
             return 200, log
         case ("POST", ["v1", "login"]):
             if data["login_key"] != "chatbench":
