@@ -88,4 +88,18 @@ PANELS: dict[str, ScenarioPanels] = {
         ),
         counts=("replica_reads", "replica_stale_reads", "replica_windows"),
     ),
+    "soak": ScenarioPanels(
+        title="Soak",
+        question="Does the chat stay the same for hours: memory, descriptors, latency?",
+        how=(
+            "Messages fan out and connections come and go for hours, compressed to a run at a rate that is higher by "
+            "as much. Slopes are fitted to the means of blocks after a settling time, per hour of the soak's own time."
+        ),
+        panels=(
+            Panel("Resident memory", "process_memory_kib", "process", "process"),
+            Panel("Open descriptors", "process_descriptors", "process", "process"),
+            Panel("Delivery by size of the group", "delivery_us", "group_size", "members"),
+        ),
+        counts=("soak_slope_per_hour", "soak_level", "soak_latency_ratio", "soak_reconnects"),
+    ),
 }

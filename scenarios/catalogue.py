@@ -118,5 +118,17 @@ SCENARIOS = {
             peers={policy: (f"read_your_writes={policy}",) for policy in ("primary", "wait", "eventual")},
             needs_replica=True,
         ),
+        Scenario(
+            name="soak",
+            question="Does the chat stay the same for hours: memory, descriptors, latency?",
+            default_users=50,
+            default_run_seconds=45,  # a limit: the run ends with the soak
+            options={
+                "--hours": "how long the soak lasts, in its own time",
+                "--compress": "how many times faster it passes, at as many times the rate; 1 is real time",
+                "--rate": "messages per second in total, before compression",
+                "--group-sizes": "members per group, comma separated",
+            },
+        ),
     )
 }

@@ -5,12 +5,14 @@
 Prints its HTTP port; serves until standard input ends. Faults are applied to marked messages only, per recipient and
 delivery, by counting them: every n-th is dropped, doubled, held back behind the next one of its conversation, or
 delayed; every n-th message is also sent to someone who is no member, and every n-th newest page lacks its newest
-message. `GET /log` returns what was really sent.
+message. With `hoard_bytes`, each message leaves as much memory and one descriptor behind. `GET /log` returns what was
+really sent.
 """
 
 import asyncio
 import json
 import os
+import socket
 import sys
 import time
 from typing import Any
@@ -47,6 +49,7 @@ class World:
         self.delayed = 0
         self.first_pages = 0
         self.stale = 0
+        self.hoard: list[Any] = []
         self.gateway_port = 0
         self.tasks: set[Any] = set()
         weights = (("heavy", 3000), ("median", 200), ("light", 10))
@@ -140,6 +143,9 @@ async def send_message(sender: UUID, conversation: UUID, content: str) -> dict[s
         if WORLD.due("leak_every", WORLD.messages):
             outsiders = [user for user in WORLD.connections if user not in WORLD.members[conversation]]
             await put(outsiders[0], event)
+        if "hoard_bytes" in FAULTS:
+            WORLD.hoard.append(bytearray(b"x") * int(FAULTS["hoard_bytes"]))
+            WORLD.hoard.append(socket.socket())
         if FAULTS.get("die_after") == WORLD.messages:
             sys.exit(9)
     return {"message": {"id": message_id(conversation, seq), "conversation_id": str(conversation), "seq": seq}}
