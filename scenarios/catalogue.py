@@ -130,5 +130,17 @@ SCENARIOS = {
                 "--group-sizes": "members per group, comma separated",
             },
         ),
+        Scenario(
+            name="noop",
+            question="What does the harness itself cost?",
+            default_users=60,
+            default_run_seconds=26,
+            options={
+                "--rate": "requests per second, while requests are measured",
+                "--message-rate": "messages per second, while deliveries are measured",
+                "--group-sizes": "members per group, comma separated",
+                "--window-seconds": "how long each kind of work has its turn",
+            },
+        ),
     )
 }

@@ -50,6 +50,13 @@ def slope(points: Sequence[tuple[float, float]]) -> Estimate | None:
     return _around(rise, error, freedom)
 
 
+def mean(values: Sequence[float]) -> Estimate | None:
+    """The mean of blocks' values; None with fewer than two."""
+    if len(values) < 2:
+        return None
+    return _around(fmean(values), math.sqrt(variance(values) / len(values)), len(values) - 1)
+
+
 def ratio(first: Sequence[float], last: Sequence[float]) -> Estimate | None:
     """Typical `last` ÷ typical `first`, by the means of their logarithms (Welch); None below two values each."""
     if min(len(first), len(last)) < 2:

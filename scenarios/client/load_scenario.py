@@ -46,6 +46,11 @@ class LoadScenario(ABC):
     def own_options(options: Any) -> dict[str, Any]:
         """The scenario's own options with their values, as the run's record keeps them; InputError for bad ones."""
 
+    @classmethod
+    def target(cls, options: RunOptions) -> RunOptions:
+        """The options with the target that is really loaded; a scenario may bring its own, after all were checked."""
+        return options
+
     @abstractmethod
     def prepare(self) -> None:
         """Makes what the run needs, before any user starts; InputError when it cannot."""
@@ -262,7 +267,8 @@ class _Binding:
         return read_options(options, user_count), self._scenario_class.own_options(options)
 
     def _begin(self, environment: Environment) -> _ActiveRun:
-        common, own = self._options(environment)
+        checked, own = self._options(environment)
+        common = self._scenario_class.target(checked)
         recorded = {
             "host": common.host,
             "users": common.user_count,

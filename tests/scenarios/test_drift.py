@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from scenarios.drift import Estimate, block_means, first_and_last_third, ratio, slope
+from scenarios.drift import Estimate, block_means, first_and_last_third, mean, ratio, slope
 
 
 def test_a_line_has_its_slope_and_no_doubt() -> None:
@@ -53,6 +53,16 @@ def test_a_ratio_is_known_by_heart() -> None:
     assert back is not None
     assert there.value == pytest.approx(1 / back.value)
     assert there.low == pytest.approx(1 / back.high)
+
+
+def test_a_mean_is_that_of_a_t_test() -> None:
+    """The interval of an independent implementation."""
+    values = [1.0, 2.5, 4.0, 3.5]
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    found = mean(values)
+    assert found is not None
+    assert (found.value, found.low, found.high) == pytest.approx((2.75, expected.low, expected.high))
+    assert mean([1.0]) is None
 
 
 def test_too_little_says_nothing() -> None:
