@@ -160,6 +160,36 @@ def shared_legend(axes: Sequence[Axes], columns: int) -> None:
     figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=columns, borderaxespad=0)
 
 
+def panel_legend(axes: Axes, columns: int) -> None:
+    """A legend of its own inside a panel, with room made for it."""
+    handles, labels = axes.get_legend_handles_labels()
+    rows = -(-len(labels) // columns)
+    headroom(axes, 1.08 + 0.1 * rows)
+    axes.legend(handles, labels, loc="upper left", ncols=columns, fontsize=8)
+
+
+def point_lines(axes: Axes, places: Sequence[int], lines: dict[str, list[tuple[float | None, bool]]]) -> None:
+    """One line per name through (value, weak) points; weak ones are hollow."""
+    for number, (name, points) in enumerate(lines.items()):
+        known = [(place, value, weak) for place, (value, weak) in zip(places, points, strict=True) if value is not None]
+        colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
+        x, y = [place for place, _, _ in known], [value for _, value, _ in known]
+        dashes = DASHES[number % len(DASHES)]
+        axes.plot(x, y, color=colour, linestyle=dashes, marker=marker, label=name, zorder=3)
+        hollow = [(place, value) for place, value, weak in known if weak]
+        if hollow:
+            axes.plot(
+                [place for place, _ in hollow],
+                [value for _, value in hollow],
+                linestyle="none",
+                marker=marker,
+                markeredgecolor=colour,
+                markerfacecolor=PAPER,
+                zorder=4,
+            )
+    value_axis(axes, [value for points in lines.values() for value, _ in points])
+
+
 def value_axis(axes: Axes, values: Sequence[float | None], *, horizontal: bool = False) -> None:
     """Scales an axis to its values: from zero, or logarithmic where they are far apart."""
     known = [value for value in values if value is not None]
@@ -205,6 +235,18 @@ def tick_text(value: float) -> str:
         if abs(value) >= size:
             return f"{value / size:g}{suffix}"
     return f"{value:.6g}"
+
+
+def is_narrow(axes: Axes) -> bool:
+    """Whether this is the drawing for a phone."""
+    return figure_inches(axes) < 5
+
+
+def figure_inches(axes: Axes) -> float:
+    """The width of the whole figure."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return float(figure.get_size_inches()[0])
 
 
 def _for_page(document: str) -> str:

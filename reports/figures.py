@@ -1,6 +1,7 @@
 """The figures of a run, each drawn from the summary alone."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -18,7 +19,10 @@ from reports.figure_style import (
     SERIES,
     Drawing,
     category_axis,
+    figure_inches,
     headroom,
+    is_narrow,
+    point_lines,
     shared_legend,
     shortened,
     value_axis,
@@ -27,6 +31,7 @@ from reports.health import HealthSummary, Span
 from reports.latency import PERCENTS, Latency
 from reports.numbers import format_number
 from reports.pagination import PaginationSummary
+from reports.panel_figures import panel_drawing
 from reports.presence import PresenceSummary
 from reports.strategies import StrategiesSummary, StrategyCell
 from reports.summary import RunSummary
@@ -45,31 +50,10 @@ def drawings(summary: RunSummary) -> dict[str, Drawing]:
         presence.NAME: lambda: _presence(summary.presence),
         strategies.NAME: lambda: _strategies(summary.strategies),
         health.NAME: lambda: _health(summary.health),
+        **{one.name: partial(panel_drawing, one) for one in summary.scenarios},
     }
     made = {section.name: makers[section.name]() for section in summary.sections if section.measured}
     return {name: drawing for name, drawing in made.items() if drawing is not None}
-
-
-def _lines(axes: Axes, places: Sequence[int], lines: dict[str, list[tuple[float | None, bool]]]) -> None:
-    """One line per name through (value, weak) points; weak ones are hollow."""
-    for number, (name, points) in enumerate(lines.items()):
-        known = [(place, value, weak) for place, (value, weak) in zip(places, points, strict=True) if value is not None]
-        colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
-        x, y = [place for place, _, _ in known], [value for _, value, _ in known]
-        dashes = DASHES[number % len(DASHES)]
-        axes.plot(x, y, color=colour, linestyle=dashes, marker=marker, label=name, zorder=3)
-        hollow = [(place, value) for place, value, weak in known if weak]
-        if hollow:
-            axes.plot(
-                [place for place, _ in hollow],
-                [value for _, value in hollow],
-                linestyle="none",
-                marker=marker,
-                markeredgecolor=colour,
-                markerfacecolor=PAPER,
-                zorder=4,
-            )
-    value_axis(axes, [value for points in lines.values() for value, _ in points])
 
 
 def _percentile_lines(latencies: Sequence[Latency]) -> dict[str, list[tuple[float | None, bool]]]:
@@ -87,7 +71,7 @@ def _pagination(summary: PaginationSummary) -> Drawing:
         for axes, weight in zip(panels, summary.weights, strict=True):
             pages = [page for page in summary.pages if page.weight == weight]
             places = [depths.index(page.depth) for page in pages]
-            _lines(axes, places, _percentile_lines([page.latency for page in pages]))
+            point_lines(axes, places, _percentile_lines([page.latency for page in pages]))
             category_axis(axes, depths, "page, counted from the newest")
             axes.set_title(f"{shortened(weight)} conversations")
             axes.set_ylabel("latency (ms)")
@@ -114,11 +98,11 @@ def _fanout(summary: FanoutSummary) -> Drawing | None:
                 ]
                 for recipient in reversed(RECIPIENTS)
             }
-            _lines(axes, range(len(groups)), lines)
+            point_lines(axes, range(len(groups)), lines)
             category_axis(axes, [group.group_size for group in groups], "group size (members)")
             axes.set_title(title)
             axes.set_ylabel("delivery latency (ms)")
-        shared_legend(panels, 2 if _is_narrow(panels[0]) else 4)
+        shared_legend(panels, 2 if is_narrow(panels[0]) else 4)
 
     return Drawing(fanout.NAME, 2, draw)
 
@@ -156,7 +140,7 @@ def _bytes(summary: FanoutSummary) -> Drawing:
         axes.set_yticks(places, [shortened(group.group_size) for group in groups])
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        axes.set_xlim(0, max(wire) * (1.3 if _is_narrow(axes) else 1.12) or 1)
+        axes.set_xlim(0, max(wire) * (1.3 if is_narrow(axes) else 1.12) or 1)
         axes.set_ylabel("group size (members)")
         axes.set_xlabel("bytes per delivery, mean (B)")
         shared_legend(panels, 2)
@@ -170,7 +154,7 @@ def _presence(summary: PresenceSummary) -> Drawing:
 
     def draw(panels: Sequence[Axes]) -> None:
         convergence, amplification = panels
-        _lines(convergence, range(len(groups)), _percentile_lines([one.convergence for one in groups]))
+        point_lines(convergence, range(len(groups)), _percentile_lines([one.convergence for one in groups]))
         convergence.set_title("convergence: every watcher knows")
         convergence.set_ylabel("since the change (ms)")
         headroom(convergence)
@@ -256,7 +240,7 @@ def _strategies(summary: StrategiesSummary) -> Drawing:
             _name_rows(
                 axes, [shortened(f"{statement} · {parameter_class}", 44) for (statement, parameter_class), _ in rows]
             )
-        shared_legend(panels, 1 if _is_narrow(buffers) else min(len(names), 4))
+        shared_legend(panels, 1 if is_narrow(buffers) else min(len(names), 4))
 
     return Drawing(strategies.NAME, 2, draw, panel_inches=0.9 + 0.58 * len(rows))
 
@@ -335,7 +319,7 @@ def _stands_alone(values: Sequence[float | None], place: int) -> bool:
 def _mark_spans(axes: Axes, spans: Sequence[Span]) -> None:
     """Bands behind the scenarios' seconds, named where the name fits."""
     left, right = axes.get_xlim()
-    width = _figure_inches(axes) * (0.85 if _is_narrow(axes) else 0.42)
+    width = figure_inches(axes) * (0.85 if is_narrow(axes) else 0.42)
     for number, span in enumerate(spans):
         if number % 2 == 0:
             axes.axvspan(span.start - 0.5, span.end - 0.5, color=BAND, linewidth=0, zorder=0)
@@ -353,13 +337,3 @@ def _mark_spans(axes: Axes, spans: Sequence[Span]) -> None:
                 color=MUTED,
             )
     axes.set_xlim(left, right)
-
-
-def _is_narrow(axes: Axes) -> bool:
-    return _figure_inches(axes) < 5
-
-
-def _figure_inches(axes: Axes) -> float:
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    return float(figure.get_size_inches()[0])

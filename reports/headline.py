@@ -10,6 +10,7 @@ from reports.latency import Latency
 from reports.numbers import Number, format_number, number_key
 from reports.pagination import PaginationSummary, page_name
 from reports.presence import PresenceSummary
+from reports.scenario_sections import ScenarioSummary, value_of
 from reports.strategies import StrategiesSummary, saved_factor
 from scenarios.run_folder import RunManifest, Verdict
 
@@ -74,6 +75,7 @@ def headlines(
     pagination: PaginationSummary,
     fanout: FanoutSummary,
     presence: PresenceSummary,
+    scenarios: tuple[ScenarioSummary, ...],
     strategies: StrategiesSummary,
 ) -> tuple[Headline, ...]:
     """The COUNT most important numbers of the scenarios that ran; all scenarios when none did.
@@ -81,11 +83,13 @@ def headlines(
     Every scenario's first number comes before any scenario's second; a number that should be there and is not closes
     the row.
     """
+    with_ledger = (*_LOAD, *(one.scenario for one in ledger.ledgers))
     first = (
-        (_LOAD, _wrong_deliveries(ledger)),
+        (with_ledger, _wrong_deliveries(ledger)),
         (("pagination",), _first_page(pagination)),
         (("fanout",), _last_recipient(fanout)),
         (("presence",), _convergence(presence)),
+        *(((one.name,), _first_panel(one)) for one in scenarios if one.panels),
         (_QUERIES, _buffers_saved(strategies)),
     )
     second = (
@@ -157,6 +161,20 @@ def _convergence(presence: PresenceSummary) -> Headline:
     value = latency.ms_p95 if latency else None
     number = Number(number_key(NAME, "convergence_ms_p95"), value, "ms", weak=_weak(latency, 95))
     return Headline("Every watcher knows", number, detail)
+
+
+def _first_panel(scenario: ScenarioSummary) -> Headline:
+    """A described scenario's first question at the far end of its axis."""
+    panel = scenario.panels[0]
+    point = next(point for point in reversed(panel.points) if point.axis == panel.axis[-1])
+    percent = point.latency.highest_percent
+    measure = f"{scenario.name}_{panel.panel.metric.removesuffix('_us')}_p{percent}"
+    number = Number(
+        number_key(NAME, measure), value_of(panel, point, percent), panel.unit, weak=point.latency.weak(percent)
+    )
+    where = ", ".join(filter(None, (f"{panel.panel.axis_title} {point.axis}", point.curve)))
+    detail = f"p{percent} of {format_number(point.latency.count)}, {where}"
+    return Headline(panel.panel.title, number, detail)
 
 
 def _buffers_saved(strategies: StrategiesSummary) -> Headline:

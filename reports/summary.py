@@ -15,6 +15,7 @@ from reports.notices import Notice, notices
 from reports.numbers import Number, Table
 from reports.pagination import PaginationSummary, pagination_section, summarise_pagination
 from reports.presence import PresenceSummary, presence_section, summarise_presence
+from reports.scenario_sections import ScenarioSummary, scenario_section, summarise_scenarios
 from reports.section import Section
 from reports.strategies import StrategiesSummary, strategies_section, summarise_strategies
 from reports.surprises import surprises
@@ -37,6 +38,7 @@ class RunSummary:
     pagination: PaginationSummary
     fanout: FanoutSummary
     presence: PresenceSummary
+    scenarios: tuple[ScenarioSummary, ...]
     strategies: StrategiesSummary
     health: HealthSummary
     sections: tuple[Section, ...]
@@ -75,6 +77,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
     pagination = summarise_pagination(measurements)
     fanout = summarise_fanout(measurements)
     presence = summarise_presence(measurements)
+    scenarios = summarise_scenarios(measurements)
     strategies = summarise_strategies(measurements)
     health = summarise_health(measurements)
     return RunSummary(
@@ -87,6 +90,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
             pagination=pagination,
             fanout=fanout,
             presence=presence,
+            scenarios=scenarios,
             strategies=strategies,
         ),
         surprises=surprises(
@@ -103,6 +107,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         pagination=pagination,
         fanout=fanout,
         presence=presence,
+        scenarios=scenarios,
         strategies=strategies,
         health=health,
         sections=(
@@ -110,6 +115,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
             fanout_section(fanout),
             bytes_section(fanout),
             presence_section(presence),
+            *(scenario_section(one) for one in scenarios),
             strategies_section(strategies),
             health_section(health),
         ),
@@ -142,4 +148,5 @@ def _measured(measurements: Measurements) -> frozenset[str]:
     """The scenarios that left anything."""
     names = {series.scenario for series in measurements.series}
     names |= {ledger.scenario for ledger in measurements.ledger.ledgers}
+    names |= {record.name for record in measurements.manifest.scenarios if record.counts}
     return frozenset(names | {"queries", "indexes"} if measurements.queries else names)
