@@ -145,4 +145,51 @@ PANELS: dict[str, ScenarioPanels] = {
             "migration_verification_mismatches",
         ),
     ),
+    "replica": ScenarioPanels(
+        title="Read replica",
+        question="What does a read replica buy, and what does reading from it break?",
+        how=(
+            "One server without a replica and one per policy work on the same primary and take turns in short windows; "
+            "each writes to conversations of its own. A page is stale when it lacks a message that was acknowledged "
+            "before it was asked for."
+        ),
+        panels=(
+            Panel(
+                "Reading one's own write", "replica_request_us", "policy", "policy", where=(("request", "read_own"),)
+            ),
+            Panel("Reading", "replica_request_us", "policy", "policy", where=(("request", "read"),)),
+            Panel("Writing", "replica_request_us", "policy", "policy", where=(("request", "send"),)),
+            Panel("Lag of the replica", "replica_lag_bytes", "policy", "policy"),
+        ),
+        counts=("replica_reads", "replica_stale_reads", "replica_windows"),
+    ),
+    "soak": ScenarioPanels(
+        title="Soak",
+        question="Does the chat stay the same for hours: memory, descriptors, latency?",
+        how=(
+            "Messages fan out and connections come and go for hours, compressed to a run at a rate that is higher by "
+            "as much. Slopes are fitted to the means of blocks after a settling time, per hour of the soak's own time."
+        ),
+        panels=(
+            Panel("Resident memory", "process_memory_kib", "process", "process"),
+            Panel("Open descriptors", "process_descriptors", "process", "process"),
+            Panel("Delivery by size of the group", "delivery_us", "group_size", "members"),
+        ),
+        counts=("soak_slope_per_hour", "soak_level", "soak_latency_ratio", "soak_reconnects"),
+    ),
+    "noop": ScenarioPanels(
+        title="The harness alone",
+        question="What does the harness itself cost?",
+        how=(
+            "The same client code talks to a stand-in that answers at once. Windows of requests, of messages and of "
+            "nothing alternate; what idling costs is taken off the others. Figures of other scenarios contain these."
+        ),
+        panels=(
+            Panel("Requests", "request_us", "request", "request"),
+            Panel("Delivery by size of the group", "delivery_us", "group_size", "members"),
+            Panel("Delivery as the generator's code sees it", "delivery_observed_us", "group_size", "members"),
+            Panel("Lateness of starts", "start_delay_us", "operation", "operation"),
+        ),
+        counts=("noop_cpu_us", "noop_cpu_permille", "noop_operations", "noop_deliveries", "noop_seconds"),
+    ),
 }

@@ -16,6 +16,9 @@ class Scenario:
     in_tour: bool = False  # part of the quick tour
     arms: tuple[str, ...] = ()  # servers that it compares, as scenarios/arms.py writes them; none: one server
     arm_presets: dict[str, tuple[str, ...]] = field(default_factory=dict)  # other arms, by name
+    # Servers that one generator compares with its target, all on the target's database: name → settings, NAME=VALUE.
+    peers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    needs_replica: bool = False  # the peers read from a streaming replica
 
     @property
     def file(self) -> Path:
@@ -166,6 +169,44 @@ SCENARIOS = {
                 "--batch-messages": "messages that the backfill copies between two pauses",
                 "--pause-seconds": "the backfill's pause",
                 "--back-out": "what the last stage does: roll_back, abort (before it is complete), or none",
+            },
+        ),
+        Scenario(
+            name="replica",
+            question="What does a read replica buy, and what does reading from it break?",
+            default_users=24,
+            default_run_seconds=28,
+            options={
+                "--rate": "operations per second, on one server at a time",
+                "--read-shares": "percent of operations that only read, comma separated; others write, then read that",
+                "--window-seconds": "how long one server is measured at one share before the next one's turn",
+                "--peers": "more servers on the same database, NAME=URL,…; a run of its own starts one per policy",
+            },
+            peers={policy: (f"read_your_writes={policy}",) for policy in ("primary", "wait", "eventual")},
+            needs_replica=True,
+        ),
+        Scenario(
+            name="soak",
+            question="Does the chat stay the same for hours: memory, descriptors, latency?",
+            default_users=50,
+            default_run_seconds=45,  # a limit: the run ends with the soak
+            options={
+                "--hours": "how long the soak lasts, in its own time",
+                "--compress": "how many times faster it passes, at as many times the rate; 1 is real time",
+                "--rate": "messages per second in total, before compression",
+                "--group-sizes": "members per group, comma separated",
+            },
+        ),
+        Scenario(
+            name="noop",
+            question="What does the harness itself cost?",
+            default_users=60,
+            default_run_seconds=26,
+            options={
+                "--rate": "requests per second, while requests are measured",
+                "--message-rate": "messages per second, while deliveries are measured",
+                "--group-sizes": "members per group, comma separated",
+                "--window-seconds": "how long each kind of work has its turn",
             },
         ),
     )

@@ -4,7 +4,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,22 +28,17 @@ class Target:
     settings: dict[str, Any]  # what it says of itself when it starts
 
 
-class LocalTarget:
-    """A reference server on `database_url` for as long as the `with` block lasts, on free loopback ports.
+class ChildServer:
+    """A chat server that a command starts, for as long as the `with` block lasts; its first line says where it is."""
 
-    `settings` are settings of its own, as NAME=VALUE.
-    """
-
-    def __init__(self, database_url: str, login_key: str, log: Path, settings: Sequence[str] = ()) -> None:
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self.log = log
-        self._settings = tuple(settings)
-        self._environment = {"CHATBENCH_DATABASE_URL": database_url, "CHATBENCH_LOGIN_KEY": login_key}
+        self._command = tuple(command)
+        self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Target:
-        command = [sys.executable, "-m", "reference_server", "--http-port", "0", "--gateway-port", "0"]
-        command += [word for setting in self._settings for word in ("--set", setting)]
-        self._process = start_child(command, log=self.log, environment=self._environment, stdout=subprocess.PIPE)
+        self._process = start_child(self._command, log=self.log, environment=self._environment, stdout=subprocess.PIPE)
         try:
             ready = msgspec.json.decode(self._first_line(), type=dict[str, Any])
         except BaseException:
@@ -76,5 +71,25 @@ class LocalTarget:
             says_something = bool(selector.select(timeout=0))
         line = self._process.stdout.readline() if says_something else b""
         if not line:
-            raise ChatbenchError(f"the reference server did not start: {log_tail(self.log)}")
+            raise ChatbenchError(f"the chat server did not start: {log_tail(self.log)}")
         return line
+
+
+class LocalTarget(ChildServer):
+    """A reference server on `database_url`, on free loopback ports.
+
+    `settings` are settings of its own, as NAME=VALUE.
+    """
+
+    def __init__(self, database_url: str, login_key: str, log: Path, settings: Sequence[str] = ()) -> None:
+        command = [sys.executable, "-m", "reference_server", "--http-port", "0", "--gateway-port", "0"]
+        command += [word for setting in settings for word in ("--set", setting)]
+        environment = {"CHATBENCH_DATABASE_URL": database_url, "CHATBENCH_LOGIN_KEY": login_key}
+        super().__init__(command, log, environment)
+
+
+class StandIn(ChildServer):
+    """The server that does next to nothing."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__([sys.executable, "-m", "scenarios.stand_in"], log, {})

@@ -1,11 +1,8 @@
-"""Contract: the stages of a roll-out, and what both chats must hold at its end. Pure."""
+"""Contract: the stages of a roll-out. Pure."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-from scenarios.run_folder import LedgerTotals
 
 BackOut = Literal["none", "roll_back", "abort"]
 
@@ -28,21 +25,3 @@ def plan(percentages: Sequence[int], back_out: BackOut) -> tuple[Stage, ...]:
     if back_out != "none":
         stages.append(Stage(f"{len(stages) + 1} backed out", backs_out=True))
     return tuple(stages)
-
-
-def completeness(scenario: str, chat: str, acknowledged: Collection[str], found: Iterable[str]) -> LedgerTotals:
-    """Acknowledged messages, each of which a chat must show once, against what it shows."""
-    copies = Counter(found)
-    present = [copies[one] for one in acknowledged if copies[one]]
-    return LedgerTotals(
-        scenario=scenario,
-        labels={"chat": chat},
-        messages=len(acknowledged),
-        expected=len(acknowledged),
-        delivered=len(present),
-        missing=len(acknowledged) - len(present),
-        duplicate=sum(present) - len(present),
-        reordered=0,
-        late=0,
-        leaked=0,
-    )

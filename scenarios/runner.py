@@ -25,6 +25,7 @@ from scenarios.arms import DEFAULT_BLOCKS, SECONDS_MIN, arms_of
 from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS, Scenario
 from scenarios.child_process import log_tail, start_child, stop_child
 from scenarios.comparison import Comparison, Turn, compare
+from scenarios.peers import Peer, own_peers, peers_text
 from scenarios.place import Place, open_cluster, own_target, running_target
 from scenarios.queries.laboratory import LaboratoryOptions, check_request, run_laboratory
 from scenarios.run_folder import RunFolder
@@ -271,15 +272,21 @@ def run_load_scenario(turn: Turn, options: RunOptions, so_far: RunSoFar, progres
     folder = so_far.folder(turn.place)
     log = folder.path / f"locust-{_file_name(turn)}.log"
     command = _locust_command(turn, options, folder)
-    process = start_child(command, log=log, environment={"CHATBENCH_LOGIN_KEY": options.login_key})
     # The turns of a comparison count what they wrote by ending the database's sessions: nobody else may hold one.
     observing = ServerObserver(turn.place.subject, folder, turn.scenario) if turn.arm is None else nullcontext()
-    with observing:
+    with _peers(turn, options) as peers, observing:
+        if peers:
+            command += ["--peers", peers_text({one: peer.target.http_url for one, peer in peers.items()})]
+        process = start_child(command, log=log, environment={"CHATBENCH_LOGIN_KEY": options.login_key})
         try:
             _watch(process, turn.part, turn.seconds, progress)
         finally:
             # Interrupted: the generator is asked to end, drains, and writes what it measured.
             exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
+        for one, peer in peers.items():
+            if not peer.server.alive:
+                said = log_tail(peer.server.log)
+                so_far.note(reason=f"{turn.part}: the server {one!r} ended during the run: {said}")
     if turn.part not in so_far.recorded:
         said = _complaint(log)
         if exit_code == InputError.exit_code:
@@ -289,6 +296,17 @@ def run_load_scenario(turn: Turn, options: RunOptions, so_far: RunSoFar, progres
 
 def _file_name(turn: Turn) -> str:
     return turn.scenario if turn.arm is None else f"{turn.scenario}-{turn.arm.name}-{turn.block}"
+
+
+def _peers(turn: Turn, options: RunOptions) -> AbstractContextManager[dict[str, Peer]]:
+    """The servers that a scenario compares with its target; none when the target or they are not ours."""
+    scenario, place = SCENARIOS[turn.scenario], turn.place
+    if not scenario.peers or place.database_url is None or "--peers" in options.scenario_options:
+        return nullcontext({})
+    is_embedded = options.database_url is None
+    return own_peers(
+        scenario, place.database_url, out=options.out, is_embedded=is_embedded, login_key=options.login_key
+    )
 
 
 def _complaint(log: Path) -> str:

@@ -1,5 +1,6 @@
 """What a simulated user can do over HTTP: the abilities, and the shapes of the answers."""
 
+import re
 from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
@@ -11,6 +12,8 @@ from fixtures.manifest import DatasetManifest
 from scenarios.client.http_client import HttpPool, Response
 
 T = TypeVar("T")
+
+_PAGE_MAX = 200  # messages; what the server gives at most
 
 
 class Conversation(msgspec.Struct):
@@ -144,6 +147,24 @@ class ChatClient:
         """A page of the caller's conversations."""
         after = f"&cursor={quote(cursor)}" if cursor else ""
         return self.pool.request("GET", f"/v1/conversations?limit={limit}{after}", token=token, intended_ns=intended_ns)
+
+    def all_message_ids(self, token: str, conversation_id: UUID | str) -> list[str]:
+        """The ids of a conversation's messages, newest first, page after page; InputError when one does not come."""
+        ids: list[str] = []
+        cursor: str | None = None
+        while True:
+            response = self.get_messages(token, conversation_id, _PAGE_MAX, cursor)
+            page = self.parsed(f"GET the messages of {conversation_id}", response, MessagePage)
+            ids += [message.id for message in page.messages]
+            cursor = page.next_cursor
+            if not page.has_more:
+                return ids
+
+    def server_metric(self, name: str) -> float | None:
+        """The value of one of the server's own metrics without labels; None when it has none of that name."""
+        text = self.pool.request("GET", "/metrics").body.decode("utf-8", "replace")
+        found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+        return float(found[1]) if found else None
 
     def get_messages(
         self, token: str, conversation_id: UUID | str, limit: int, before: str | None, intended_ns: int | None = None

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gevent.lock import BoundedSemaphore
@@ -33,6 +33,7 @@ class GroupTraffic:
         self.books = DeliveryBooks(ledger, session.token, session.seat.clock_offset_ns)
         self.groups: list[MadeGroup] = []
         self._sends = MarkedSends(session, ledger)
+        self.on_settled: Callable[[SettledMessage], None] = lambda _settled: None  # beside what is recorded
         self._series = DeliverySeries(session.recorder)
         self._recipients: dict[int, Recipient] = {}
         self._connecting: defaultdict[int, BoundedSemaphore] = defaultdict(BoundedSemaphore)  # one attempt at a time
@@ -142,6 +143,7 @@ class GroupTraffic:
 
     def _record(self, settled: SettledMessage) -> None:
         self._series.record_deliveries(settled)
+        self.on_settled(settled)
         if self.session.seat.count == 1:
             self.record_whole(settled)
         else:

@@ -29,6 +29,7 @@ class Response:
     arrived_ns: int  # of the response's last segment
     stamped: bool  # arrived_ns is the kernel's, not the moment of reading
     error: str | None = None  # why there is no status
+    served_by: str | None = None  # which database, where the server says so
 
     @property
     def ok(self) -> bool:
@@ -98,7 +99,15 @@ class HttpPool:
             connection.close()
         self.responses += 1
         self.unstamped += not answer.stamped
-        return Response(answer.status, answer.body, intended_ns, sent_ns, answer.arrived_ns, answer.stamped)
+        return Response(
+            answer.status,
+            answer.body,
+            intended_ns,
+            sent_ns,
+            answer.arrived_ns,
+            answer.stamped,
+            served_by=answer.served_by,
+        )
 
     def warm(self, connections: int) -> None:
         """Opens that many connections ahead of a measurement; OSError when the server is not there."""
@@ -126,6 +135,7 @@ class _Answer:
     arrived_ns: int
     stamped: bool
     keep_alive: bool
+    served_by: str | None
 
 
 class _Connection:
@@ -137,6 +147,7 @@ class _Connection:
         arrival_stamp.ask_for_stamps(self._sock)
         self._used_at = time.monotonic()
         self._body: list[bytes] = []
+        self._served_by: str | None = None
         self._complete = False
         self._keep_alive = False
 
@@ -157,6 +168,7 @@ class _Connection:
         try:
             self._sock.sendall(request)
             self._body = []
+            self._served_by = None
             self._complete = False
             self._parser = parser = httptools.HttpResponseParser(self)
             arrived_ns, stamped = 0, False
@@ -164,7 +176,9 @@ class _Connection:
                 data, arrived_ns, stamped = self._read()
                 parser.feed_data(data)
             self._used_at = time.monotonic()
-            return _Answer(parser.get_status_code(), b"".join(self._body), arrived_ns, stamped, self._keep_alive)
+            return _Answer(
+                parser.get_status_code(), b"".join(self._body), arrived_ns, stamped, self._keep_alive, self._served_by
+            )
         except BaseException:
             self.close()
             raise
@@ -188,6 +202,11 @@ class _Connection:
     def close(self) -> None:
         """Ends the connection."""
         self._sock.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser."""
+        if name.lower() == b"chat-served-by":
+            self._served_by = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""

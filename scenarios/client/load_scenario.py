@@ -54,6 +54,11 @@ class LoadScenario(ABC):
     def own_options(options: Any) -> dict[str, Any]:
         """The scenario's own options with their values, as the run's record keeps them; InputError for bad ones."""
 
+    @classmethod
+    def target(cls, options: RunOptions) -> RunOptions:
+        """The options with the target that is really loaded; a scenario may bring its own, after all were checked."""
+        return options
+
     def prepare(self) -> None:
         """Makes what the run needs, before any user starts; InputError when it cannot."""
         self.adopt(self.plan())
@@ -165,6 +170,9 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
 
 def install(scenario_class: type[LoadScenario]) -> None:
     """Registers a scenario with Locust; to be called by the Locust file that defines its user class."""
+    # gevent's clock stood still while modules were imported; timers set by it would fire that much too early, and the
+    # run time of Locust is one of them (measured: 4 s over at once).
+    gevent.get_hub().loop.update_now()
     binding = _Binding(scenario_class)
     events.init_command_line_parser.add_listener(binding.add_options)
     events.init.add_listener(binding.check)
@@ -265,7 +273,8 @@ class _Binding:
         return read_options(options, user_count, processes), self._scenario_class.own_options(options)
 
     def _begin(self, environment: Environment) -> ActiveRun:
-        common, own = self._options(environment)
+        checked, own = self._options(environment)
+        common = self._scenario_class.target(checked)
         recorded = {
             "host": common.host,
             "users": common.user_count,

@@ -1,6 +1,5 @@
-"""What an operator of the chat server can do to its migration, and what monitoring reads of it."""
+"""What an operator of the chat server can do to its migration."""
 
-import re
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -67,12 +66,6 @@ class OperatorClient:
     def verify(self) -> Verification:
         """Compares all rows of both schemas."""
         return self._ask("POST", "/verify", Verification)
-
-    def metric(self, name: str) -> float | None:
-        """The value of one of the server's own metrics without labels; None when it has none of that name."""
-        text = self._chat.pool.request("GET", "/metrics").body.decode("utf-8", "replace")
-        found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
-        return float(found[1]) if found else None
 
     def _ask(self, method: str, path: str, type_: type[T], body: Any = None) -> T:
         return self._chat.required(

@@ -10,8 +10,8 @@ from scenarios.client.http_client import Response
 from scenarios.client.legacy_client import LegacyClient
 from scenarios.client.message_lengths import content_length
 from scenarios.client.run_session import RunSession
+from scenarios.completeness import completeness
 from scenarios.markers import Marker, marked_content
-from scenarios.rollout import completeness
 from scenarios.run_folder import LedgerTotals
 
 _PAGE_MAX = 200
@@ -106,12 +106,12 @@ class TwoChats:
             shown["old"] += self._shown_in_old(person, connection)
             conversation = self._conversation(person, connection)
             if conversation is not None:
-                shown["new"] += self._shown_in_new(person, conversation)
+                shown["new"] += self._session.chat.all_message_ids(person.token, conversation)
         everything = self.sent["old"] + self.sent["new"]
         in_new = everything if is_complete else self.sent["new"]
         return [
-            completeness(self._session.scenario, "old", everything, shown["old"]),
-            completeness(self._session.scenario, "new", in_new, shown["new"]),
+            completeness(self._session.scenario, {"chat": "old"}, everything, shown["old"]),
+            completeness(self._session.scenario, {"chat": "new"}, in_new, shown["new"]),
         ]
 
     def _shown_in_old(self, person: Person, connection: UUID) -> list[str]:
@@ -126,16 +126,3 @@ class TwoChats:
             if len(page) < _PAGE_MAX:
                 return ids
             before = page[-1].created_at
-
-    def _shown_in_new(self, person: Person, conversation: UUID) -> list[str]:
-        ids: list[str] = []
-        cursor = None
-        while True:
-            response = self._session.chat.get_messages(person.token, conversation, _PAGE_MAX, cursor)
-            page = self._session.chat.parse_page(response)
-            if page is None:
-                raise InputError(f"the new chat does not show {conversation}: {response.problem()}")
-            ids += [message.id for message in page.messages]
-            cursor = page.next_cursor
-            if not page.has_more:
-                return ids

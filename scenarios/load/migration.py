@@ -192,7 +192,7 @@ class Migration(LoadScenario):
                 self._back_out()
             self.phase = self.operator.migration().phase
             session.count(
-                "migration_validated_users", self.operator.metric("chat_migration_validated_users_total") or 0
+                "migration_validated_users", session.chat.server_metric("chat_migration_validated_users_total") or 0
             )
             verification = self.operator.verify()
             totals = self.chats.reconcile(self.people.values(), is_complete=self.phase == "complete")
@@ -266,7 +266,7 @@ class Migration(LoadScenario):
         while not self.session.stopping.wait(timeout=float(WORKLOAD["poll_seconds"].value)):
             try:
                 state = self.operator.migration()
-                differing = self.operator.metric("chat_migration_mismatches")
+                differing = self.session.chat.server_metric("chat_migration_mismatches")
             except InputError as error:
                 self.session.warnings.append(f"the operator could not look at the migration: {error}")
                 return

@@ -375,7 +375,7 @@ class MixedDay(LoadScenario):
         page = self.session.chat.parse_conversations(response)
         if page is None:
             return None
-        person.conversations = page.conversations
+        person.conversations = list(page.conversations)
         return response.arrived_ns
 
 

@@ -4,16 +4,19 @@
 
 Prints its HTTP port; serves until standard input ends. Faults are applied to marked messages only, per recipient and
 delivery, by counting them: every n-th is dropped, doubled, held back behind the next one of its conversation, or
-delayed; every n-th message is also sent to someone who is no member; every n-th of a resume is lost or repeated. At the
-`stall_at`-th marked message or page of messages, whichever it is, the whole server stands still for `stall_seconds`.
+delayed; every n-th message is also sent to someone who is no member; every n-th of a resume is lost or repeated, and
+every n-th newest page lacks its newest message. At the `stall_at`-th marked message or page of messages, whichever it
+is, the whole server stands still for `stall_seconds`. With `service_seconds`, marked messages are served one after the
+other, each for exactly this long: the server's capacity is one over it, however late a busy machine wakes the server.
+With `hoard_bytes`, each message leaves as much memory and one descriptor behind.
+
 `GET /log` returns what was really sent, and between which two moments each marked message was answered.
-With `service_seconds`, marked messages are served one after the other, each for exactly this long: the server's
-capacity is one over it, however late a busy machine wakes the server.
 """
 
 import asyncio
 import json
 import os
+import socket
 import sys
 import time
 from typing import Any
@@ -55,6 +58,9 @@ class World:
         self.delayed = 0
         self.requests = 0  # timed ones: marked messages and pages
         self.answers: list[tuple[int, int, int]] = []  # intended, just before and just after the answer was written
+        self.first_pages = 0
+        self.stale = 0
+        self.hoard: list[Any] = []
         self.gateway_port = 0
         self.free_at = 0.0  # when the single worker has served what came before, by the event loop's clock
         self.tasks: set[Any] = set()
@@ -166,9 +172,17 @@ async def send_message(sender: UUID, conversation: UUID, content: str) -> dict[s
         if WORLD.due("leak_every", WORLD.messages):
             outsiders = [user for user in WORLD.connections if user not in WORLD.members[conversation]]
             await put(outsiders[0], event)
+        if "hoard_bytes" in FAULTS:
+            WORLD.hoard.append(bytearray(b"x") * int(FAULTS["hoard_bytes"]))
+            WORLD.hoard.append(socket.socket())
         if FAULTS.get("die_after") == WORLD.messages:
             sys.exit(9)
-    return {"message": {"id": str(uuid4()), "conversation_id": str(conversation), "seq": seq}}
+    return {"message": {"id": message_id(conversation, seq), "conversation_id": str(conversation), "seq": seq}}
+
+
+def message_id(conversation: UUID, seq: int) -> str:
+    """Different for every message, and always the same for one."""
+    return str(UUID(int=conversation.int ^ seq))
 
 
 async def replay(recipient: UUID, resume: dict[UUID, int]) -> None:
@@ -198,9 +212,17 @@ async def mark_read(reader: UUID, conversation: UUID, seq: int) -> dict[str, Any
 def page(conversation: UUID, limit: int, before: str | None) -> dict[str, Any]:
     """A page, newest first; with the script's `lose_seq`, one message is never shown."""
     top = int(before) - 1 if before else WORLD.seqs[conversation]
+    is_marked = any(one == str(conversation) for one, _ in WORLD.acknowledged)
+    if before is None and limit < 200 and is_marked:
+        WORLD.first_pages += 1
+        if WORLD.due("stale_every", WORLD.first_pages):
+            WORLD.stale += 1
+            top -= 1
     shown = [seq for seq in range(top, max(0, top - limit), -1) if seq != FAULTS.get("lose_seq")]
     bottom = max(0, top - limit) + 1
-    messages = [{"id": str(uuid4()), "conversation_id": str(conversation), "seq": seq} for seq in shown]
+    messages = [
+        {"id": message_id(conversation, seq), "conversation_id": str(conversation), "seq": seq} for seq in shown
+    ]
     return {"messages": messages, "has_more": bottom > 1, "next_cursor": str(bottom) if bottom > 1 else None}
 
 
@@ -218,7 +240,8 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
         case ("GET", ["log"]):
             members = {str(one): [str(user) for user in users] for one, users in WORLD.members.items()}
             log = {"log": WORLD.log, "acknowledged": WORLD.acknowledged, "members": members, "delayed": WORLD.delayed}
-            return 200, {**log, "answers": WORLD.answers, "replays": WORLD.replays, "receipts": WORLD.receipts}
+            log |= {"answers": WORLD.answers, "replays": WORLD.replays, "receipts": WORLD.receipts}
+            return 200, {**log, "stale": WORLD.stale}
         case ("POST", ["v1", "login"]):
             if data["login_key"] != "chatbench":
                 return 401, {"code": "unauthenticated", "message": "wrong key"}

@@ -1,0 +1,237 @@
+"""Asks whether the chat stays the same for hours.
+
+The fan-out load and people whose connections come and go, at a rate far below what the server carries, for hours;
+compressed, the same hours happen in minutes, at a rate that is higher by as much. Memory and descriptors of server and
+generator are fitted over time, and latency is compared between the first third of the time and the last. What grows
+with operations shows in compressed hours too; what grows with the clock alone needs --compress 1.
+
+    locust -f scenarios/load/soak.py --host http://127.0.0.1:8000 --headless
+"""
+
+import os
+import time
+from array import array
+from statistics import fmean
+from typing import Any
+
+import gevent
+
+from fixtures.errors import InputError
+from reference_server.frames import SUBPROTOCOLS
+from scenarios.catalogue import SCENARIOS
+from scenarios.client.group_traffic import GroupTraffic
+from scenarios.client.load_scenario import ChatUser, LoadScenario, install
+from scenarios.client.made_groups import MadeGroup
+from scenarios.client.process_watch import ProcessWatch
+from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
+from scenarios.client.run_session import RunSession
+from scenarios.drift import Estimate, block_means, first_and_last_third, ratio, slope
+from scenarios.histograms import histogram_of, percentile
+from scenarios.ledger import SettledMessage
+from scenarios.run_folder import LedgerTotals
+from scenarios.schedules import ARRIVALS
+from scenarios.workload import Row
+
+WORKLOAD = {
+    "hours": Row(0.7, "h", "guess: compressed a hundredfold, a short run; a real soak is 8 or more"),
+    "compress": Row(100, "times", "guess: minutes for hours; 1 is a soak in real time"),
+    "rate": Row(0.4, "messages/s", "guess: the fan-out scenario's load, before compression a hundredth of it"),
+    "group_sizes": Row("10,50", "members", "guess: a team and a department"),
+    "reconnects_per_hour": Row(2, "per user", "guess: trains, tunnels and closed lids; cited 0.144 per post"),
+    "blocks": Row(12, "blocks", "guess: a third of them is four, and says something"),
+    "settling_share": Row(0.25, "of the time", "guess: caches fill, pools open; left out of the slopes"),
+    "sample_seconds": Row(0.25, "s", "guess: several samples per block in a short run"),
+    "deadline_ms": Row(1000, "ms", "guess: later than this a conversation stops feeling live"),
+    "settle_seconds": Row(8, "s", "guess: a message's last recipient is waited for this long"),
+    "warm_up_messages": Row(20, "messages per group", "guess: plans are cached, connections open"),
+    "http_connections": Row(20, "connections", "guess: opened ahead, so that connecting is not measured"),
+}
+_PERCENTILES = (50, 95)
+_WORDS = {"memory_kib": ("memory", "KiB"), "descriptors": ("open descriptors", "descriptors")}
+
+
+class Soak(LoadScenario):
+    """Sends and reconnects for hours."""
+
+    entry = SCENARIOS["soak"]
+
+    def __init__(self, session: RunSession, options: Any) -> None:
+        super().__init__(session, options)
+        self.compress = float(options.compress)
+        self.rate = float(options.rate) * self.compress
+        self.seconds = float(options.hours) * 3600 / self.compress
+        self.block_seconds = self.seconds / int(WORKLOAD["blocks"].value)
+        self.sizes = parse_sizes(options.group_sizes)
+        if not 2 <= self.sizes[0] <= self.sizes[-1] <= session.options.user_count:
+            raise InputError(
+                f"groups of {options.group_sizes} do not fit {session.options.user_count} users; use sizes from 2 on, "
+                "and more --users"
+            )
+        self.traffic = GroupTraffic(
+            session,
+            deadline_ms=float(WORKLOAD["deadline_ms"].value),
+            settle_seconds=float(WORKLOAD["settle_seconds"].value),
+            subprotocol=SUBPROTOCOLS[0],
+        )
+        self.traffic.on_settled = self._note
+        process_ids = {"generator": os.getpid()}
+        if session.options.server_pid is not None:
+            process_ids["server"] = session.options.server_pid
+        else:
+            session.warnings.append("memory of the server is not watched; name its process with --server-pid")
+        self.watch = ProcessWatch(process_ids)
+        self.users: dict[int, ChatUser] = {}
+        self.latencies: dict[int, array[int]] = {}  # block → deliveries in µs; 8 bytes each, for hours
+        self.begin_realtime_ns = 0
+        self.reconnecting = 0
+        self.is_over = False
+
+    @staticmethod
+    def add_options(parser: Any) -> None:
+        """The soak's own options."""
+        texts = SCENARIOS["soak"].options
+        for name in ("hours", "compress", "rate"):
+            add_option(parser, f"--{name}", texts[f"--{name}"], type=positive, default=WORKLOAD[name].value)
+        add_option(parser, "--group-sizes", texts["--group-sizes"], type=sizes, default=WORKLOAD["group_sizes"].value)
+
+    @staticmethod
+    def own_options(options: Any) -> dict[str, Any]:
+        """As the run's record keeps them."""
+        parse_sizes(options.group_sizes)
+        return {name: getattr(options, name) for name in ("hours", "compress", "rate", "group_sizes")}
+
+    def prepare(self) -> None:
+        """Makes the groups, and warms them up."""
+        session = self.session
+        for size in self.sizes:
+            members = session.random.sample(range(session.options.user_count), size)
+            self.traffic.make_group(f"soak {size}", members, int(WORKLOAD["warm_up_messages"].value))
+        session.pool.warm(int(WORKLOAD["http_connections"].value))
+
+    def user_started(self, user: ChatUser) -> None:
+        """Connects."""
+        self.traffic.join(user)
+        self.users[user.number] = user
+
+    def measure(self, begin_ns: int) -> None:
+        """Starts the sends, the reconnects and the samples."""
+        session = self.session
+        self.begin_realtime_ns = session.probe.clock.realtime_ns(begin_ns)
+        schedule, seed = ARRIVALS[session.options.arrivals], session.options.seed
+        for group in self.traffic.groups:
+            arrivals = schedule(self.rate / len(self.traffic.groups), f"{seed} {group.size}")
+            drive = session.open_loop("send_message").drive
+            gevent.spawn(drive, arrivals, begin_ns, lambda intended_ns, group=group: self._send(group, intended_ns))
+        per_second = len(self.users) * float(WORKLOAD["reconnects_per_hour"].value) * self.compress / 3600
+        arrivals = schedule(max(per_second, 1e-6), f"{seed} reconnects")
+        gevent.spawn(session.open_loop("reconnect").drive, arrivals, begin_ns, self.reconnect)
+        gevent.spawn(self._sample)
+
+    def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - receivers have no schedule
+        """Receives."""
+        self.traffic.stay_connected(user)
+
+    def user_stopped(self, user: ChatUser) -> None:
+        """One who leaves on purpose misses nothing."""
+        self.users.pop(user.number, None)
+        self.traffic.leave(user)
+
+    def reconnect(self, intended_ns: int) -> None:  # noqa: ARG002 - nothing of it is timed
+        """Somebody's connection is lost and comes back with resume."""
+        if not self.users:
+            return
+        user = self.session.random.choice(list(self.users.values()))
+        self.reconnecting += 1
+        try:
+            is_back = self.traffic.reconnect(user)
+            self.session.count("soak_reconnects", 1, outcome="back" if is_back else "failed")
+        finally:
+            self.reconnecting -= 1
+
+    def outstanding(self) -> int:
+        """Connections on their way back, and deliveries."""
+        return self.reconnecting + self.traffic.outstanding()
+
+    def finish(self) -> list[LedgerTotals]:
+        """Closes the books and fits what was sampled."""
+        totals = self.traffic.finish()
+        if not self.is_over:
+            self.session.warnings.append(
+                f"the soak ended before its {self.seconds:g} s; use a longer --run-time, fewer --hours or more "
+                "--compress"
+            )
+        for what, sampled in (("memory_kib", self.watch.memory_kib), ("descriptors", self.watch.descriptors)):
+            for process, samples in sampled.items():
+                self._tell_slope(process, what, samples)
+        for percent in _PERCENTILES:
+            self._tell_drift(percent)
+        return totals
+
+    def _send(self, group: MadeGroup, intended_ns: int) -> None:
+        self.traffic.send(group, self.session.random.choice(group.members), intended_ns)
+
+    def _sample(self) -> None:
+        """Samples both processes until the soak's time is over, and ends the run then."""
+        begun = time.monotonic()
+        while (elapsed := time.monotonic() - begun) < self.seconds:
+            self.watch.sample(elapsed, self._record_sample)
+            if self.session.stopping.wait(timeout=float(WORKLOAD["sample_seconds"].value)):
+                return
+        self.is_over = True
+        self.session.end()
+
+    def _record_sample(self, process: str, memory_kib: int, descriptors: int) -> None:
+        self.session.recorder.series("process_memory_kib", process=process)(memory_kib)
+        self.session.recorder.series("process_descriptors", process=process)(descriptors)
+
+    def _note(self, settled: SettledMessage) -> None:
+        block = int((settled.intended_ns - self.begin_realtime_ns) / 1e9 // self.block_seconds)
+        if block < int(WORKLOAD["blocks"].value):  # what is sent while the run ends is in none
+            self.latencies.setdefault(block, array("q")).extend(settled.latency_us())
+
+    def _tell_slope(self, process: str, what: str, samples: list[tuple[float, float]]) -> None:
+        """The change per hour of the soak's own time, after caches have filled."""
+        noun, unit = _WORDS[what]
+        settled = [sample for sample in samples if sample[0] >= float(WORKLOAD["settling_share"].value) * self.seconds]
+        found = slope(block_means(settled, self.block_seconds))
+        if found is None:
+            self.session.warnings.append(f"too few blocks to fit {noun} of the {process}; soak for longer")
+            return
+        per_hour = 3600 / self.compress
+        scaled = Estimate(found.value * per_hour, found.low * per_hour, found.high * per_hour)
+        for bound, value in scaled.bounds().items():
+            self.session.count("soak_slope_per_hour", round(value, 3), process=process, what=what, bound=bound)
+        self.session.count("soak_level", round(fmean(value for _, value in settled), 1), process=process, what=what)
+        if scaled.low > 0:
+            self.session.warnings.append(
+                f"growth in the {process}: {noun} by {scaled.value:.4g} {unit} per hour "
+                f"({scaled.low:.4g} to {scaled.high:.4g})"
+            )
+
+    def _tell_drift(self, percent: int) -> None:
+        """Delivery latency of the last third of the blocks ÷ that of the first."""
+        blocks = {
+            block: float(max(1, percentile(histogram_of(values), percent) or 1))
+            for block, values in self.latencies.items()
+            if values
+        }
+        found = ratio(*first_and_last_third(blocks))
+        if found is None:
+            self.session.warnings.append(
+                f"too few blocks to compare p{percent} of first and last third; soak for longer"
+            )
+            return
+        for bound, value in found.bounds().items():
+            self.session.count("soak_latency_ratio", round(value, 4), percentile=f"{percent}", bound=bound)
+        if found.low > 1:
+            self.session.warnings.append(
+                f"delivery p{percent} is {found.value:.3g} times as long in the last third as in the first "
+                f"({found.low:.3g} to {found.high:.3g})"
+            )
+
+
+class SoakUser(ChatUser):
+    """A connected recipient whose connection comes and goes."""
+
+
+install(Soak)
