@@ -35,6 +35,7 @@ COMMON_OPTIONS = {
     "--progress": "one line of JSON per second on standard error",
     "--arm": "name of the server that this process measures, when a run compares several",
     "--block": "which of the run's interleaved blocks this process is",
+    "--measured-seconds": "end so long after everybody is connected, before --run-time does",
 }
 
 SCENARIOS = {
@@ -78,6 +79,17 @@ SCENARIOS = {
                 "--deadline-ms": "an event after this is counted as late",
                 "--subprotocol": "encoding of the gateway's frames",
             },
+        ),
+        Scenario(
+            name="index_load",
+            question="Does an index strategy still pay when reads and writes come mixed?",
+            default_users=60,
+            default_run_seconds=18,
+            options={
+                "--rate": "operations per second in total",
+                "--write-factor": "how many times the published share of sends",
+            },
+            arms=("keys:strategy=none", "roadmap:strategy=roadmap", "membership:strategy=roadmap_membership"),
         ),
     )
 }

@@ -89,6 +89,7 @@ class Count:
 
 _COUNTS: tuple[Count, ...] = (
     Count("database_wal_bytes", "B", "WAL that the cluster wrote during the turn"),
+    Count("database_wal_records", "records", "records in that WAL: each change of a table or an index is one"),
     Count("database_full_pages", "pages", "whole pages in that WAL: a page's first change after a checkpoint"),
     Count("database_inserts", "rows", "rows inserted into a table", ("table",)),
     Count("database_updates", "rows", "rows of a table updated", ("table",)),

@@ -45,6 +45,14 @@ class ConversationPage(msgspec.Struct):
     next_cursor: str | None = None
 
 
+class ReadState(msgspec.Struct):
+    """How far a user has read a conversation."""
+
+    last_read_seq: int
+    unread_count: int
+    last_seq: int
+
+
 class Gateway(msgspec.Struct):
     """Where the gateway listens and what it speaks."""
 
@@ -132,6 +140,11 @@ class ChatClient:
         path = f"/v1/conversations/{conversation_id}/messages"
         return self.pool.request("POST", path, token=token, body=body, intended_ns=intended_ns)
 
+    def mark_read(self, token: str, conversation_id: UUID, seq: int, intended_ns: int | None = None) -> Response:
+        """Marks everything up to message `seq` as read."""
+        path = f"/v1/conversations/{conversation_id}/messages/{seq}/read"
+        return self.pool.request("POST", path, token=token, intended_ns=intended_ns)
+
     @staticmethod
     def parse_page(response: Response) -> MessagePage | None:
         """The page in an answer to `get_messages`; None when it is not one."""
@@ -142,6 +155,11 @@ class ChatClient:
         """The message in an answer to `send_message`; None when it is not one."""
         answer = _parsed_or_none(response, _OneMessage)
         return answer.message if answer else None
+
+    @staticmethod
+    def parse_read_state(response: Response) -> ReadState | None:
+        """How far the caller has read, in an answer to `mark_read`; None when it is not one."""
+        return _parsed_or_none(response, ReadState)
 
     @staticmethod
     def parse_conversations(response: Response) -> ConversationPage | None:

@@ -151,6 +151,8 @@ class _ActiveRun:
         begin_ns = self.session.begin_measuring()
         self.scenario.measure(begin_ns)
         self.measuring.set(begin_ns)
+        if self.session.options.measured_seconds is not None:
+            gevent.spawn_later(self.session.options.measured_seconds, self.end_soon)
 
     def finish(self, *, cut_short: bool) -> None:
         """Drains, reconciles, judges and writes; whatever interrupts the drain, the writing still happens."""

@@ -123,3 +123,33 @@ def test_a_verdict_names_the_arm_that_failed(chatbench: Chatbench, postgres: Emb
     reasons = RunFolder(path).read_manifest().reasons
     assert any(reason.startswith("fanout (cut, block 1): 16 users could not connect") for reason in reasons)
     assert not any("could not connect" in reason for reason in reasons if reason.startswith("fanout (free"))
+
+
+def test_index_load_counts_what_its_arms_wrote(
+    chatbench: Chatbench, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """Every send that was timed is a row of the database, and an indexed last_message_at ends every HOT update."""
+    chatbench(
+        "run", "index_load", "--size", "tiny", "--users", 12, "--blocks", 1, "--seconds", 3,
+        "--database-url", postgres.url("postgres"), folder=tmp_path,
+    )  # fmt: skip
+    (path,) = (tmp_path / "out" / "runs").iterdir()
+    folder = RunFolder(path)
+    manifest = folder.read_manifest()
+    arms = [arm.name for arm in manifest.arms["index_load"]]
+    assert arms == ["keys", "roadmap", "membership"]
+    timed: Counter[tuple[str, str]] = Counter()
+    for line in folder.read_histograms():
+        if line.metric == "request_us":
+            timed[line.labels["arm"], line.labels["request"]] += line.count
+    for record in manifest.scenarios:
+        assert record.arm is not None
+        counted = totals([record], record.arm)
+        sends = timed[record.arm, "send_message"]
+        assert counted["database_inserts", "chat_messages"] == counted["database_updates", "conversations"] == sends > 0
+        assert sum(count for (arm, _), count in timed.items() if arm == record.arm) == record.started - record.failed
+        if record.arm != "keys":
+            assert counted["database_hot_updates", "conversations"] == 0
+        assert counted["database_wal_records", ""] > 3 * sends
+    requests = {request for _, request in timed}
+    assert requests == {"get_conversations", "get_messages", "mark_read", "send_message"}
