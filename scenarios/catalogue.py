@@ -66,6 +66,19 @@ SCENARIOS = {
                 "--deadline-ms": "a delivery after this is counted as late",
                 "--subprotocol": "encoding of the gateway's frames",
             },
+            arm_presets={
+                "encodings": (
+                    "json",
+                    "msgpack:subprotocol=chat.v1.msgpack",
+                    "json-deflate:permessage_deflate=true",
+                    "msgpack-deflate:permessage_deflate=true,subprotocol=chat.v1.msgpack",
+                ),
+                "coalescing": (
+                    "at-once",
+                    "5ms:message_coalescing_seconds=0.005",
+                    "50ms:message_coalescing_seconds=0.05",
+                ),
+            },
         ),
         Scenario(
             name="presence",

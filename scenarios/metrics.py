@@ -88,6 +88,12 @@ class Count:
 
 
 _COUNTS: tuple[Count, ...] = (
+    Count("fanout_deliveries", "deliveries", "message events that came, each at one recipient"),
+    Count("fanout_content_bytes", "B", "bytes of the messages' own contents in them"),
+    Count("fanout_received_bytes", "B", "bytes of them on the wire, counted at the recipients' sockets"),
+    Count("fanout_written_events", "events", "message events that the server has counted as written"),
+    Count("fanout_written_bytes", "B", "bytes of those, counted by the server"),
+    Count("fanout_server_cpu_us", "µs", "CPU of the chat server's process during the measured time"),
     Count("database_wal_bytes", "B", "WAL that the cluster wrote during the turn"),
     Count("database_wal_records", "records", "records in that WAL: each change of a table or an index is one"),
     Count("database_full_pages", "pages", "whole pages in that WAL: a page's first change after a checkpoint"),

@@ -14,13 +14,14 @@ from gevent import socket as gevent_socket
 from gevent.event import Event
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from scenarios.client import arrival_stamp
-from scenarios.client.websocket_frames import CLOSE, PING, PONG, FrameError, FrameReader
+from scenarios.client.websocket_frames import CLOSE, PING, PONG, FrameError, FrameReader, Inflater
 
 _READ, _WRITE = 1, 2
 # RFC 6455 §7.4.1: how a connection that ended without a close frame is told.
@@ -180,7 +181,9 @@ class GatewaySocket:
 def _open(url: str, subprotocol: str, reader: FrameReader) -> Any:
     """The connected socket after the handshake, non-blocking, with stamps; what came behind it went to `reader`."""
     uri = parse_uri(url)
-    protocol = ClientProtocol(uri, subprotocols=[Subprotocol(subprotocol)])
+    # Offered as every browser does; what is sent from here stays uncompressed, as a sender may.
+    offer = ClientPerMessageDeflateFactory(client_max_window_bits=True)
+    protocol = ClientProtocol(uri, subprotocols=[Subprotocol(subprotocol)], extensions=[offer])
     try:
         sock = gevent_socket.create_connection((uri.host, uri.port), timeout=CONNECT_TIMEOUT_SECONDS)
     except OSError as error:
@@ -199,6 +202,10 @@ def _open(url: str, subprotocol: str, reader: FrameReader) -> Any:
             raise protocol.handshake_exc
         (response,) = protocol.events_received()
         assert isinstance(response, Response)
+        for agreed in protocol.extensions:
+            assert isinstance(agreed, PerMessageDeflate), "nothing else was offered"
+            keeps_context = not agreed.remote_no_context_takeover
+            reader.inflater = Inflater(agreed.remote_max_window_bits, keeps_context=keeps_context)
     except (OSError, EOFError, InvalidHandshake) as error:
         sock.close()
         raise ConnectFailedError(f"no WebSocket handshake with {url}: {error}") from error

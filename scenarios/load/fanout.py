@@ -43,6 +43,7 @@ WORKLOAD = {
 }
 
 RECONNECT_SECONDS = 0.5
+MESSAGE_KIND = "m"  # of message events, as the server counts them
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Fanout(LoadScenario):
         self.bases: dict[str, int] = {}  # conversation → its last seq before the measured time
         self.sent_count = 0
         self.unanswered = 0
+        self.written_before: tuple[int, int] | None = None
         session.on_second = self.settle
 
     @staticmethod
@@ -122,6 +124,7 @@ class Fanout(LoadScenario):
                 client.wire_id(UUID(group.conversation_id)), {"group_size": str(group.size)}
             )
         session.pool.warm(int(WORKLOAD["http_connections"].value))
+        self.written_before = session.chat.written_events(MESSAGE_KIND)
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user and opens the books of its memberships."""
@@ -187,6 +190,7 @@ class Fanout(LoadScenario):
     def finish(self) -> list[LedgerTotals]:
         """Closes the books."""
         self.settle(time.time_ns(), everything=True)
+        self._count_written()
         totals = self.books.ledger.reconcile()
         for one in totals:
             if one.leaked:
@@ -194,8 +198,21 @@ class Fanout(LoadScenario):
                 self.session.warnings.append(f"{one.leaked} deliveries of group size {size} came to non-members")
         return totals
 
+    def _count_written(self) -> None:
+        """What the same deliveries were at the server, where it tells."""
+        session, cpu_us = self.session, self.session.probe.server_cpu_us()
+        written = session.chat.written_events(MESSAGE_KIND)
+        if written is not None and self.written_before is not None:
+            session.count("fanout_written_events", written[0] - self.written_before[0])
+            session.count("fanout_written_bytes", written[1] - self.written_before[1])
+        if cpu_us is not None:
+            session.count("fanout_server_cpu_us", cpu_us)
+
     def _record(self, settled: SettledMessage) -> None:
         self.series.record(settled)
+        self.session.count("fanout_deliveries", len(settled.arrivals))
+        self.session.count("fanout_content_bytes", settled.content_bytes * len(settled.arrivals))
+        self.session.count("fanout_received_bytes", sum(settled.wire_bytes))
         # One line per message in Locust's own statistics, not one per delivery: firing its event costs 3.3 µs.
         last_us = settled.reached_us(1.0)
         if last_us is not None:
