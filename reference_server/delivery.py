@@ -1,4 +1,4 @@
-"""Delivery: an event becomes one frame per subprotocol, and the same bytes go to every recipient."""
+"""Delivery: an event becomes one frame per wire, and the same bytes go to every recipient."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -6,9 +6,10 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from reference_server.event_counts import EventCounts
-from reference_server.frames import CODECS, ConversationEvent, PresenceEvent, TypingEvent
+from reference_server.frames import ConversationEvent, PresenceEvent, TypingEvent
 from reference_server.hub import Hub
-from reference_server.outlet import Outlet, wire_frame
+from reference_server.outlet import Outlet
+from reference_server.wire import wire_named
 
 
 class Delivery:
@@ -21,8 +22,8 @@ class Delivery:
 
     def to_members(self, event: ConversationEvent, members: Collection[UUID]) -> None:
         """To every subscribed connection of every member, those of whoever caused it included."""
-        for subprotocol, outlets in self._hub.route(event.conversation_id, members):
-            data = wire_frame(CODECS[subprotocol], event)
+        for wire, outlets in self._hub.route(event.conversation_id, members):
+            data = wire_named(wire).frame(event)
             written = 0
             for outlet in outlets:
                 written += outlet.write_conversation_event(event, data)
@@ -30,15 +31,15 @@ class Delivery:
 
     def presence(self, event: PresenceEvent) -> None:
         """To every watcher of the user."""
-        for subprotocol, outlets in self._hub.watchers(event.user_id):
-            data = wire_frame(CODECS[subprotocol], event)
+        for wire, outlets in self._hub.watchers(event.user_id):
+            data = wire_named(wire).frame(event)
             written = sum(outlet.write(data) for outlet in outlets)
             self._counts.add(event, written, len(data))
 
     def typing(self, event: TypingEvent) -> None:
         """To every watcher of the conversation's typing, save the typist's own connections."""
         self._typing_told[event.is_typing].inc()
-        for subprotocol, outlets in self._hub.typing_watchers(event.conversation_id, event.user_id):
-            data = wire_frame(CODECS[subprotocol], event)
+        for wire, outlets in self._hub.typing_watchers(event.conversation_id, event.user_id):
+            data = wire_named(wire).frame(event)
             written = sum(outlet.write(data) for outlet in outlets)
             self._counts.add(event, written, len(data))

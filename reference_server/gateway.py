@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from reference_server import logs
+from reference_server.coalescing import Coalescer
 from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
 from reference_server.frames import (
     CODECS,
@@ -48,6 +49,7 @@ from reference_server.handshakes import PromptConnection
 from reference_server.outlet import Outlet, close_in_time
 from reference_server.resume import replay
 from reference_server.services import Services
+from reference_server.wire import deflate_extension
 
 _LOOPBACK_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 _log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class Gateway:
         self._settings = services.settings
         self._websockets: set[ServerConnection] = set()
         self._outlets: set[Outlet] = set()
+        self._coalescer: Coalescer | None = None
         metrics = services.metrics
         metrics.read_at_scrape(
             "chat_gateway_queued_bytes", "Bytes that wait for gateway clients to read on.", self._queued_bytes
@@ -97,13 +100,16 @@ class Gateway:
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Server]:
         """The listening server; in the end its connections are closed with 1001."""
+        window_seconds = self._settings.message_coalescing_seconds
+        self._coalescer = Coalescer(window_seconds) if window_seconds else None
         server = await serve(
             self._handle,
             self._settings.host,
             self._settings.gateway_port,
             subprotocols=[Subprotocol(name) for name in SUBPROTOCOLS],
             origins=[None, _LOOPBACK_ORIGIN, *self._settings.allowed_origins],  # type: ignore[list-item]
-            compression=None,
+            compression=None,  # the library's own would be another frame for every connection
+            extensions=[deflate_extension()] if self._settings.permessage_deflate else None,
             max_size=self._settings.frame_bytes_max,
             ping_interval=None,  # the heartbeat below tells presence what it hears
             close_timeout=self._settings.shutdown_seconds,
@@ -119,6 +125,8 @@ class Gateway:
         try:
             yield server
         finally:
+            for outlet in self._outlets:
+                outlet.flush()
             server.close(code=CloseCode.GOING_AWAY, reason="the server stops")
             if not await self._services.shutdown.finish(server.wait_closed(), self._settings.shutdown_seconds):
                 for connection in self._websockets:
@@ -161,6 +169,7 @@ class Gateway:
             counts=self._services.counts,
             queue_bytes_max=settings.send_queue_bytes,
             close_seconds=settings.shutdown_seconds,
+            coalescer=self._coalescer,
         )
 
     async def _authenticate(self, websocket: ServerConnection, codec: Codec) -> tuple[UUID, float] | None:

@@ -5,17 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from websockets.asyncio.server import ServerConnection
-from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from reference_server.coalescing import Coalescer
 from reference_server.event_counts import EventCounts
-from reference_server.frames import CODECS, CloseCode, Codec, ConversationEvent, Event, MessageEvent
-
-
-def wire_frame(codec: Codec, event: Event) -> bytes:
-    """The event as one WebSocket frame from a server: final, unmasked, as every connection's bytes."""
-    opcode = Opcode.TEXT if codec.is_text else Opcode.BINARY
-    return Frame(opcode, codec.encode(event)).serialize(mask=False)
+from reference_server.frames import CloseCode, ConversationEvent, Event, MessageEvent
+from reference_server.wire import wire_of
 
 
 def _frame_bytes(payload_bytes: int) -> int:
@@ -40,11 +35,17 @@ class Outlet:
 
     The transport's write buffer is the queue. Once it holds more than `queue_bytes_max`, the connection is closed
     with 4408: what was queued still goes out, nothing follows, nothing is left out in between.
+
+    With a coalescer, events of conversations wait for the end of its window and leave in one write; whatever else is
+    written takes them with it, so that the order stays.
     """
 
     __slots__ = (
         "_close_seconds",
+        "_coalescer",
         "_counts",
+        "_gathered",
+        "_gathered_bytes",
         "_held",
         "_held_bytes",
         "_queue_bytes_max",
@@ -55,6 +56,7 @@ class Outlet:
         "transport",
         "user_id",
         "websocket",
+        "wire",
     )
 
     def __init__(
@@ -65,20 +67,25 @@ class Outlet:
         counts: EventCounts,
         queue_bytes_max: int,
         close_seconds: float,
+        coalescer: Coalescer | None = None,
     ) -> None:
         self.websocket = websocket
         # What the fan-out loop touches, without a detour.
         self.protocol = websocket.protocol
         self.transport: Any = websocket.transport
         self.user_id = user_id
-        self.codec = CODECS[websocket.subprotocol or "chat.v1.json"]
-        self.subprotocol = self.codec.subprotocol
+        self.wire = wire_of(websocket)
+        self.codec = self.wire.codec
+        self.subprotocol = self.wire.name  # for the hub: connections of one name are sent the same bytes
         self.closing: asyncio.Task[None] | None = None
         self._queue_bytes_max = queue_bytes_max
         self._close_seconds = close_seconds
         self._counts = counts
         self._held: list[tuple[ConversationEvent, bytes]] | None = None
         self._held_bytes = 0
+        self._coalescer = coalescer
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
 
     @property
     def is_open(self) -> bool:
@@ -88,7 +95,7 @@ class Outlet:
     @property
     def queued_bytes(self) -> int:
         """What waits for the client to read on."""
-        return int(self.transport.get_write_buffer_size())
+        return int(self.transport.get_write_buffer_size()) + self._gathered_bytes
 
     @property
     def held_count(self) -> int:
@@ -97,7 +104,7 @@ class Outlet:
 
     def send(self, event: Event) -> None:
         """Queues an event, unless the connection is closing."""
-        data = wire_frame(self.codec, event)
+        data = self.wire.frame(event)
         if self.write(data):
             self._counts.add(event, 1, len(data))
 
@@ -107,6 +114,10 @@ class Outlet:
         # recipients. Frames cannot interleave, because no one sends fragmented messages here.
         if self.protocol.state is not State.OPEN or self.closing is not None:
             return False
+        if self._gathered:
+            self._gathered.append(data)
+            self.flush()
+            return True
         self.transport.write(data)
         if self.transport.get_write_buffer_size() > self._queue_bytes_max:
             self._close_slow()
@@ -118,13 +129,33 @@ class Outlet:
         It is held while a resume is replaying.
         """
         if self._held is None:
-            return self.write(data)
+            return self.write(data) if self._coalescer is None else self._gather(data)
         if self.is_open:
             self._held.append((event, data))
             self._held_bytes += len(data)
             if self._held_bytes > self._queue_bytes_max:
                 self._close_slow()
         return False
+
+    def _gather(self, data: bytes) -> bool:
+        if not self.is_open:
+            return False
+        assert self._coalescer is not None
+        if not self._gathered:
+            self._coalescer.at_window_end(self.flush)
+        self._gathered.append(data)
+        self._gathered_bytes += len(data)
+        if self.queued_bytes > self._queue_bytes_max:
+            self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Queues what was gathered in the window so far, in one write."""
+        gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        if gathered and self.is_open:
+            self.transport.write(b"".join(gathered))
+            if self.transport.get_write_buffer_size() > self._queue_bytes_max:
+                self._close_slow()
 
     def hold(self) -> None:
         """From now on, live events of conversations wait for release."""
@@ -141,13 +172,17 @@ class Outlet:
 
     async def send_patiently(self, event: Event) -> None:
         """Sends an event at the client's pace: a replay may be longer than the queue."""
+        self.flush()
         data = self.codec.encode(event)
         await self.websocket.send(data, text=self.codec.is_text)
-        self._counts.add(event, 1, _frame_bytes(len(data)))
+        size = len(self.wire.frame(event)) if self.wire.is_deflated else _frame_bytes(len(data))
+        self._counts.add(event, 1, size)
 
     def close(self, code: int, reason: str) -> None:
         """Says goodbye behind what is queued; nothing follows. A client that does not take it in time is cut off."""
         if self.closing is None:
+            self.flush()
+        if self.closing is None:  # flushing may have closed it
             closing = close_in_time(self.websocket, code, reason, self._close_seconds)
             self.closing = asyncio.get_running_loop().create_task(closing)
 

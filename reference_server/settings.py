@@ -16,6 +16,8 @@ LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 DEFAULT_LOGIN_KEY = "chatbench"
 DEFAULT_OPERATOR_KEY = "chatbench"
 
+COALESCING_SECONDS_MAX = 1.0
+
 LiveStateStore = Literal["memory", "tables"]
 
 _RATES = ("requests_per_second_max", "sends_per_second_max", "commands_per_second_max")
@@ -49,6 +51,9 @@ class Settings:
     heartbeat_seconds: float = 20.0  # between pings; a client that answers none for as long again is gone
     send_queue_bytes: int = 1 << 20  # per gateway connection; a consumer that falls further behind is closed
     frame_bytes_max: int = 1 << 18  # of one command
+    # Compressed once per event for all connections that agree to it, so without a context from one to the next.
+    permessage_deflate: bool = False
+    message_coalescing_seconds: float = 0.0  # events of conversations wait so long for others to leave with; 0: none do
     watched_users_max: int = 10_000  # per gateway connection
     resume_conversations_max: int = 2_000  # in one subscribe_messages
     resume_messages_max: int = 1_000  # replayed at a time; what is beyond is told as a gap
@@ -102,6 +107,11 @@ class Settings:
             raise InputError(
                 f"presence would expire after {self.presence_expiry_seconds:g} s, before a heartbeat of "
                 f"{self.heartbeat_seconds:g} s can be missed; let it be more than twice as long"
+            )
+        if not 0 <= self.message_coalescing_seconds <= COALESCING_SECONDS_MAX:
+            raise InputError(
+                f"message_coalescing_seconds of {self.message_coalescing_seconds:g} is no window for live messages; "
+                f"let it be 0 (none) to {COALESCING_SECONDS_MAX:g}"
             )
         self._check_live_state()
         self._check_rates()

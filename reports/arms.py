@@ -39,16 +39,22 @@ class Quotient:
     below_labels: tuple[tuple[str, str], ...] = ()
 
 
-_PER_MESSAGE = {"below": "database_inserts", "below_labels": (("table", "chat_messages"),)}
+def _per_message(name: str, title: str, unit: str, above: str) -> Quotient:
+    return Quotient(name, title, unit, above, "database_inserts", below_labels=(("table", "chat_messages"),))
+
+
+def _per_delivery(name: str, title: str, unit: str, above: str) -> Quotient:
+    return Quotient(name, title, unit, above, "fanout_deliveries")
+
+
 QUOTIENTS = (
-    Quotient("wal_bytes_per_message", "WAL per stored message", "B", "database_wal_bytes", **_PER_MESSAGE),  # type: ignore[arg-type]
-    Quotient(
-        "full_pages_per_message",
-        "whole pages in the WAL per stored message",
-        "pages",
-        "database_full_pages",
-        **_PER_MESSAGE,  # type: ignore[arg-type]
-    ),
+    _per_delivery("received_bytes_per_delivery", "bytes received per delivery", "B", "fanout_received_bytes"),
+    _per_delivery("written_bytes_per_delivery", "bytes written per delivery", "B", "fanout_written_bytes"),
+    _per_delivery("content_bytes_per_delivery", "of that, the message's own content", "B", "fanout_content_bytes"),
+    _per_delivery("server_cpu_us_per_delivery", "server CPU per delivery", "µs", "fanout_server_cpu_us"),
+    _per_message("wal_bytes_per_message", "WAL per stored message", "B", "database_wal_bytes"),
+    _per_message("wal_records_per_message", "WAL records per stored message", "records", "database_wal_records"),
+    _per_message("full_pages_per_message", "whole pages in the WAL per message", "pages", "database_full_pages"),
     *(
         Quotient(
             f"hot_percent_{table}",

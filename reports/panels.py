@@ -192,4 +192,20 @@ PANELS: dict[str, ScenarioPanels] = {
         ),
         counts=("noop_cpu_us", "noop_cpu_permille", "noop_operations", "noop_deliveries", "noop_seconds"),
     ),
+    "index_load": ScenarioPanels(
+        title="Indexes under mixed load",
+        question="Does an index strategy still pay when reads and writes come mixed?",
+        how="Lists, pages, sends and marks as read arrive open-loop in a published mix, on every strategy in turns.",
+        panels=(
+            Panel("Each request", "request_us", "request", "request"),
+            Panel(
+                "Lists of conversations",
+                "request_us",
+                "weight",
+                "conversations of the user",
+                where=(("request", "get_conversations"),),
+            ),
+        ),
+        counts=("database_wal_bytes", "database_inserts", "database_updates", "database_hot_updates"),
+    ),
 }

@@ -19,7 +19,7 @@ from scenarios.run_folder import ArmRecord
 
 # Six is the fewest blocks whose range is an interval of the median with 95 % (1 - 2 / 2^6 = 97 %).
 DEFAULT_BLOCKS = 6
-SECONDS_MIN = 2.0  # of one turn: connecting takes up to one of them
+SECONDS_MIN = 2.0  # measured in one turn: the generator's own health needs more than one
 
 # What a run itself decides for each of its servers.
 _OF_THE_RUN = frozenset(

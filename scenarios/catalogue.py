@@ -39,6 +39,7 @@ COMMON_OPTIONS = {
     "--progress": "one line of JSON per second on standard error",
     "--arm": "name of the server that this process measures, when a run compares several",
     "--block": "which of the run's interleaved blocks this process is",
+    "--measured-seconds": "end so long after everybody is connected, before --run-time does",
 }
 
 SCENARIOS = {
@@ -69,6 +70,19 @@ SCENARIOS = {
                 "--non-members": "connected users who belong to no group and must receive nothing",
                 "--deadline-ms": "a delivery after this is counted as late",
                 "--subprotocol": "encoding of the gateway's frames",
+            },
+            arm_presets={
+                "encodings": (
+                    "json",
+                    "msgpack:subprotocol=chat.v1.msgpack",
+                    "json-deflate:permessage_deflate=true",
+                    "msgpack-deflate:permessage_deflate=true,subprotocol=chat.v1.msgpack",
+                ),
+                "coalescing": (
+                    "at-once",
+                    "5ms:message_coalescing_seconds=0.005",
+                    "50ms:message_coalescing_seconds=0.05",
+                ),
             },
         ),
         Scenario(
@@ -208,6 +222,17 @@ SCENARIOS = {
                 "--group-sizes": "members per group, comma separated",
                 "--window-seconds": "how long each kind of work has its turn",
             },
+        ),
+        Scenario(
+            name="index_load",
+            question="Does an index strategy still pay when reads and writes come mixed?",
+            default_users=60,
+            default_run_seconds=18,
+            options={
+                "--rate": "operations per second in total",
+                "--write-factor": "how many times the published share of sends",
+            },
+            arms=("keys:strategy=none", "roadmap:strategy=roadmap", "membership:strategy=roadmap_membership"),
         ),
     )
 }

@@ -17,6 +17,8 @@ from scenarios.queries.laboratory import part_of
 from scenarios.run_folder import part_name
 from scenarios.run_so_far import RunSoFar
 
+# Logging in, making groups and connecting, one by one before anything is measured; 10 000 users take so long.
+PREPARING_SECONDS_MAX = 120
 _PREPARING_SHARE = 0.1  # of a comparison's progress: copies of the data set, and servers that start
 
 
@@ -26,7 +28,7 @@ class Turn:
 
     scenario: str
     place: Place
-    seconds: float
+    seconds: float  # in a comparison measured ones, the same for every arm; else connecting included
     arm: Arm | None = None
     block: int | None = None
 
@@ -34,6 +36,11 @@ class Turn:
     def part(self) -> str:
         """What it is called beside the run's other parts."""
         return part_name(self.scenario, self.arm.name if self.arm else None, self.block)
+
+    @property
+    def run_time_seconds(self) -> float:
+        """After which Locust ends it at the latest."""
+        return self.seconds if self.arm is None else self.seconds + PREPARING_SECONDS_MAX
 
     def generator_seed(self, run_seed: int) -> int:
         """The seed of its process: the arms of a block meet the same load, blocks meet different ones."""

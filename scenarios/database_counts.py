@@ -35,6 +35,7 @@ class DatabaseCounts:
     """The counters at one moment; their difference is what was written between two."""
 
     wal_bytes: int  # of the whole cluster
+    wal_records: int
     full_pages: int  # whole pages in that WAL: the first change of a page after a checkpoint
     tables: dict[str, TableWrites]
     foreign_sessions: int  # of others in the same cluster: their WAL would be counted too
@@ -43,6 +44,7 @@ class DatabaseCounts:
         """What was written since `before`, as exact counts of a scenario."""
         counts = [
             CountRecord(name="database_wal_bytes", value=self.wal_bytes - before.wal_bytes),
+            CountRecord(name="database_wal_records", value=self.wal_records - before.wal_records),
             CountRecord(name="database_full_pages", value=self.full_pages - before.full_pages),
         ]
         nothing = TableWrites(0, 0, 0)
@@ -89,6 +91,7 @@ async def _read(connection: asyncpg.Connection, own_urls: Collection[str]) -> Da
     foreign = await connection.fetchval(_own("foreign_sessions"), [database_name(one) for one in own_urls])
     return DatabaseCounts(
         wal_bytes=wal["wal_bytes"],
+        wal_records=wal["wal_records"],
         full_pages=wal["full_pages"],
         tables={row["name"]: TableWrites(row["inserts"], row["updates"], row["hot_updates"]) for row in rows},
         foreign_sessions=foreign,

@@ -319,7 +319,7 @@ def _complaint(log: Path) -> str:
 def _locust_command(turn: Turn, options: RunOptions, folder: RunFolder) -> list[str]:
     name, target = turn.scenario, turn.place.target
     command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--headless", "--only-summary"]
-    command += ["--host", target.http_url, "--run-time", f"{max(1, round(turn.seconds))}s"]
+    command += ["--host", target.http_url, "--run-time", f"{max(1, round(turn.run_time_seconds))}s"]
     command += ["--run-folder", str(folder.path), "--seed", str(turn.generator_seed(options.seed))]
     if options.processes > 1:
         command += _processes(options.processes)
@@ -331,6 +331,7 @@ def _locust_command(turn: Turn, options: RunOptions, folder: RunFolder) -> list[
         command += ["--allow-remote"]
     if turn.arm is not None:
         command += ["--arm", turn.arm.name, "--block", str(turn.block)]
+        command += ["--measured-seconds", str(turn.seconds)]
     scenario_options = {**options.scenario_options, **(turn.arm.scenario_options if turn.arm else {})}
     for option, value in scenario_options.items():
         if option in _allowed_options(name):

@@ -66,6 +66,8 @@ class ActiveRun:
         begin_ns = self.session.begin_measuring(begin_ns)
         self.scenario.measure(begin_ns)
         self.measuring.set(begin_ns)
+        if self.session.options.measured_seconds is not None:
+            gevent.spawn_later(self.session.options.measured_seconds, self.end_soon)
 
     def finish(self, *, cut_short: bool) -> None:
         """The test ends; nothing when it has ended before."""

@@ -131,6 +131,25 @@ class ChatClient:
             )
         return self.parsed("GET /v1/dataset", response, DatasetManifest)
 
+    def written_events(self, kind: str) -> tuple[int, int] | None:
+        """How many events of a kind the server has written to gateway connections so far, and their bytes.
+
+        None when it does not tell: only the reference server need count.
+        """
+        response = self.pool.request("GET", "/metrics")
+        if not response.ok:
+            return None
+        found = {}
+        for line in response.body.decode("utf-8", "replace").splitlines():
+            name, _, value = line.rpartition(" ")
+            found[name] = value
+        label = f'{{kind="{kind}"}}'
+        if not any(name.startswith("chat_gateway_") for name in found):
+            return None
+        counted = (found.get(f"chat_gateway_{what}_total{label}", "0") for what in ("events", "event_bytes"))
+        events, event_bytes = (round(float(one)) for one in counted)
+        return events, event_bytes
+
     def create_direct_conversation(self, token: str, user_id: UUID) -> Conversation:
         """The one direct conversation with `user_id`."""
         answer = self.required(

@@ -16,13 +16,14 @@ import gevent
 from gevent import socket as gevent_socket
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from scenarios.client import arrival_stamp
-from scenarios.client.websocket_frames import CLOSE, PING, PONG, FrameError, FrameReader
+from scenarios.client.websocket_frames import CLOSE, PING, PONG, FrameError, FrameReader, Inflater
 
 _READ, _WRITE = 1, 2
 # RFC 6455 §7.4.1: how a connection that ended without a close frame is told.
@@ -91,11 +92,12 @@ class GatewaySocket:
         self._on_payload = on_payload
         self._on_close = on_close
         self._counts = counts
-        self._feed = FrameReader(self._message, self._control).feed
+        reader = FrameReader(self._message, self._control)
+        self._feed = reader.feed
         self._is_text = subprotocol.endswith("json")
         self._outbox = b""  # what the kernel's buffer had no room for
         self._close_code: tuple[int, str] | None = None
-        self._sock, rest = _open(url, subprotocol)
+        self._sock, rest, reader.inflater = _open(url, subprotocol)
         self._recvmsg_into = self._sock.recvmsg_into
         self._write_watcher: Any = None
         self._read_watcher = gevent.get_hub().loop.io(self._sock.fileno(), _READ)
@@ -205,13 +207,15 @@ class GatewaySocket:
         self._on_close(code, reason)
 
 
-def _open(url: str, subprotocol: str) -> tuple[_socket.socket, bytes]:
-    """The connected socket after the handshake, non-blocking, with stamps; and what came behind it.
+def _open(url: str, subprotocol: str) -> tuple[_socket.socket, bytes, Inflater | None]:
+    """The connected socket after the handshake, non-blocking, with stamps; what came behind it; and what inflates it.
 
     A plain one: gevent's wrapper adds waiting, which readiness callbacks do not need, and two watchers for it.
     """
     uri = parse_uri(url)
-    protocol = ClientProtocol(uri, subprotocols=[Subprotocol(subprotocol)])
+    # Offered as every browser does; what is sent from here stays uncompressed, as a sender may.
+    offer = ClientPerMessageDeflateFactory(client_max_window_bits=True)
+    protocol = ClientProtocol(uri, subprotocols=[Subprotocol(subprotocol)], extensions=[offer])
     try:
         sock = gevent_socket.create_connection((uri.host, uri.port), timeout=CONNECT_TIMEOUT_SECONDS)
     except OSError as error:
@@ -230,12 +234,17 @@ def _open(url: str, subprotocol: str) -> tuple[_socket.socket, bytes]:
             raise protocol.handshake_exc
         (response,) = protocol.events_received()
         assert isinstance(response, Response)
+        inflater = None
+        for agreed in protocol.extensions:
+            assert isinstance(agreed, PerMessageDeflate), "nothing else was offered"
+            keeps_context = not agreed.remote_no_context_takeover
+            inflater = Inflater(agreed.remote_max_window_bits, keeps_context=keeps_context)
     except (OSError, EOFError, InvalidHandshake) as error:
         sock.close()
         raise ConnectFailedError(f"no WebSocket handshake with {url}: {error}") from error
     plain = _socket.socket(fileno=sock.detach())
     plain.setblocking(False)
-    return plain, rest
+    return plain, rest, inflater
 
 
 def _read_head(sock: Any) -> tuple[bytes, bytes]:

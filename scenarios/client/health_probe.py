@@ -36,6 +36,8 @@ class HealthProbe:
         self._started = 0.0
         self._stopped: float | None = None
         self._cpu_stopped = 0.0
+        self._server_cpu_started = 0.0
+        self._server_cpu_stopped: float | None = None
         self._last: tuple[float, float, float] | None = None  # time, own CPU, server's CPU
         self._first_clock = relate_clocks(time.monotonic_ns, time.time_ns)
         self._clock_step_ns = 0
@@ -51,7 +53,8 @@ class HealthProbe:
         """Begins probing; also the beginning of the CPU share."""
         self._started = time.monotonic()
         self._cpu_started = time.process_time()
-        self._last = (self._started, self._cpu_started, self._server_cpu_seconds())
+        self._server_cpu_started = self._server_cpu_seconds()
+        self._last = (self._started, self._cpu_started, self._server_cpu_started)
         if self._is_generator:
             self._greenlet = gevent.spawn(self._probe)
 
@@ -74,6 +77,8 @@ class HealthProbe:
         """Ends probing; what comes later (draining, writing) is not the measured time's."""
         if self._stopped is None and self._started:
             self._stopped, self._cpu_stopped = time.monotonic(), time.process_time()
+            server_cpu = self._server_cpu_seconds()
+            self._server_cpu_stopped = server_cpu if self._server is not None else None
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
 
@@ -92,6 +97,12 @@ class HealthProbe:
         """Open file descriptors at their peak, of those that this process may have."""
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return 0.0 if limit == resource.RLIM_INFINITY else 100 * self._descriptors_most / limit
+
+    def server_cpu_us(self) -> int | None:
+        """CPU that the chat server used during the measured time; None when its process is not known or gone."""
+        if self._server_cpu_stopped is None:
+            return None
+        return round(1e6 * (self._server_cpu_stopped - self._server_cpu_started))
 
     def clock_step_ms(self) -> float:
         """How far CLOCK_REALTIME was seen away from where it was against CLOCK_MONOTONIC at the start."""

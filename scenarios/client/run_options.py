@@ -79,6 +79,12 @@ def add_common_options(parser: Any, scenario: Scenario) -> None:
         "--progress": {"action": "store_true", "include_in_web_ui": False},
         "--arm": {"default": "", "metavar": "<name>", "include_in_web_ui": False},
         "--block": {"default": None, "type": int, "metavar": "<int>", "include_in_web_ui": False},
+        "--measured-seconds": {
+            "default": None,
+            "type": positive,
+            "metavar": "<seconds>",
+            "include_in_web_ui": False,
+        },
     }
     for name, keywords in kinds.items():
         add_option(parser, name, COMMON_OPTIONS[name], **keywords)
@@ -107,6 +113,7 @@ class RunOptions:
     run_seconds: float | None
     arm: str | None = None  # with a block: one of several servers that the run compares
     block: int | None = None
+    measured_seconds: float | None = None  # None: as long as Locust's own run time lets
 
 
 def read_options(options: Any, user_count: int, processes: int = 1) -> RunOptions:
@@ -137,6 +144,7 @@ def read_options(options: Any, user_count: int, processes: int = 1) -> RunOption
         run_seconds=options.run_time,
         arm=options.arm or None,
         block=options.block,
+        measured_seconds=options.measured_seconds,
     )
 
 

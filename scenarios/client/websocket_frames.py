@@ -4,9 +4,13 @@ Measured per frame of 200 bytes: `websockets` Sans-I/O `ClientProtocol` 7.5 µs,
 a whole delivery costs. That is why it reads the hot path. The handshake and everything sent stay with `websockets`.
 """
 
+import zlib
 from collections.abc import Callable
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+
+_DEFLATED = 0x40  # RSV1
+_DEFLATE_END = b"\x00\x00\xff\xff"  # RFC 7692 §7.2.2: what the sender left out
 
 # Receives (payload, bytes on the wire including frame headers, arrival_ns, observed_ns) of a message. The payload is
 # only valid during the call.
@@ -19,28 +23,55 @@ class FrameError(Exception):
     """The server broke the protocol; the connection cannot go on."""
 
 
+class Inflater:
+    """Undoes permessage-deflate for one connection; `keeps_context` when messages build on the ones before them."""
+
+    def __init__(self, window_bits: int, *, keeps_context: bool, limit_bytes: int = 1 << 24) -> None:
+        self._window_bits = window_bits
+        self._keeps_context = keeps_context
+        self._limit_bytes = limit_bytes
+        self._decoder = zlib.decompressobj(wbits=-window_bits)
+
+    def inflate(self, payload: "memoryview | bytes") -> bytes:
+        """The message in a compressed payload; FrameError when it is damaged or too long."""
+        try:
+            message = self._decoder.decompress(bytes(payload) + _DEFLATE_END, self._limit_bytes)
+        except zlib.error as error:
+            raise FrameError(f"a compressed message is damaged: {error}") from error
+        if self._decoder.unconsumed_tail:
+            raise FrameError(f"compressed message over {self._limit_bytes} bytes")
+        if not self._keeps_context:
+            self._decoder = zlib.decompressobj(wbits=-self._window_bits)
+        return message
+
+
 class FrameReader:
     """Splits a stream of bytes into messages and control frames and hands each to its handler.
 
+    `inflater` is set once permessage-deflate has been agreed. The bytes on the wire are always those before inflating.
     The times of a read go through to the handler of messages as they are: one call less per delivery.
     """
 
     __slots__ = (
         "_fragments",
+        "_fragments_are_deflated",
         "_fragments_wire_bytes",
         "_limit_bytes",
         "_on_control",
         "_on_message",
         "_pending",
+        "inflater",
     )
 
     def __init__(self, on_message: MessageHandler, on_control: ControlHandler, limit_bytes: int = 1 << 24) -> None:
+        self.inflater: Inflater | None = None
         self._on_message = on_message
         self._on_control = on_control
         self._limit_bytes = limit_bytes
         self._pending = bytearray()  # an incomplete frame
         self._fragments: list[bytes] = []
         self._fragments_wire_bytes = 0
+        self._fragments_are_deflated = False
 
     def feed(self, data: memoryview, arrival_ns: int, observed_ns: int) -> None:
         """Takes the next bytes of the stream; calls a handler for each message and control frame they complete."""
@@ -91,11 +122,13 @@ class FrameReader:
         return position
 
     def _unusual(self, first: int, payload: memoryview, wire_bytes: int) -> bytes | None:
-        """Control frames and fragments; the message that a last fragment completes."""
+        """Compressed messages, control frames and fragments; the message that a last fragment completes."""
         opcode = first & 0xF
         final = bool(first & 0x80)
-        if first & 0x70:
-            raise FrameError("reserved bits set, and no extension was agreed")
+        is_deflated = bool(first & _DEFLATED)
+        # RFC 7692 §6: set on a message's first frame only, and never on control frames.
+        if first & 0x30 or (is_deflated and (self.inflater is None or not TEXT <= opcode <= BINARY)):
+            raise FrameError("reserved bits set, and no extension was agreed that does so")
         if opcode >= CLOSE:
             if not final or len(payload) > 125 or opcode > PONG:
                 raise FrameError(f"bad control frame, opcode {opcode}")
@@ -105,6 +138,7 @@ class FrameReader:
             raise FrameError(f"opcode {opcode} out of place")
         if opcode != CONTINUATION:
             self._fragments_wire_bytes = 0
+            self._fragments_are_deflated = is_deflated
         self._fragments.append(bytes(payload))
         self._fragments_wire_bytes += wire_bytes
         if sum(map(len, self._fragments)) > self._limit_bytes:
@@ -113,4 +147,7 @@ class FrameReader:
             return None
         whole = b"".join(self._fragments)
         self._fragments.clear()
+        if self._fragments_are_deflated:
+            assert self.inflater is not None, "looked at with the first fragment"
+            return self.inflater.inflate(whole)
         return whole

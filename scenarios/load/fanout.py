@@ -37,6 +37,9 @@ WORKLOAD = {
 }
 
 
+MESSAGE_KIND = "m"  # of message events, as the server counts them
+
+
 class Fanout(LoadScenario):
     """Sends to groups and keeps the books of every delivery."""
 
@@ -55,6 +58,8 @@ class Fanout(LoadScenario):
             settle_seconds=float(WORKLOAD["settle_seconds"].value),
             subprotocol=options.subprotocol,
         )
+        self.traffic.on_settled = self._count_received
+        self.written_before: tuple[int, int] | None = None
 
     @staticmethod
     def add_options(parser: Any) -> None:
@@ -91,6 +96,8 @@ class Fanout(LoadScenario):
         for group in plan:
             self.traffic.open_books(group)
         self.session.pool.warm(int(WORKLOAD["http_connections"].value))
+        if self._keeps_the_run:
+            self.written_before = self.session.chat.written_events(MESSAGE_KIND)
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user and opens the books of its memberships."""
@@ -136,7 +143,30 @@ class Fanout(LoadScenario):
 
     def finish(self) -> list[LedgerTotals]:
         """Closes the books."""
-        return self.traffic.finish()
+        totals = self.traffic.finish()
+        if self._keeps_the_run:
+            self._count_written()
+        return totals
+
+    @property
+    def _keeps_the_run(self) -> bool:
+        """Whether this process asks the server on behalf of all."""
+        return self.session.seat.count == 1 or not self.session.seat.is_generator
+
+    def _count_received(self, settled: SettledMessage) -> None:
+        self.session.count("fanout_deliveries", len(settled.arrivals))
+        self.session.count("fanout_content_bytes", settled.content_bytes * len(settled.arrivals))
+        self.session.count("fanout_received_bytes", sum(settled.wire_bytes))
+
+    def _count_written(self) -> None:
+        """What the same deliveries were at the server, where it tells."""
+        session, cpu_us = self.session, self.session.probe.server_cpu_us()
+        written = session.chat.written_events(MESSAGE_KIND)
+        if written is not None and self.written_before is not None:
+            session.count("fanout_written_events", written[0] - self.written_before[0])
+            session.count("fanout_written_bytes", written[1] - self.written_before[1])
+        if cpu_us is not None:
+            session.count("fanout_server_cpu_us", cpu_us)
 
 
 class FanoutUser(ChatUser):

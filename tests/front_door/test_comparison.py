@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.postgres import EmbeddedPostgres
+from scenarios import histograms
 from scenarios.metrics import COUNTS
 from scenarios.run_folder import RunFolder, ScenarioRecord
 
@@ -123,3 +124,76 @@ def test_a_verdict_names_the_arm_that_failed(chatbench: Chatbench, postgres: Emb
     reasons = RunFolder(path).read_manifest().reasons
     assert any(reason.startswith("fanout (cut, block 1): 16 users could not connect") for reason in reasons)
     assert not any("could not connect" in reason for reason in reasons if reason.startswith("fanout (free"))
+
+
+def test_index_load_counts_what_its_arms_wrote(
+    chatbench: Chatbench, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """Every send that was timed is a row of the database, and an indexed last_message_at ends every HOT update."""
+    chatbench(
+        "run", "index_load", "--size", "tiny", "--users", 12, "--blocks", 1, "--seconds", 3,
+        "--database-url", postgres.url("postgres"), folder=tmp_path,
+    )  # fmt: skip
+    (path,) = (tmp_path / "out" / "runs").iterdir()
+    folder = RunFolder(path)
+    manifest = folder.read_manifest()
+    arms = [arm.name for arm in manifest.arms["index_load"]]
+    assert arms == ["keys", "roadmap", "membership"]
+    timed: Counter[tuple[str, str]] = Counter()
+    for line in folder.read_histograms():
+        if line.metric == "request_us":
+            timed[line.labels["arm"], line.labels["request"]] += line.count
+    for record in manifest.scenarios:
+        assert record.arm is not None
+        counted = totals([record], record.arm)
+        sends = timed[record.arm, "send_message"]
+        assert counted["database_inserts", "chat_messages"] == counted["database_updates", "conversations"] == sends > 0
+        assert sum(count for (arm, _), count in timed.items() if arm == record.arm) == record.started - record.failed
+        if record.arm != "keys":
+            assert counted["database_hot_updates", "conversations"] == 0
+        assert counted["database_wal_records", ""] > 3 * sends
+    requests = {request for _, request in timed}
+    assert requests == {"get_conversations", "get_messages", "mark_read", "send_message"}
+
+
+def test_encodings_are_weighed_at_both_ends(chatbench: Chatbench, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """What recipients counted at their sockets is what the server counted as written, compressed or not."""
+    chatbench(
+        "run", "fanout", *SMALL_FANOUT, "--arms", "encodings", "--blocks", 1, "--seconds", 2,
+        "--database-url", postgres.url("postgres"), folder=tmp_path,
+    )  # fmt: skip
+    (path,) = (tmp_path / "out" / "runs").iterdir()
+    folder = RunFolder(path)
+    manifest = folder.read_manifest()
+    sizes = {}
+    for record in manifest.scenarios:
+        assert record.arm is not None
+        counted = totals([record], record.arm)
+        ledgers = [one for one in folder.read_ledger().ledgers if one.labels["arm"] == record.arm]
+        delivered = sum(one.delivered for one in ledgers)
+        assert counted["fanout_deliveries", ""] == counted["fanout_written_events", ""] == delivered > 0
+        assert counted["fanout_received_bytes", ""] == counted["fanout_written_bytes", ""]
+        overhead = counted["fanout_received_bytes", ""] - counted["fanout_content_bytes", ""]
+        sizes[record.arm] = overhead / delivered
+    assert sizes["json"] > sizes["msgpack"]
+    assert sizes["json"] > sizes["json-deflate"]
+
+
+def test_gathered_events_are_all_delivered(chatbench: Chatbench, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """A window delays and loses nothing: the ledger is even, and messages that open a window wait for its end."""
+    chatbench(
+        "run", "fanout", *SMALL_FANOUT, "--blocks", 1, "--seconds", 2,
+        "--arm", "at-once", "--arm", "gathered:message_coalescing_seconds=0.3",
+        "--database-url", postgres.url("postgres"), folder=tmp_path,
+    )  # fmt: skip
+    (path,) = (tmp_path / "out" / "runs").iterdir()
+    folder = RunFolder(path)
+    ledgers = [one for one in folder.read_ledger().ledgers if one.labels["arm"] == "gathered"]
+    assert sum(one.delivered for one in ledgers) == sum(one.expected for one in ledgers) > 0
+    lasts = [
+        histograms.decode(line.payload)
+        for line in folder.read_histograms()
+        if line.metric == "delivery_last_us" and line.labels["arm"] == "gathered"
+    ]
+    # Most messages open a window; one that comes near a window's end leaves with it.
+    assert max(histogram.get_max_value() for histogram in lasts) >= 300_000

@@ -1,3 +1,5 @@
+import zlib
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,3 +27,10 @@ def test_other_people_s_messages_have_none(content: str) -> None:
     """Any text is read without an error."""
     marker = read_marker(content)
     assert marker is None or content.startswith("cb1.")
+
+
+def test_texts_cannot_be_compressed_to_nothing() -> None:
+    """A long message keeps more than a third of its bytes, and no two are alike: as with what people write."""
+    texts = [marked_content(Marker("0" * 8, number, 0), 1500)[MARKER_LENGTH:] for number in range(50)]
+    assert len(set(texts)) == 50
+    assert min(len(zlib.compress(text.encode(), 9)) / len(text) for text in texts) > 1 / 3

@@ -25,6 +25,7 @@ def given(**changes: Any) -> SimpleNamespace:
         "allow_remote": False,
         "arm": "",
         "block": None,
+        "measured_seconds": None,
         "run_folder": "",
         "login_key": "",
         "seed": 1,

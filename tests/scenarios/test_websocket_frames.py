@@ -3,14 +3,15 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from scenarios.client.websocket_frames import BINARY, PING, PONG, TEXT, FrameError, FrameReader
+from scenarios.client.websocket_frames import BINARY, PING, PONG, TEXT, FrameError, FrameReader, Inflater
 
 Read = list[tuple[str, bytes, int]]  # "message" and its bytes on the wire, or "control" and its opcode
 
 
-def read(stream: bytes, cuts: list[int]) -> Read:
+def read(stream: bytes, cuts: list[int], inflater: Inflater | None = None) -> Read:
     """What a reader makes of a stream that arrives in pieces; every message comes with its last piece's times."""
     got: Read = []
     times = (0, 0)
@@ -20,6 +21,7 @@ def read(stream: bytes, cuts: list[int]) -> Read:
         got.append(("message", bytes(payload), wire_bytes))
 
     reader = FrameReader(on_message, lambda opcode, payload: got.append(("control", bytes(payload), opcode)))
+    reader.inflater = inflater
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     for start, stop in itertools.pairwise(edges):
         times = (stop, stop + 1)
@@ -84,6 +86,52 @@ def test_a_server_that_breaks_the_protocol_is_told(stream: bytes, problem: str) 
     """Each violation raises and names itself; nothing is guessed."""
     with pytest.raises(FrameError, match=problem):
         read(stream, [])
+
+
+@given(
+    messages=st.lists(st.tuples(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), payloads, st.booleans()), max_size=6),
+    cuts=st.lists(st.integers(0, 70_000), max_size=8),
+    window_bits=st.integers(9, 15),
+    keeps_context=st.booleans(),
+)
+def test_compressed_messages_come_out_as_they_went_in(
+    messages: list[tuple[Opcode, bytes, bool]], cuts: list[int], window_bits: int, keeps_context: bool
+) -> None:
+    """As the library compresses them, with a context between messages and without, mixed with uncompressed ones."""
+    sender = PerMessageDeflate(True, not keeps_context, 15, window_bits)
+    stream = b""
+    expected: Read = []
+    for opcode, payload, is_deflated in messages:
+        frame = Frame(opcode, payload).serialize(mask=False, extensions=[sender] if is_deflated else [])
+        stream += frame
+        expected.append(("message", payload, len(frame)))
+    assert read(stream, cuts, Inflater(window_bits, keeps_context=keeps_context)) == expected
+
+
+def test_fragments_of_a_compressed_message_are_inflated_together() -> None:
+    """Only the first frame says that the message is compressed."""
+    sender = PerMessageDeflate(True, True, 15, 15)
+    parts = [Frame(Opcode.TEXT, b"one, ", fin=False), Frame(Opcode.CONT, b"two", fin=True)]
+    stream = b"".join(part.serialize(mask=False, extensions=[sender]) for part in parts)
+    assert read(stream, [3], Inflater(15, keeps_context=False)) == [("message", b"one, two", len(stream))]
+
+
+@pytest.mark.parametrize(
+    ("stream", "problem"),
+    [
+        (b"\xc1\x02\xff\xff", "damaged"),
+        (b"\xc9\x00", "reserved"),
+        (b"\xe1\x00", "reserved"),
+        (
+            Frame(Opcode.TEXT, bytes(5000)).serialize(mask=False, extensions=[PerMessageDeflate(True, True, 15, 15)]),
+            "over",
+        ),
+    ],
+)
+def test_damaged_compression_is_told(stream: bytes, problem: str) -> None:
+    """So is a small frame that would become a message beyond the limit."""
+    with pytest.raises(FrameError, match=problem):
+        read(stream, [], Inflater(15, keeps_context=False, limit_bytes=1000))
 
 
 def test_opcodes_are_the_standard_s() -> None:
