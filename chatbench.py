@@ -109,6 +109,10 @@ def indexes(
         "none,roadmap"
     ),
     statements: Annotated[str | None, typer.Option(help="Statements to compare, comma between. [all]")] = None,
+    variants: Annotated[
+        str, typer.Option(help="Questions from --list whose other answers are measured too: names, all or none.")
+    ] = "all",
+    statement: Annotated[list[Path] | None, typer.Option(help="A .sql file with a statement of yours.")] = None,
     blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
     size: Size = "small",
     seed: Seed = 1,
@@ -122,6 +126,7 @@ def indexes(
         from scenarios import runner
         from scenarios.queries.laboratory import LaboratoryOptions
         from scenarios.queries.listing import listing
+        from scenarios.queries.variants import chosen_questions
         from scenarios.queries.verdict_table import document, read_result, verdict_table
 
     if list_only:
@@ -139,6 +144,9 @@ def indexes(
         laboratory=LaboratoryOptions(
             strategies=split(strategies),
             statements=split(statements) if statements is not None else None,
+            questions=chosen_questions(variants),
+            statement_files=tuple(str(path) for path in statement or ()),
+            studies=True,
             size=size,
             seed=seed,
             blocks=blocks,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest
@@ -24,9 +25,11 @@ from scenarios.queries.arms import open_arms
 from scenarios.queries.blocks import LOST, Blocks
 from scenarios.queries.findings import Findings
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
+from scenarios.queries.studies import causes_of, index_costs, study_before
 from scenarios.queries.variants import Variant, questions, read_variant, server_variants, shipped_variants
 from scenarios.queries.verdicts import CONFIDENCE, MARGIN_SHARE, Cell, judge
 from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.study import OPTION, Study
 
 SCENARIO = "queries"
 # Statements that are left out, and why.
@@ -69,6 +72,7 @@ class LaboratoryOptions:
     blocks: int = 6  # five give at best a 93.75 % interval of the median, by signs; six give 96.9 %
     executions: int = 40  # per statement, parameter class, strategy and block; slow ones get fewer
     statement_timeout_seconds: float = 10.0
+    studies: bool = False  # walks, growth, plan modes and causes beside the blocks
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class _Outcome:
 
     findings: Findings = field(default_factory=Findings)
     details: dict[str, Any] = field(default_factory=dict)  # for the record's options
+    study: Study = field(default_factory=Study)
     dataset: DatasetManifest | None = None
     settings: dict[str, str] = field(default_factory=dict)
     blocks_finished: int = 0
@@ -253,10 +258,20 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
     try:
         measured = await blocks.try_out(units, options.executions, part_of(progress, 0.0, 0.1))
         outcome.details["executions_per_unit"] = {item.unit.title: item.executions for item in measured}
+        if options.studies:
+            study = await study_before(
+                arms, variants, measured, folder, findings=outcome.findings, progress=part_of(progress, 0.1, 0.3)
+            )
+            outcome.study = study
         started = time.monotonic()  # the warm-up is over
         for block in range(options.blocks):
-            outcome.executions += await blocks.run(block, measured, part_of(progress, 0.1, 1.0))
+            outcome.executions += await blocks.run(block, measured, part_of(progress, 0.3, 1.0))
             outcome.blocks_finished += 1
+        if options.studies:
+            causes = await causes_of(arms, measured, folder, block_count=options.blocks, findings=outcome.findings)
+            outcome.study = msgspec.structs.replace(
+                outcome.study, causes=causes, index_costs=await index_costs(arms, churned=True)
+            )
     except asyncio.CancelledError:
         task = asyncio.current_task()
         assert task is not None, "coroutines run in tasks"
@@ -286,6 +301,7 @@ def _record(
             "blocks_finished": outcome.blocks_finished,
             "executions": options.executions,
             "statement_timeout_seconds": options.statement_timeout_seconds,
+            OPTION: msgspec.to_builtins(outcome.study),
             "confidence": CONFIDENCE,
             "margin_share": MARGIN_SHARE,
             "wrong_results": [list(item) for item in sorted(outcome.findings.wrong)],
