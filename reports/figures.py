@@ -52,7 +52,8 @@ def drawings(summary: RunSummary) -> dict[str, Drawing]:
         health.NAME: lambda: _health(summary.health),
         **{one.name: partial(panel_drawing, one) for one in summary.scenarios},
     }
-    made = {section.name: makers[section.name]() for section in summary.sections if section.measured}
+    shown = [section.name for section in summary.sections if section.measured and section.name in makers]
+    made = {name: makers[name]() for name in shown}
     return {name: drawing for name, drawing in made.items() if drawing is not None}
 
 

@@ -10,6 +10,7 @@ from reports.deliveries import LedgerSummary, ledger_table, summarise_ledger
 from reports.fanout import FanoutSummary, bytes_section, fanout_section, summarise_fanout
 from reports.headline import Headline, RunVerdict, headlines, run_verdict
 from reports.health import HealthSummary, health_section, summarise_health
+from reports.index_sections import index_sections
 from reports.measurements import Measurements
 from reports.notices import Notice, notices
 from reports.numbers import Number, Table
@@ -117,6 +118,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
             presence_section(presence),
             *(scenario_section(one) for one in scenarios),
             strategies_section(strategies),
+            *index_sections(measurements),
             health_section(health),
         ),
     )

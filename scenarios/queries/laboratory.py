@@ -174,7 +174,7 @@ async def compare_on_template(
     return LaboratoryResult(
         record=record,
         baseline=baseline,
-        cells=tuple(judge(folder.read_queries(), baseline)),
+        cells=tuple(judge((line for line in folder.read_queries() if line.policy is None), baseline)),
         wrong=frozenset(outcome.findings.wrong),
         cut_short=outcome.cut_short,
     )
