@@ -113,6 +113,7 @@ def indexes(
         str, typer.Option(help="Questions from --list whose other answers are measured too: names, all or none.")
     ] = "all",
     statement: Annotated[list[Path] | None, typer.Option(help="A .sql file with a statement of yours.")] = None,
+    policies: Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")] = True,
     blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
     size: Size = "small",
     seed: Seed = 1,
@@ -147,6 +148,7 @@ def indexes(
             questions=chosen_questions(variants),
             statement_files=tuple(str(path) for path in statement or ()),
             studies=True,
+            policies=policies,
             size=size,
             seed=seed,
             blocks=blocks,

@@ -76,16 +76,16 @@ def _dominated_sentence(beaten: list[Dominated]) -> str:
 
 
 def _use_sentences(record: IndexRecord) -> list[str]:
-    """For each index of a strategy, the statements whose plans used it."""
+    """For each index of a strategy, the statements that it serves and those that pass it over."""
     told = []
-    for strategy in record.strategies:
-        for name in record.built.get(strategy, {}).get("new_indexes", ()):
-            users = sorted(
-                {line.statement for line in record.lines if line.strategy == strategy and name in line.indexes}
-            )
-            served = f"serves {and_list(users)}" if users else "serves no statement of this run"
-            told.append(f"{name} of “{strategy}” {served}.")
-    return list(dict.fromkeys(told))
+    for use in record.study.index_uses:
+        served = f"serves {and_list(list(use.statements))}" if use.statements else "serves no statement of this run"
+        below = (
+            f", and sub-plans (policies) of {len(use.sub_plan_statements)} others" if use.sub_plan_statements else ""
+        )
+        passed = f"; {and_list(list(use.passed_over_by))} read its table without it" if use.passed_over_by else ""
+        told.append(f"{use.name} of “{use.strategy}” {served}{below}{passed}.")
+    return told
 
 
 def _matrix(record: IndexRecord, measure: str, caption: str) -> Table:

@@ -74,6 +74,16 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class IndexUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Which statements one index of a strategy has a part in."""
+
+    strategy: str
+    name: str
+    statements: tuple[str, ...]  # that read their tables through it
+    sub_plan_statements: tuple[str, ...]  # whose sub-plans alone do, such as those of policies
+    passed_over_by: tuple[str, ...]  # that read its table and never through it
+
+
 class IndexCost(msgspec.Struct, frozen=True, kw_only=True):
     """What one index of a strategy costs to build and to keep."""
 
@@ -93,6 +103,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     growths: tuple[Growth, ...] = ()
     plan_modes: tuple[PlanModes, ...] = ()
     causes: tuple[Cause, ...] = ()
+    index_uses: tuple[IndexUse, ...] = ()
     index_costs: tuple[IndexCost, ...] = ()
 
 

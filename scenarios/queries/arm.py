@@ -64,7 +64,7 @@ class Arm:
     @property
     def name(self) -> str:
         """The strategy's name, with the policy's if there is one."""
-        return self.strategy.name if self.policy is None else f"{self.strategy.name} with {self.policy}"
+        return self.strategy.name if self.policy is None else f"{self.strategy.name}+{self.policy}"
 
     def description(self) -> dict[str, Any]:
         """What was built, for the run's record."""

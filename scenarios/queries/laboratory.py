@@ -25,7 +25,8 @@ from scenarios.queries.arms import open_arms
 from scenarios.queries.blocks import LOST, Blocks
 from scenarios.queries.findings import Findings
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
-from scenarios.queries.studies import causes_of, index_costs, study_before
+from scenarios.queries.policies import compare_policies, policies
+from scenarios.queries.studies import causes_of, index_costs, index_uses, study_before
 from scenarios.queries.variants import Variant, questions, read_variant, server_variants, shipped_variants
 from scenarios.queries.verdicts import CONFIDENCE, MARGIN_SHARE, Cell, judge
 from scenarios.run_folder import RunFolder, ScenarioRecord
@@ -73,6 +74,7 @@ class LaboratoryOptions:
     executions: int = 40  # per statement, parameter class, strategy and block; slow ones get fewer
     statement_timeout_seconds: float = 10.0
     studies: bool = False  # walks, growth, plan modes and causes beside the blocks
+    policies: bool = False  # forms of row-level security against each other, after the blocks
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ async def compare_on_template(
             template,
             strategies,
             variants,
+            other_copies=len(policies()) if options.policies else 0,
             findings=outcome.findings,
             statement_timeout_seconds=options.statement_timeout_seconds,
             progress=part_of(progress, 0.0, 0.1),
@@ -163,7 +166,9 @@ async def compare_on_template(
             outcome.details["strategies"] = {arm.name: arm.description() for arm in arms}
             units = await _units(arms, [variant.statement for variant in variants], outcome)
             measuring = True
-            await _measure(arms, variants, units, folder, options, outcome, part_of(progress, 0.1, 1.0))
+            await _measure(arms, variants, units, folder, options, outcome, part_of(progress, 0.1, 0.8))
+            if options.policies and outcome.blocks_finished == options.blocks:
+                await _measure_policies(cluster_url, template, folder, options, outcome, part_of(progress, 0.8, 1.0))
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, InputError) as error:
         if not measuring:
             raise
@@ -270,13 +275,13 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
         if options.studies:
             causes = await causes_of(arms, measured, folder, block_count=options.blocks, findings=outcome.findings)
             outcome.study = msgspec.structs.replace(
-                outcome.study, causes=causes, index_costs=await index_costs(arms, churned=True)
+                outcome.study,
+                causes=causes,
+                index_uses=await index_uses(arms, folder),
+                index_costs=await index_costs(arms, churned=True),
             )
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        assert task is not None, "coroutines run in tasks"
-        task.uncancel()  # what was measured is to be written and reported now
-        outcome.cut_short = True
+        _note_interrupt(outcome)
     except LOST as error:
         outcome.findings.reason(f"PostgreSQL was lost in block {outcome.blocks_finished + 1} ({error}); see its log")
     outcome.seconds = time.monotonic() - started
@@ -284,6 +289,38 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
         outcome.findings.reason("nothing was measured: no block was finished")
     elif outcome.blocks_finished < options.blocks:
         outcome.findings.warning(f"ended after {outcome.blocks_finished} of {options.blocks} blocks")
+
+
+async def _measure_policies(  # noqa: PLR0917 - one call, every name spelled there
+    cluster_url: str,
+    template: str,
+    folder: RunFolder,
+    options: LaboratoryOptions,
+    outcome: _Outcome,
+    progress: Progress,
+) -> None:
+    """The forms of row-level security, until Ctrl-C or the server's end; finished blocks are on disk in any case."""
+    try:
+        outcome.executions += await compare_policies(
+            cluster_url,
+            template,
+            folder,
+            block_count=options.blocks,
+            seed=options.seed,
+            findings=outcome.findings,
+            progress=progress,
+        )
+    except asyncio.CancelledError:
+        _note_interrupt(outcome)
+    except LOST as error:
+        outcome.findings.reason(f"PostgreSQL was lost while policies were compared ({error}); see its log")
+
+
+def _note_interrupt(outcome: _Outcome) -> None:
+    task = asyncio.current_task()
+    assert task is not None, "coroutines run in tasks"
+    task.uncancel()  # what was measured is to be written and reported now
+    outcome.cut_short = True
 
 
 def _record(

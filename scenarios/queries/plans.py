@@ -92,6 +92,14 @@ def nodes(root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from nodes(child)
 
 
+def main_nodes(root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every node that is in no sub-plan: what the statement itself does, and not its policies."""
+    yield root
+    for child in root.get("Plans", ()):
+        if "Subplan Name" not in child:
+            yield from main_nodes(child)
+
+
 def without_values(condition: str) -> str:
     """A condition with every literal and parameter as `?`: custom and generic plans read alike."""
     return _PARENTHESISED.sub("?", _LITERAL.sub("?", condition))

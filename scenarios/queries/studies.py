@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import asyncpg
 
@@ -14,10 +15,11 @@ from scenarios.queries.findings import Findings
 from scenarios.queries.growth import climb
 from scenarios.queries.parameter_classes import Unit
 from scenarios.queries.plan_modes import compare_plan_modes
+from scenarios.queries.plans import main_nodes, nodes
 from scenarios.queries.variants import Variant
 from scenarios.queries.walks import walk_all
 from scenarios.run_folder import QueryLine, RunFolder
-from scenarios.study import Cause, IndexCost, Study
+from scenarios.study import Cause, IndexCost, IndexUse, Study
 
 # A share of heap-only updates below this is called lost: between nearly all and nearly none, which is what is seen.
 HOT_LOST_BELOW = 0.5
@@ -53,10 +55,7 @@ async def causes_of(
     arms: Sequence[Arm], units: Sequence[MeasuredUnit], folder: RunFolder, *, block_count: int, findings: Findings
 ) -> tuple[Cause, ...]:
     """The causes of every cell, by its last plan and by what its writes changed."""
-    latest: dict[tuple[str, str, str], QueryLine] = {}
-    for line in folder.read_queries():
-        if line.policy is None:
-            latest[line.strategy, line.statement, line.parameter_class] = line
+    latest = _latest(folder)
     found: list[Cause] = []
     for arm in arms:
         indexes = await arm.indexes()
@@ -66,8 +65,7 @@ async def causes_of(
             if key not in latest:
                 continue
             expected = arm.applied.new_indexes if unit.statement.name in arm.strategy.statements else ()
-            root = json.loads((folder.plans / latest[key].plan).read_text(encoding="utf-8"))[0]["Plan"]
-            reasons = plan_reasons(root, indexes, expected=expected)
+            reasons = plan_reasons(_root(folder, latest[key]), indexes, expected=expected)
             hot_share = latest[key].hot_share
             if hot_share is not None and hot_share < HOT_LOST_BELOW:
                 reasons += await _hot(arm, unit, measured.spare_execution(block_count), findings)
@@ -76,6 +74,49 @@ async def causes_of(
                 for item in reasons
             ]
     return tuple(found)
+
+
+async def index_uses(arms: Sequence[Arm], folder: RunFolder) -> tuple[IndexUse, ...]:
+    """Which statements each index of the strategies serves, over all parameter classes."""
+    lines = _latest(folder).values()
+    found = []
+    for arm in arms:
+        own = [(line.statement, _root(folder, line)) for line in lines if line.strategy == arm.strategy.name]
+        tables = {index.name: index.table for index in await arm.indexes()}
+        for name in arm.applied.new_indexes:
+            users = {statement for statement, root in own if name in _values(main_nodes(root), "Index Name")}
+            below = {statement for statement, root in own if name in _values(nodes(root), "Index Name")}
+            readers = {
+                statement for statement, root in own if tables[name] in _values(main_nodes(root), "Relation Name")
+            }
+            found.append(
+                IndexUse(
+                    strategy=arm.strategy.name,
+                    name=name,
+                    statements=tuple(sorted(users)),
+                    sub_plan_statements=tuple(sorted(below - users)),
+                    passed_over_by=tuple(sorted(readers - users)),
+                )
+            )
+    return tuple(found)
+
+
+def _latest(folder: RunFolder) -> dict[tuple[str, str, str], QueryLine]:
+    """(strategy, statement, parameter class) → its last line under the server's own policies."""
+    return {
+        (line.strategy, line.statement, line.parameter_class): line
+        for line in folder.read_queries()
+        if line.policy is None
+    }
+
+
+def _root(folder: RunFolder, line: QueryLine) -> dict[str, Any]:
+    root: dict[str, Any] = json.loads((folder.plans / line.plan).read_text(encoding="utf-8"))[0]["Plan"]
+    return root
+
+
+def _values(found: Iterable[Mapping[str, Any]], key: str) -> set[str]:
+    return {node[key] for node in found if key in node}
 
 
 async def index_costs(arms: Sequence[Arm], *, churned: bool) -> tuple[IndexCost, ...]:

@@ -2,7 +2,7 @@
 SELECT t.relname::text AS table_name,
        format('SELECT to_jsonb(t)::text FROM %I t WHERE t.xmin = pg_current_xact_id()::xid', t.relname) AS written,
        format('SELECT to_jsonb(t)::text FROM %I t WHERE %s', t.relname,
-              string_agg(format('%I = ($1::jsonb ->> %L)::%s', c.attname, c.attname,
+              string_agg(format('%I = (%s1::jsonb ->> %L)::%s', c.attname, '$', c.attname,
                                 format_type(c.atttypid, c.atttypmod)), ' AND ')) AS before
   FROM pg_class t
   JOIN pg_index i ON i.indrelid = t.oid AND i.indisprimary
