@@ -71,15 +71,16 @@ def _walk_sentence(walk: Walk) -> str:
 
 
 def _growth_sentences(growths: tuple[Growth, ...]) -> list[str]:
-    """Per question and strategy, those that grow against those that do not; nothing where all do alike."""
-    groups: dict[tuple[str, str, str], list[Growth]] = defaultdict(list)
+    """Per question, those that grow against those that do not, under the strategy with which most do not."""
+    groups: dict[tuple[str, str], dict[str, list[Growth]]] = defaultdict(lambda: defaultdict(list))
     for growth in growths:
         if growth.question is not None:
-            groups[growth.question, growth.strategy, growth.along].append(growth)
+            groups[growth.question, growth.along][growth.strategy].append(growth)
     told = []
-    for (_, strategy, along), members in groups.items():
-        growing = [one for one in members if one.order in _GROWING]
-        flat = [one for one in members if one.order == "flat"]
+    for (_, along), strategies in groups.items():
+        strategy = max(strategies, key=lambda name, own=strategies: len(_flat(own[name])))  # type: ignore[misc]
+        flat = _flat(strategies[strategy])
+        growing = [one for one in strategies[strategy] if one.order in _GROWING]
         if growing and flat:
             told.append(
                 f"With the {along}, under “{strategy}”, {and_list([_span(one) for one in growing])} "
@@ -87,6 +88,10 @@ def _growth_sentences(growths: tuple[Growth, ...]) -> list[str]:
                 f"{'stays' if len(flat) == 1 else 'stay'} flat."
             )
     return told
+
+
+def _flat(growths: list[Growth]) -> list[Growth]:
+    return [one for one in growths if one.order == "flat"]
 
 
 def _span(growth: Growth) -> str:

@@ -80,9 +80,8 @@ def _use_sentences(record: IndexRecord) -> list[str]:
     told = []
     for use in record.study.index_uses:
         served = f"serves {and_list(list(use.statements))}" if use.statements else "serves no statement of this run"
-        below = (
-            f", and sub-plans (policies) of {len(use.sub_plan_statements)} others" if use.sub_plan_statements else ""
-        )
+        others = len(use.sub_plan_statements)
+        below = f", and the sub-plans (policies) of {others} others" if others else ""
         passed = f"; {and_list(list(use.passed_over_by))} read its table without it" if use.passed_over_by else ""
         told.append(f"{use.name} of “{use.strategy}” {served}{below}{passed}.")
     return told

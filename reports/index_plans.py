@@ -112,13 +112,15 @@ def _policy_sentences(record: IndexRecord) -> list[str]:
     classes: dict[str, dict[str, dict[str, list[QueryLine]]]] = defaultdict(dict)
     for (statement, parameter_class), forms in _policy_groups(record).items():
         classes[statement][parameter_class] = forms
-    told = []
+    told: list[str] = []
+    steady: list[str] = []
     for statement, by_class in classes.items():
         names = sorted({form for forms in by_class.values() for form in forms} - {RLS_OFF})
         turned = [pair for pair in combinations(names, 2) if len(set(_winners(pair, by_class).values())) > 1]
         told += [_turn_sentence(statement, pair, _winners(pair, by_class)) for pair in turned]
-        if not turned:
-            told.append(f"No two policies of {statement} change places with the memberships beyond doubt.")
+        steady += [statement] if not turned else []
+    if steady:
+        told.append(f"No two policies of {and_list(steady)} change places with the memberships beyond doubt.")
     return told
 
 
