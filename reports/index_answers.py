@@ -95,10 +95,8 @@ def _flat(growths: list[Growth]) -> list[Growth]:
 
 
 def _span(growth: Growth) -> str:
-    """`inbox_or (26 to 5 700 buffers)`, from the smallest to the largest size with a full page."""
-    most = max(rung.rows for rung in growth.rungs)
-    full = [rung for rung in growth.rungs if rung.rows == most]
-    first, last = full[0], full[-1]
+    """`inbox_or (26 to 5 700 buffers)`, from the smallest to the largest size that can be compared."""
+    first, last = growth.compared[0], growth.compared[-1]
     return f"{growth.statement} ({format_number(first.buffers)} to {format_number(last.buffers)} buffers)"
 
 
@@ -127,7 +125,7 @@ def _growth_table(growths: tuple[Growth, ...]) -> Table:
         if not growth.rungs:
             continue
         labels = {"statement": growth.statement, "strategy": growth.strategy}
-        first, last = growth.rungs[0], growth.rungs[-1]
+        first, last = growth.compared[0], growth.compared[-1]
         rows.append((
             growth.statement,
             growth.strategy,

@@ -8,7 +8,7 @@ from typing import Any
 from fixtures.errors import InputError
 from reports.measurements import Measurements
 from scenarios.run_folder import QueryLine
-from scenarios.study import Study, study_of
+from scenarios.study import OPTION, Study, study_of
 
 SCENARIO = "queries"
 
@@ -46,9 +46,9 @@ class IndexRecord:
 
 
 def read_index_record(measurements: Measurements) -> IndexRecord | None:
-    """The laboratory's record; None when it did not measure, InputError when it is damaged."""
+    """The laboratory's record; None when it did not measure or knew of no study, InputError when it is damaged."""
     record = next((item for item in measurements.manifest.scenarios if item.name == SCENARIO), None)
-    if record is None or not measurements.queries:
+    if record is None or OPTION not in record.options or not measurements.queries:
         return None
     try:
         study = study_of(record.options)

@@ -3,11 +3,13 @@
 Counters are exact and come from single executions under EXPLAIN; walks are counts of rows.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 
 OPTION = "study"
+FEWEST_RUNGS = 3  # a line through two points fits every order
 
 Order = Literal["flat", "falling", "logarithmic", "linear", "unknown"]
 
@@ -49,6 +51,18 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     along: str  # what grows, such as "conversations of the user"
     order: Order
     rungs: tuple[Rung, ...]
+
+    @property
+    def compared(self) -> tuple[Rung, ...]:
+        """The rungs that the order is judged by."""
+        return comparable(self.rungs)
+
+
+def comparable(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
+    """Those with a full page, where there are enough: a list that ends early costs less because it gives less."""
+    most = max((rung.rows for rung in rungs), default=0)
+    full = tuple(rung for rung in rungs if rung.rows == most)
+    return full if len({rung.size for rung in full}) >= FEWEST_RUNGS else tuple(rungs)
 
 
 class PlanModes(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from scenarios.queries.arm import Arm
 from scenarios.queries.findings import Findings
 from scenarios.queries.parameter_classes import Unit, axis_of
 from scenarios.queries.variants import Variant
-from scenarios.study import Growth, Order, Rung
+from scenarios.study import FEWEST_RUNGS, Growth, Order, Rung, comparable
 
 # Which axis is climbed by which SQL file, and what its sizes count.
 LADDERS = {
@@ -25,7 +25,6 @@ WORKLOAD = {
 # Buffers ~ size^exponent by least squares. Below this a cost is called flat: ten times the size is less than twice
 # the buffers, as where rows happen to share their pages less.
 FLAT_EXPONENT = 0.3
-FEWEST_RUNGS = 3  # a line through two points fits every order
 
 
 async def climb(arms: Sequence[Arm], variants: Sequence[Variant], findings: Findings) -> list[Growth]:
@@ -63,12 +62,9 @@ async def climb(arms: Sequence[Arm], variants: Sequence[Variant], findings: Find
 def order_of(rungs: Sequence[Rung]) -> Order:
     """The order that fits: flat or falling, or whichever of a + b·log n and a + b·n misses the counts by less.
 
-    Lists that end before the page is full cost less because they give less: only full pages are compared, where
-    there are enough of them.
+    Only comparable rungs count; too few of them are of no order.
     """
-    most = max((rung.rows for rung in rungs), default=0)
-    full = [rung for rung in rungs if rung.rows == most]
-    points = full if len(full) >= FEWEST_RUNGS else list(rungs)
+    points = comparable(rungs)
     if len({rung.size for rung in points}) < FEWEST_RUNGS:
         return "unknown"
     sizes = [float(rung.size) for rung in points]
