@@ -212,7 +212,7 @@ def _asked_statements(options: LaboratoryOptions) -> list[Variant]:
     available = server | shipped_variants()
     asked = [*server] if options.statements is None else [*options.statements]
     unknown = [name for name in asked if name not in available]
-    if unknown or not asked:
+    if unknown or not (asked or options.questions or options.statement_files):
         raise InputError(f"no statement named {(unknown or [''])[0]!r}; choose from {', '.join(available)}")
     for question in options.questions:
         if question not in questions():

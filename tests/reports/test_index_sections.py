@@ -143,8 +143,8 @@ def test_costs_tell_lost_hot_updates_with_their_cause(build_run: Any, parts: Sim
     folder = run_of(build_run, parts, queries, Study(causes=(cause,), index_costs=(cost,)))
     found = section(folder, "index_costs")
     assert (
-        "Under “pair”, send_message (hot) goes from 95.0 % heap-only updates to 0 % and writes 2.50 × the WAL of “none” "
-        "(HOT lost: c.t is in i)." in found.reading
+        "Under “pair”, send_message (hot) goes from 95.0 % heap-only updates to 0 % and writes 2.50 × the WAL of "
+        "“none” (HOT lost: c.t is in i)." in found.reading
     )
     numbers = summarise(folder.path).numbers
     labels = "parameter_class=hot,statement=send_message,strategy=pair"
