@@ -21,6 +21,7 @@ from front_door import (
     progress_bar,
     show,
     show_listing,
+    show_plans,
     show_ready,
     show_report,
     split,
@@ -122,6 +123,15 @@ def indexes(
         "none,roadmap"
     ),
     statements: Annotated[str | None, typer.Option(help="Statements to compare, comma between. [all]")] = None,
+    variants: Annotated[
+        str, typer.Option(help="Questions from --list whose other answers are measured too: names, all or none.")
+    ] = "all",
+    statement: Annotated[list[Path] | None, typer.Option(help="A .sql file with a statement of yours.")] = None,
+    explain: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="STRATEGY STATEMENT", help="Print one statement's plans under one strategy, and stop."),
+    ] = None,
+    policies: Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")] = True,
     blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
     size: Size = "small",
     seed: Seed = 1,
@@ -133,8 +143,11 @@ def indexes(
     """Compare index strategies on the statements that the server executes."""
     with whole_imports():
         from scenarios import runner
+        from scenarios.place import open_cluster
+        from scenarios.queries.explain import explain as explain_plans
         from scenarios.queries.laboratory import LaboratoryOptions
         from scenarios.queries.listing import listing
+        from scenarios.queries.variants import chosen_questions
         from scenarios.queries.verdict_table import document, read_result, verdict_table
 
     if list_only:
@@ -145,6 +158,18 @@ def indexes(
         ]
         show_listing(named, as_json=as_json)
         return
+    if explain is not None:
+        asked = LaboratoryOptions(
+            strategies=(explain[0],),
+            statements=() if explain[1].endswith(".sql") else (explain[1],),
+            statement_files=(explain[1],) if explain[1].endswith(".sql") else (),
+            size=size,
+            seed=seed,
+        )
+        with progress_bar() as progress, open_cluster(out, database_url) as cluster_url:
+            plans = explain_plans(cluster_url, asked, progress)
+        show_plans(plans, as_json=as_json)
+        return
     options = runner.RunOptions(
         scenarios=(runner.LABORATORY,),
         size=size,
@@ -152,6 +177,10 @@ def indexes(
         laboratory=LaboratoryOptions(
             strategies=split(strategies),
             statements=split(statements) if statements is not None else None,
+            questions=chosen_questions(variants),
+            statement_files=tuple(str(path) for path in statement or ()),
+            studies=True,
+            policies=policies,
             size=size,
             seed=seed,
             blocks=blocks,

@@ -8,8 +8,9 @@ import json
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,17 @@ def show_ready(record: dict[str, Any], *, as_json: bool) -> None:
         print_json(record)
     else:
         show({"HTTP API": record["http_url"], "gateway": record["gateway_url"], "stop with": "Ctrl-C"}, as_json=False)
+
+
+def show_plans(plans: Sequence[Any], *, as_json: bool) -> None:
+    """Prints each plan with the parameter classes that share it, and what makes it cost."""
+    if as_json:
+        print_json({"plans": [asdict(plan) for plan in plans]})
+        return
+    for plan in plans:
+        print(f"{', '.join(plan.parameter_classes)} ({plan.plan_mode} plan)")  # noqa: T201 - results go there
+        for line in (*plan.lines, *plan.reasons):
+            print(f"  {line}")  # noqa: T201 - results go there
 
 
 def show(document: dict[str, Any], *, as_json: bool) -> None:

@@ -20,6 +20,7 @@ class Number:
     bad: bool = False  # should have been something else
     weak: bool = False  # from too few values to lean on
     digits: int | None = None  # after the point; None: three significant ones
+    link: str | None = None  # to a file of the run folder that it comes from
 
     @property
     def text(self) -> str:

@@ -110,6 +110,8 @@ def summarise_strategies(measurements: Measurements) -> StrategiesSummary:
     """The laboratory's numbers; an empty summary when it did not run."""
     groups: dict[tuple[str, str, str], list[QueryLine]] = defaultdict(list)
     for line in measurements.queries:
+        if line.policy is not None:
+            continue  # compared by the section on plans: another question
         groups[line.statement, line.parameter_class, line.strategy].append(line)
     if not groups:
         return StrategiesSummary()

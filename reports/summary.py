@@ -13,6 +13,7 @@ from reports.deliveries import LedgerSummary, ledger_table, summarise_ledger
 from reports.fanout import FanoutSummary, bytes_section, fanout_section, summarise_fanout
 from reports.headline import Headline, RunVerdict, headlines, run_verdict
 from reports.health import HealthSummary, health_section, summarise_health
+from reports.index_sections import index_sections
 from reports.measurements import Measurements
 from reports.notices import Notice, notices
 from reports.numbers import Number, Table
@@ -134,6 +135,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
             *_of_arms(measurements, "presence", _presence_sections),
             *(scenario_section(one) for one in scenarios),
             strategies_section(strategies),
+            *index_sections(measurements),
             server_section(server),
             health_section(health),
         ),

@@ -166,6 +166,9 @@ class QueryLine(msgspec.Struct, frozen=True, kw_only=True):
     indexes: tuple[str, ...]  # index names the plan uses
     hot_share: float | None = None  # HOT updates ÷ updates, of the table where it is least; None for reads
     plan_mode: Literal["custom", "generic"] | None = None  # how the prepared statement was planned
+    wal_records: int | None = None  # None from runs that did not count them
+    wal_full_page_images: int | None = None
+    policy: str | None = None  # form of row-level security laid over the strategy; None for the server's own
 
 
 class ServerSecond(msgspec.Struct, frozen=True, kw_only=True, tag="second", tag_field="kind"):

@@ -13,7 +13,8 @@ from fixtures.database import app_url, connect, redacted, settings_in_force
 from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest, decode
 from reference_server.statements import QUERIES_FOLDER, Statement, Strategy, read_statement
-from scenarios.queries.parameter_classes import SQL_FOLDER, Case, Unit, claims, read_cases, value_text
+from scenarios.queries.catalog import IndexFacts, changed_columns, read_indexes
+from scenarios.queries.parameter_classes import SQL_FOLDER, Case, Unit, cases_in, claims, read_cases, value_text
 from scenarios.queries.plans import PlanSummary, summarise
 from scenarios.queries.strategy_ddl import AppliedStrategy, apply
 
@@ -44,10 +45,16 @@ class Arm:
     """A strategy laid over its own copy of the data, open for executions."""
 
     def __init__(
-        self, strategy: Strategy, applied: AppliedStrategy, admin: asyncpg.Connection, session: asyncpg.Connection
+        self,
+        strategy: Strategy,
+        applied: AppliedStrategy,
+        admin: asyncpg.Connection,
+        session: asyncpg.Connection,
+        policy: str | None = None,
     ) -> None:
         self.strategy = strategy
         self.applied = applied
+        self.policy = policy  # a form of row-level security in the place of the server's own
         self._admin = admin
         self._session = session
         self._acting_as: UUID | None = None
@@ -56,33 +63,42 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """The strategy's name."""
-        return self.strategy.name
+        """The strategy's name, with the policy's if there is one."""
+        return self.strategy.name if self.policy is None else f"{self.strategy.name}+{self.policy}"
 
     def description(self) -> dict[str, Any]:
         """What was built, for the run's record."""
         return {"purpose": self.strategy.purpose, **asdict(self.applied)}
 
-    async def try_out(self, unit: Unit, execution: int) -> Executed:
-        """Executes once and takes it back; asyncpg.PostgresError when the statement fails."""
-        prepared = await self._prepare(unit.statement)
-        await self._act_as(unit.case.caller_id)
+    @asynccontextmanager
+    async def taken_back(self, caller_id: UUID) -> AsyncIterator[None]:
+        """A transaction as a caller, whose writes are gone at its end."""
+        await self._act_as(caller_id)
         transaction = self._session.transaction()
         await transaction.start()
         try:
-            arguments = unit.arguments(execution)
-            started = time.perf_counter()
-            rows = await prepared.fetch(*arguments)
-            seconds = time.perf_counter() - started
-            row_count = affected_rows(prepared.get_statusmsg())
-            wrote = await self._session.fetchval(_TRANSACTION_WRITES.text)
+            yield
         finally:
             await transaction.rollback()
+
+    async def try_out(self, unit: Unit, execution: int) -> Executed:
+        """Executes once and takes it back; asyncpg.PostgresError when the statement fails."""
+        await self._prepare(unit.statement)
+        async with self.taken_back(unit.case.caller_id):
+            return await self.within(unit, execution)
+
+    async def within(self, unit: Unit, execution: int = 0) -> Executed:
+        """Executes once in the transaction that is open, as its caller."""
+        prepared = await self._prepare(unit.statement)
+        arguments = unit.arguments(execution)
+        started = time.perf_counter()
+        rows = await prepared.fetch(*arguments)
+        seconds = time.perf_counter() - started
         return Executed(
             columns=tuple(attribute.name for attribute in prepared.get_attributes()),
             rows=tuple(tuple(row) for row in rows),
-            row_count=row_count,
-            wrote=wrote,
+            row_count=affected_rows(prepared.get_statusmsg()),
+            wrote=await self._session.fetchval(_TRANSACTION_WRITES.text),
             seconds=seconds,
         )
 
@@ -104,32 +120,44 @@ class Arm:
         latency_us = (time.perf_counter_ns() - started) / 1000
         return latency_us, affected_rows(prepared.get_statusmsg())
 
-    async def explain(self, unit: Unit, execution: int) -> Explained:
-        """Executes once under EXPLAIN and takes it back."""
+    async def explain(self, unit: Unit, execution: int, plan_mode: PlanMode | None = None) -> Explained:
+        """Executes once under EXPLAIN and takes it back; the plan mode is the session's own choice unless given."""
         prepared = await self._prepare(unit.statement)
-        await self._act_as(unit.case.caller_id)
         name = prepared.get_name()
         # EXECUTE of the driver's own prepared statement: its cached plan, and no other, is what gets explained.
         command = await self._session.fetchval(
             _EXPLAIN_COMMAND.text, name, [value_text(value) for value in unit.arguments(execution)]
         )
-        transaction = self._session.transaction()
-        await transaction.start()
-        try:
+        async with self.taken_back(unit.case.caller_id):
+            if plan_mode is not None:
+                await self._session.fetchval(_FORCE_PLAN_MODE.text, plan_mode)
             generic_before = await self._session.fetchval(_PLAN_COUNTS.text, name)
             document = await self._session.fetchval(command)
             generic_after = await self._session.fetchval(_PLAN_COUNTS.text, name)
-        finally:
-            await transaction.rollback()
         return Explained(
             document=document,
             summary=summarise(document),
             plan_mode="generic" if generic_after > generic_before else "custom",
         )
 
+    async def cases_in(self, name: str) -> list[Case]:
+        """The cases that one of the laboratory's SQL files chooses from this arm's data."""
+        return await cases_in(self._admin, name)
+
     async def read_cases(self) -> dict[str, list[Case]]:
         """The parameter classes that this arm's data gives, the same in every arm."""
         return await read_cases(self._admin)
+
+    async def indexes(self) -> list[IndexFacts]:
+        """What the catalog says of this arm's indexes, their size now included."""
+        return await read_indexes(self._admin)
+
+    async def changed_columns(self, unit: Unit, execution: int) -> dict[str, set[str]]:
+        """Table → the columns that one execution changes in rows that are there; taken back."""
+        await self._prepare(unit.statement)
+        async with self.taken_back(unit.case.caller_id):
+            await self.within(unit, execution)
+            return await changed_columns(self._session, self._admin)
 
     async def dataset(self) -> DatasetManifest:
         """What the data says of itself, the same in every arm."""
@@ -165,8 +193,13 @@ class Arm:
 
 
 @asynccontextmanager
-async def open_arm(url: str, strategy: Strategy, statement_timeout_seconds: float) -> AsyncIterator[Arm]:
-    """Lays a strategy over the database of an administrator's URL and opens it; InputError when the DDL fails."""
+async def open_arm(
+    url: str, strategy: Strategy, statement_timeout_seconds: float, policy: Statement | None = None
+) -> AsyncIterator[Arm]:
+    """Lays a strategy, and a policy if there is one, over the database of an administrator's URL and opens it.
+
+    InputError when the DDL fails.
+    """
     async with connect(url) as admin:
         if not await admin.fetchval(_HAS_DATASET.text):
             raise InputError(
@@ -174,6 +207,8 @@ async def open_arm(url: str, strategy: Strategy, statement_timeout_seconds: floa
                 "fill one with: chatbench seed"
             )
         applied = await apply(admin, strategy)
+        if policy is not None:
+            await admin.execute(policy.text)
         await admin.execute(_AUTOVACUUM_OFF.text)
         # The statistics are the template's own, copied into every arm: each arm's own random sample would give
         # the planner other estimates, and their difference would be taken for the strategy's.
@@ -189,7 +224,7 @@ async def open_arm(url: str, strategy: Strategy, statement_timeout_seconds: floa
             },
         )
         try:
-            yield Arm(strategy, applied, admin, session)
+            yield Arm(strategy, applied, admin, session, policy.name if policy is not None else None)
         finally:
             await session.close()
 
@@ -209,6 +244,7 @@ _AUTOVACUUM_OFF = _own("autovacuum_off")
 _DATASET = _own("dataset")
 _EXPLAIN_COMMAND = _own("explain_command")
 _FLUSH_STATISTICS = _own("flush_statistics")
+_FORCE_PLAN_MODE = _own("force_plan_mode")
 _HAS_DATASET = _own("has_dataset")
 _PLAIN_SCANS = _own("plain_scans")
 _PLAN_COUNTS = _own("plan_counts")

@@ -37,6 +37,7 @@ async def open_arms(
     strategies: Sequence[Strategy],
     variants: Sequence[Variant],
     *,
+    other_copies: int = 0,  # that the caller is going to make
     findings: Findings,
     statement_timeout_seconds: float,
     progress: Progress,
@@ -51,7 +52,8 @@ async def open_arms(
         await stack.enter_async_context(laboratory_lock(cluster, cluster_url))
         template_bytes = await database_bytes(cluster, template)
         setups = sorted({variant.setup for variant in variants if variant.setup is not None})
-        await check_disk(cluster, cluster_url, bytes_each=template_bytes, copies=len(strategies) + bool(setups))
+        copies = len(strategies) + bool(setups) + other_copies
+        await check_disk(cluster, cluster_url, bytes_each=template_bytes, copies=copies)
         failed: set[Path] = set()
         if setups:
             prepared = await stack.enter_async_context(

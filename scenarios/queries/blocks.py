@@ -44,6 +44,10 @@ class MeasuredUnit:
     executions: int  # per block and strategy
     writes: bool  # seen in the database: the text does not tell what a function does
 
+    def spare_execution(self, block_count: int) -> int:
+        """The number of an execution whose values no block has stored: of one that is taken back."""
+        return (block_count + 1) * self.executions + block_count
+
 
 class Blocks:
     """A series of blocks over the same arms; the first arm is the baseline."""
@@ -134,8 +138,8 @@ class Blocks:
     async def _is_right(self, unit: Unit, results: dict[str, Executed]) -> bool:
         """Compares the rows with the truth, or without one between strategies; False when it must not be measured."""
         variant = self._variants.get(unit.statement.name)
-        self._compare_results(unit, results)
         if variant is None or variant.truth is None:
+            self._compare_results(unit, results)
             return True
         if any(executed.wrote for executed in results.values()):
             self._findings.reason(
@@ -192,7 +196,7 @@ class Blocks:
                 QueryLine(
                     block=block,
                     position=position,
-                    strategy=arm.name,
+                    strategy=arm.strategy.name,
                     statement=unit.statement.name,
                     parameter_class=unit.case.parameter_class,
                     latency_us=tuple(latencies[arm]),
@@ -201,8 +205,11 @@ class Blocks:
                     buffers_read=summary.buffers_read,
                     buffers_dirtied=summary.buffers_dirtied,
                     wal_bytes=summary.wal_bytes,
+                    wal_records=summary.wal_records,
+                    wal_full_page_images=summary.wal_full_page_images,
+                    policy=arm.policy,
                     planning_buffers=summary.planning_buffers,
-                    plan=self._save_plan(arm.name, unit, explained),
+                    plan=self.save_plan(arm.name, unit, explained),
                     plan_hash=summary.plan_hash,
                     indexes=summary.indexes,
                     hot_share=hot_shares.get(arm),
@@ -222,7 +229,7 @@ class Blocks:
                     f"{row_counts[baseline]}",
                 )
 
-    def _save_plan(self, strategy: str, unit: Unit, explained: Explained) -> str:
+    def save_plan(self, strategy: str, unit: Unit, explained: Explained) -> str:
         """The name of the file that holds the plan; another plan in a later block gets a file of its own."""
         key = (strategy, unit.statement.name, unit.case.parameter_class)
         files = self._plan_files.setdefault(key, {})

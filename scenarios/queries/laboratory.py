@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest
@@ -24,9 +25,12 @@ from scenarios.queries.arms import open_arms
 from scenarios.queries.blocks import LOST, Blocks
 from scenarios.queries.findings import Findings
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
+from scenarios.queries.policies import compare_policies, policies
+from scenarios.queries.studies import causes_of, index_costs, index_uses, study_before
 from scenarios.queries.variants import Variant, questions, read_variant, server_variants, shipped_variants
 from scenarios.queries.verdicts import CONFIDENCE, MARGIN_SHARE, Cell, judge
 from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.study import OPTION, Study
 
 SCENARIO = "queries"
 # Statements that are left out, and why.
@@ -69,6 +73,8 @@ class LaboratoryOptions:
     blocks: int = 6  # five give at best a 93.75 % interval of the median, by signs; six give 96.9 %
     executions: int = 40  # per statement, parameter class, strategy and block; slow ones get fewer
     statement_timeout_seconds: float = 10.0
+    studies: bool = False  # walks, growth, plan modes and causes beside the blocks
+    policies: bool = False  # forms of row-level security against each other, after the blocks
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class _Outcome:
 
     findings: Findings = field(default_factory=Findings)
     details: dict[str, Any] = field(default_factory=dict)  # for the record's options
+    study: Study = field(default_factory=Study)
     dataset: DatasetManifest | None = None
     settings: dict[str, str] = field(default_factory=dict)
     blocks_finished: int = 0
@@ -147,6 +154,7 @@ async def compare_on_template(
             template,
             strategies,
             variants,
+            other_copies=len(policies()) if options.policies else 0,
             findings=outcome.findings,
             statement_timeout_seconds=options.statement_timeout_seconds,
             progress=part_of(progress, 0.0, 0.1),
@@ -158,7 +166,9 @@ async def compare_on_template(
             outcome.details["strategies"] = {arm.name: arm.description() for arm in arms}
             units = await _units(arms, [variant.statement for variant in variants], outcome)
             measuring = True
-            await _measure(arms, variants, units, folder, options, outcome, part_of(progress, 0.1, 1.0))
+            await _measure(arms, variants, units, folder, options, outcome, part_of(progress, 0.1, 0.8))
+            if options.policies and outcome.blocks_finished == options.blocks:
+                await _measure_policies(cluster_url, template, folder, options, outcome, part_of(progress, 0.8, 1.0))
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, InputError) as error:
         if not measuring:
             raise
@@ -169,7 +179,7 @@ async def compare_on_template(
     return LaboratoryResult(
         record=record,
         baseline=baseline,
-        cells=tuple(judge(folder.read_queries(), baseline)),
+        cells=tuple(judge((line for line in folder.read_queries() if line.policy is None), baseline)),
         wrong=frozenset(outcome.findings.wrong),
         cut_short=outcome.cut_short,
     )
@@ -202,7 +212,7 @@ def _asked_statements(options: LaboratoryOptions) -> list[Variant]:
     available = server | shipped_variants()
     asked = [*server] if options.statements is None else [*options.statements]
     unknown = [name for name in asked if name not in available]
-    if unknown or not asked:
+    if unknown or not (asked or options.questions or options.statement_files):
         raise InputError(f"no statement named {(unknown or [''])[0]!r}; choose from {', '.join(available)}")
     for question in options.questions:
         if question not in questions():
@@ -253,15 +263,25 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
     try:
         measured = await blocks.try_out(units, options.executions, part_of(progress, 0.0, 0.1))
         outcome.details["executions_per_unit"] = {item.unit.title: item.executions for item in measured}
+        if options.studies:
+            study = await study_before(
+                arms, variants, measured, folder, findings=outcome.findings, progress=part_of(progress, 0.1, 0.3)
+            )
+            outcome.study = study
         started = time.monotonic()  # the warm-up is over
         for block in range(options.blocks):
-            outcome.executions += await blocks.run(block, measured, part_of(progress, 0.1, 1.0))
+            outcome.executions += await blocks.run(block, measured, part_of(progress, 0.3, 1.0))
             outcome.blocks_finished += 1
+        if options.studies:
+            causes = await causes_of(arms, measured, folder, block_count=options.blocks, findings=outcome.findings)
+            outcome.study = msgspec.structs.replace(
+                outcome.study,
+                causes=causes,
+                index_uses=await index_uses(arms, folder),
+                index_costs=await index_costs(arms, churned=True),
+            )
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        assert task is not None, "coroutines run in tasks"
-        task.uncancel()  # what was measured is to be written and reported now
-        outcome.cut_short = True
+        _note_interrupt(outcome)
     except LOST as error:
         outcome.findings.reason(f"PostgreSQL was lost in block {outcome.blocks_finished + 1} ({error}); see its log")
     outcome.seconds = time.monotonic() - started
@@ -269,6 +289,38 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
         outcome.findings.reason("nothing was measured: no block was finished")
     elif outcome.blocks_finished < options.blocks:
         outcome.findings.warning(f"ended after {outcome.blocks_finished} of {options.blocks} blocks")
+
+
+async def _measure_policies(  # noqa: PLR0917 - one call, every name spelled there
+    cluster_url: str,
+    template: str,
+    folder: RunFolder,
+    options: LaboratoryOptions,
+    outcome: _Outcome,
+    progress: Progress,
+) -> None:
+    """The forms of row-level security, until Ctrl-C or the server's end; finished blocks are on disk in any case."""
+    try:
+        outcome.executions += await compare_policies(
+            cluster_url,
+            template,
+            folder,
+            block_count=options.blocks,
+            seed=options.seed,
+            findings=outcome.findings,
+            progress=progress,
+        )
+    except asyncio.CancelledError:
+        _note_interrupt(outcome)
+    except LOST as error:
+        outcome.findings.reason(f"PostgreSQL was lost while policies were compared ({error}); see its log")
+
+
+def _note_interrupt(outcome: _Outcome) -> None:
+    task = asyncio.current_task()
+    assert task is not None, "coroutines run in tasks"
+    task.uncancel()  # what was measured is to be written and reported now
+    outcome.cut_short = True
 
 
 def _record(
@@ -286,6 +338,7 @@ def _record(
             "blocks_finished": outcome.blocks_finished,
             "executions": options.executions,
             "statement_timeout_seconds": options.statement_timeout_seconds,
+            OPTION: msgspec.to_builtins(outcome.study),
             "confidence": CONFIDENCE,
             "margin_share": MARGIN_SHARE,
             "wrong_results": [list(item) for item in sorted(outcome.findings.wrong)],

@@ -23,7 +23,10 @@ ABSENT = "absent"
 
 @dataclass(frozen=True)
 class Axis:
-    """One family of parameter classes, read from the data by one SQL file."""
+    """One family of parameter classes, read from the data by one SQL file.
+
+    The file's columns are parameter_class, caller_id and parameters by name; each_NAME has one value per execution.
+    """
 
     name: str  # the SQL file's stem
     keys: frozenset[str]  # a statement with all of these parameters is measured along this axis
@@ -34,11 +37,6 @@ class Axis:
     def fits(self, names: set[str]) -> bool:
         """True when a statement with parameters of these names is measured along this axis."""
         return self.keys <= names and (not self.any_of or bool(self.any_of & names))
-
-    @property
-    def query(self) -> Statement:
-        """The SQL that chooses the values: columns parameter_class, caller_id and parameters by name."""
-        return read_statement(SQL_FOLDER / f"{self.name}.sql")
 
 
 # From the most particular to the most general: the first that fits a statement is taken.
@@ -237,7 +235,18 @@ def value_text(value: object) -> str | None:
 
 async def read_cases(connection: asyncpg.Connection) -> dict[str, list[Case]]:
     """The cases of every axis, by the axis's name, as the data has them; a class that no row fits is left out."""
-    return {axis.name: [_case(row) for row in await connection.fetch(axis.query.text)] for axis in AXES}
+    return {axis.name: await cases_in(connection, axis.name) for axis in AXES}
+
+
+async def cases_in(connection: asyncpg.Connection, name: str) -> list[Case]:
+    """The cases that one SQL file chooses from the data."""
+    return [_case(row) for row in await connection.fetch(read_statement(SQL_FOLDER / f"{name}.sql").text)]
+
+
+def axis_of(statement: Statement) -> Axis:
+    """The axis that a statement is measured along, as long as the data has values for it."""
+    names = {parameter.name for parameter in statement.parameters}
+    return next(axis for axis in AXES if axis.fits(names) and not (axis.reads_only and statement.writes))
 
 
 def units_of(statement: Statement, cases: Mapping[str, Sequence[Case]]) -> list[Unit]:

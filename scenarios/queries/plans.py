@@ -25,7 +25,8 @@ _SHAPE_KEYS = (
     "Index Name",
     "Function Name",
 )
-_CONDITION_KEYS = (
+# Where a node says its conditions.
+CONDITION_KEYS = (
     "Index Cond",
     "Recheck Cond",
     "Filter",
@@ -52,6 +53,9 @@ class PlanSummary:
     buffers_read: int
     buffers_dirtied: int
     wal_bytes: int
+    wal_records: int
+    wal_full_page_images: int
+    rows: int  # that the plan gave; a write without RETURNING gives none
     planning_buffers: int  # hit and read while planning; 0 when a generic plan was ready
     plan_hash: str
     indexes: tuple[str, ...]  # sorted, each once
@@ -67,6 +71,9 @@ def summarise(document: str) -> PlanSummary:
         buffers_read=root.get("Shared Read Blocks", 0),
         buffers_dirtied=root.get("Shared Dirtied Blocks", 0),
         wal_bytes=root.get("WAL Bytes", 0),
+        wal_records=root.get("WAL Records", 0),
+        wal_full_page_images=root.get("WAL FPI", 0),
+        rows=round(root.get("Actual Rows", 0)),
         planning_buffers=planning.get("Shared Hit Blocks", 0) + planning.get("Shared Read Blocks", 0),
         plan_hash=plan_hash(root),
         indexes=tuple(sorted({node["Index Name"] for node in nodes(root) if "Index Name" in node})),
@@ -85,6 +92,14 @@ def nodes(root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from nodes(child)
 
 
+def main_nodes(root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every node that is in no sub-plan: what the statement itself does, and not its policies."""
+    yield root
+    for child in root.get("Plans", ()):
+        if "Subplan Name" not in child:
+            yield from main_nodes(child)
+
+
 def without_values(condition: str) -> str:
     """A condition with every literal and parameter as `?`: custom and generic plans read alike."""
     return _PARENTHESISED.sub("?", _LITERAL.sub("?", condition))
@@ -92,6 +107,6 @@ def without_values(condition: str) -> str:
 
 def _shape(node: Mapping[str, Any]) -> list[Any]:
     named = [f"{key}={node[key]}" for key in _SHAPE_KEYS if key in node]
-    conditions = [f"{key}={without_values(node[key])}" for key in _CONDITION_KEYS if key in node]
+    conditions = [f"{key}={without_values(node[key])}" for key in CONDITION_KEYS if key in node]
     lists = [f"{key}={[without_values(part) for part in node[key]]}" for key in _LIST_KEYS if key in node]
     return [*named, *conditions, *lists, [_shape(child) for child in node.get("Plans", ())]]

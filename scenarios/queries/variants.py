@@ -50,6 +50,13 @@ def questions() -> dict[str, dict[str, Variant]]:
     }
 
 
+def chosen_questions(names: str) -> tuple[str, ...]:
+    """The questions of a list with commas between; `all` for every one, `none` for no one."""
+    if names == "all":
+        return tuple(questions())
+    return tuple(name.strip() for name in names.split(",") if name.strip()) if names != "none" else ()
+
+
 def shipped_variants() -> dict[str, Variant]:
     """Every shipped variant by name."""
     return {name: variant for answers in questions().values() for name, variant in answers.items()}

@@ -36,7 +36,7 @@ def read_result(folder: RunFolder) -> LaboratoryResult | None:
     return LaboratoryResult(
         record=record,
         baseline=baseline,
-        cells=tuple(judge(folder.read_queries(), baseline)),
+        cells=tuple(judge((line for line in folder.read_queries() if line.policy is None), baseline)),
         wrong=frozenset((item[0], item[1], item[2]) for item in record.options["wrong_results"]),
         cut_short=manifest.cut_short,
     )

@@ -1,5 +1,5 @@
 -- purpose: The roadmap's three indexes without their predicates: of use whatever the statement says.
--- statements: list_conversations, list_members
+-- statements: list_conversations, inbox_or, inbox_or_any_type, inbox_union_all, list_members
 CREATE INDEX CONCURRENTLY idx_conversations_user_activity_full
     ON conversations (participant1_id, last_message_at DESC);
 CREATE INDEX CONCURRENTLY idx_conversations_user2_activity_full

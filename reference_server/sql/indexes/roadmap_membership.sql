@@ -1,5 +1,5 @@
 -- purpose: The roadmap's three indexes and two for "my conversations" and "my groups", which they leave to a scan.
--- statements: list_conversations, list_members, list_memberships
+-- statements: list_conversations, inbox_or, inbox_or_any_type, inbox_union_all, list_members, list_memberships
 CREATE INDEX CONCURRENTLY idx_conversations_user_activity
     ON conversations (participant1_id, last_message_at DESC) WHERE type = 'direct';
 CREATE INDEX CONCURRENTLY idx_conversations_user2_activity

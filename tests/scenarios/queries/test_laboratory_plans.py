@@ -31,6 +31,9 @@ def test_counters_come_from_the_root_and_the_planning() -> None:
         "Shared Read Blocks": 2,
         "Shared Dirtied Blocks": 1,
         "WAL Bytes": 300,
+        "WAL Records": 4,
+        "WAL FPI": 3,
+        "Actual Rows": 50.0,
         "Plans": [index_scan(), index_scan(), index_scan(Index_Name="a_first")],
     }
     document = json.dumps([{"Plan": root, "Planning": {"Shared Hit Blocks": 5, "Shared Read Blocks": 6}}])
@@ -39,6 +42,9 @@ def test_counters_come_from_the_root_and_the_planning() -> None:
         buffers_read=2,
         buffers_dirtied=1,
         wal_bytes=300,
+        wal_records=4,
+        wal_full_page_images=3,
+        rows=50,
         planning_buffers=11,
         plan_hash=plan_hash(root),
         indexes=("a_first", "chat_messages_pkey"),

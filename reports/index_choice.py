@@ -1,0 +1,138 @@
+"""Which strategy to choose: strategies against statements, the best one for each mix, and why cells are as they are."""
+
+import math
+from collections import defaultdict
+from statistics import median
+from urllib.parse import quote
+
+from reports.index_record import IndexRecord, buffers_of
+from reports.latency import values_needed
+from reports.numbers import Cell, Column, Number, Table, format_number, number_key
+from reports.section import Section, and_list
+from reports.strategy_choice import Dominated, Flip, Mix, costs, dominated, flips, mixes
+from scenarios.run_folder import QueryLine
+from scenarios.study import Cause
+
+NAME = "index_choice"
+TITLE = "Which indexes to choose"
+QUESTION = "Which strategy is the cheapest for which mix of reads and writes, and what makes it so?"
+
+_HOW = (
+    "A strategy is dominated when another one needs no more buffers, WAL and index space anywhere and less somewhere. "
+    "Mixes weigh the server's statements as reports/strategy_choice.py lists them, each with its source, and share "
+    "them out between reads and writes; costs are medians within blocks, and strategies whose ratio to the best one "
+    "may be 1 are called indistinguishable. Causes are read off plans and the catalog. A number in the first table "
+    "opens its plan."
+)
+
+
+def choice_section(record: IndexRecord) -> Section | None:
+    """The section; None when there is nothing to choose from."""
+    if len(record.strategies) < 2:
+        return None
+    found = costs(record)
+    told = mixes(found)
+    changes = flips(told, found)
+    beaten = dominated(record)
+    reading = " ".join([*_mix_sentences(told, changes), _dominated_sentence(beaten), *_use_sentences(record)])
+    tables = [
+        _matrix(record, "buffers", "Buffers of each statement under each strategy"),
+        _matrix(record, "p50", "p50 in µs of each statement under each strategy"),
+        _matrix(record, "p99", "p99 in µs of each statement under each strategy"),
+        _mix_table(told),
+        _cause_table(record.study.causes),
+    ]
+    tables = [table for table in tables if table.rows]
+    return Section(NAME, TITLE, QUESTION, reading, _HOW, measured=True, tables=tuple(tables))
+
+
+def _mix_sentences(told: list[Mix], changes: list[Flip]) -> list[str]:
+    if not told:
+        return ["No mix of reads and writes was measured under two strategies."]
+    sentences = []
+    if all(len(mix.indistinguishable) > 0 for mix in told):
+        rivals = and_list([f"“{name}”" for name in dict.fromkeys(n for mix in told for n in mix.indistinguishable)])
+        sentences.append(f"At every mix the cheapest strategy is indistinguishable from another: {rivals}.")
+    sentences += [_flip_sentence(flip) for flip in changes]
+    if not changes:
+        sentences.append(f"At every mix of reads and writes “{told[0].best}” costs the least time.")
+    return sentences
+
+
+def _flip_sentence(flip: Flip) -> str:
+    interval = flip.interval
+    doubt = (
+        f" (blocks say {100 * interval.low:.0f}–{100 * interval.high:.0f} %)"
+        if interval is not None
+        else " (in some blocks it never does: the flip is indistinguishable from none)"
+    )
+    return f"“{flip.above}” becomes cheaper than “{flip.below}” from {100 * flip.read_share:.0f} % reads on{doubt}."
+
+
+def _dominated_sentence(beaten: list[Dominated]) -> str:
+    if not beaten:
+        return "No strategy is dominated by another."
+    return " ".join(f"“{item.strategy}” is dominated by “{item.by}”." for item in beaten)
+
+
+def _use_sentences(record: IndexRecord) -> list[str]:
+    """For each index of a strategy, the statements that it serves and those that pass it over."""
+    told = []
+    for use in record.study.index_uses:
+        served = f"serves {and_list(list(use.statements))}" if use.statements else "serves no statement of this run"
+        others = len(use.sub_plan_statements)
+        below = f", and the sub-plans (policies) of {others} others" if others else ""
+        passed = f"; {and_list(list(use.passed_over_by))} read its table without it" if use.passed_over_by else ""
+        told.append(f"{use.name} of “{use.strategy}” {served}{below}{passed}.")
+    return told
+
+
+def _matrix(record: IndexRecord, measure: str, caption: str) -> Table:
+    groups = record.grouped()
+    cells = sorted({cell for _, cell in groups})
+    columns = (Column("statement"), Column("class"), *(Column(name) for name in record.strategies))
+    rows = tuple(
+        (*cell, *(_figure(measure, name, cell, groups.get((name, cell))) for name in record.strategies))
+        for cell in cells
+    )
+    return Table(caption, columns, rows)
+
+
+def _figure(measure: str, strategy: str, cell: tuple[str, str], lines: list[QueryLine] | None) -> Cell:
+    key = number_key(NAME, measure, {"strategy": strategy, "statement": cell[0], "parameter_class": cell[1]})
+    if not lines:
+        return Number(key, None)
+    if measure == "buffers":
+        return Number(key, buffers_of(lines), digits=0, link=f"plans/{quote(lines[-1].plan)}")
+    if measure == "p50":
+        return Number(key, median([median(line.latency_us) for line in lines]), "µs", digits=0)
+    values = sorted(value for line in lines for value in line.latency_us)
+    highest = values[math.ceil(0.99 * len(values)) - 1]
+    return Number(key, highest, "µs", digits=0, weak=len(values) < values_needed(99))
+
+
+def _mix_table(told: list[Mix]) -> Table:
+    columns = (Column("reads", "%"), Column("cheapest"), Column("cost", "µs"), Column("indistinguishable from it"))
+    rows = []
+    for mix in told:
+        labels = {"reads": f"{mix.read_share:.1f}"}
+        rows.append((
+            Number(number_key(NAME, "read_percent", labels), 100 * mix.read_share, digits=0),
+            mix.best,
+            Number(number_key(NAME, "mix_cost_us", labels), mix.cost_us, "µs"),
+            and_list(list(mix.indistinguishable)) or "–",
+        ))  # fmt: skip
+    return Table("The cheapest strategy for each share of reads", columns, tuple(rows))
+
+
+def _cause_table(causes: tuple[Cause, ...]) -> Table:
+    """One line per strategy, statement and cause; the classes that share it together."""
+    classes: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for cause in causes:
+        classes[cause.strategy, cause.statement, cause.sentence].append(cause.parameter_class)
+    columns = tuple(Column(name) for name in ("strategy", "statement", "classes", "because"))
+    rows = tuple(
+        (strategy, statement, ", ".join(dict.fromkeys(names)), sentence)
+        for (strategy, statement, sentence), names in classes.items()
+    )
+    return Table(f"Why cells are as they are ({format_number(len(rows))} causes)", columns, rows)

@@ -1,0 +1,10 @@
+-- purpose: EXISTS over the caller's memberships, which PostgreSQL may hash.
+ALTER POLICY conversations_select ON conversations USING (
+    participant1_id = (SELECT auth.uid())
+    OR participant2_id = (SELECT auth.uid())
+    OR (type = 'group' AND EXISTS (SELECT FROM chatbench.my_memberships m WHERE m.conversation_id = conversations.id)));
+ALTER POLICY participants_select ON conversation_participants USING (
+    (user_id = (SELECT auth.uid()) AND left_at IS NULL)
+    OR EXISTS (SELECT FROM chatbench.my_memberships m WHERE m.conversation_id = conversation_participants.conversation_id));
+ALTER POLICY messages_select ON chat_messages USING (
+    EXISTS (SELECT FROM chatbench.my_memberships m WHERE m.conversation_id = chat_messages.conversation_id));

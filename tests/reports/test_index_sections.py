@@ -1,0 +1,222 @@
+"""The report of the query laboratory: answers, choice, costs and plan changes, from runs with known truth."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from fixtures.errors import InputError
+from reports.index_record import IndexRecord, read_index_record
+from reports.measurements import read_measurements
+from reports.report import render, summarise
+from reports.section import Section
+from reports.strategy_choice import Costs, costs, dominated, flips, mixes
+from scenarios.run_folder import QueryLine, RunFolder, ScenarioRecord
+from scenarios.study import Cause, Growth, IndexCost, IndexUse, PlanModes, Rung, Study, Walk
+
+BLOCKS = 8
+
+
+def lines_of(parts: SimpleNamespace, strategy: str, statement: str, us: float, **changes: Any) -> list[QueryLine]:
+    """One line per block, all with the same latency."""
+    return [parts.query(block, strategy, statement, "hot", latency_us=(us, us), **changes) for block in range(BLOCKS)]
+
+
+def run_of(
+    build_run: Any, parts: SimpleNamespace, queries: list[QueryLine], study: Study | dict[str, int], **options: Any
+) -> RunFolder:
+    """A run of the laboratory alone."""
+    record = ScenarioRecord(
+        name="queries",
+        options={"baseline": "none", "study": msgspec.to_builtins(study), **options},
+        started_second=0,
+        seconds=10,
+    )
+    folder: RunFolder = build_run(queries=queries)
+    manifest = folder.read_manifest()
+    manifest.scenarios = [record]
+    folder.write_manifest(manifest)
+    return folder
+
+
+def record_of(folder: RunFolder) -> IndexRecord:
+    record = read_index_record(read_measurements(folder.path))
+    assert record is not None
+    return record
+
+
+def section(folder: RunFolder, name: str) -> Section:
+    return next(item for item in summarise(folder.path).sections if item.name == name)
+
+
+def mixed_lines(
+    parts: SimpleNamespace, strategy: str, read_us: float, write_us: float, buffers: int
+) -> list[QueryLine]:
+    """A read and a write of the workload."""
+    read = lines_of(parts, strategy, "list_messages", read_us, buffers_hit=buffers, buffers_read=0)
+    write = lines_of(parts, strategy, "send_message", write_us, buffers_hit=10, buffers_read=0, wal_bytes=500)
+    return [*read, *write]
+
+
+def test_the_flip_lies_where_both_cost_the_same(build_run: Any, parts: SimpleNamespace) -> None:
+    """Reads 300 against 100, writes 100 against 300: at half and half both cost 200."""
+    queries = mixed_lines(parts, "none", 300, 100, 50) + mixed_lines(parts, "fast", 100, 300, 10)
+    found = costs(record_of(run_of(build_run, parts, queries, Study())))
+    told = mixes(found)
+    assert [mix.best for mix in told if mix.read_share != 0.5] == ["none"] * 5 + ["fast"] * 5
+    assert [mix.indistinguishable for mix in told if mix.read_share in (0.0, 1.0)] == [(), ()]
+    (flip,) = flips(told, found)
+    assert (flip.below, flip.above) == ("none", "fast")
+    assert flip.read_share == pytest.approx(0.5)
+    assert flip.interval is not None
+    assert (flip.interval.low, flip.interval.high) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
+def test_alike_strategies_are_indistinguishable_at_every_mix() -> None:
+    """Ratios on both sides of one leave the choice open."""
+    wobble = {block: 100.0 + (5 if block % 2 else -5) for block in range(BLOCKS)}
+    still = dict.fromkeys(range(BLOCKS), 100.0)
+    told = mixes({"none": Costs(still, still), "other": Costs(wobble, wobble)})
+    assert len(told) == 11
+    assert all(len(mix.indistinguishable) == 1 for mix in told)
+
+
+def test_one_strategy_makes_no_mix(build_run: Any, parts: SimpleNamespace) -> None:
+    """There is nothing to choose."""
+    folder = run_of(build_run, parts, mixed_lines(parts, "none", 1, 1, 1), Study())
+    assert mixes(costs(record_of(folder))) == []
+    assert [item.name for item in summarise(folder.path).sections if item.name == "index_choice"] == []
+
+
+def test_a_strategy_that_is_nowhere_better_is_dominated(build_run: Any, parts: SimpleNamespace) -> None:
+    """More index for the same counters; a strategy that saves anything anywhere is not."""
+    queries = [line for name in ("none", "fat") for line in mixed_lines(parts, name, 100, 100, 50)]
+    queries += mixed_lines(parts, "quick", 100, 100, 10)
+    built = {name: {"new_indexes": ["i"], "index_bytes": {"i": 9_000_000}} for name in ("fat", "quick")}
+    folder = run_of(build_run, parts, queries, Study(), strategies=built)
+    assert [(item.strategy, item.by) for item in dominated(record_of(folder))] == [("fat", "none")]
+    assert "“fat” is dominated by “none”." in section(folder, "index_choice").reading
+
+
+def test_answers_tell_losses_and_growth(build_run: Any, parts: SimpleNamespace) -> None:
+    """Which statement loses how many rows, and which grows while another stays flat."""
+    walks = tuple(
+        Walk(question="q", statement=name, strategy="none", with_inserts=False, page_limit=50, pages=3, rows=120,
+             lost=lost, repeated=0, example="(x)" if lost else None)
+        for name, lost in (("by_time", 7), ("by_seq", 0))
+    )  # fmt: skip
+    growths = tuple(
+        Growth(question="q", statement=name, strategy="none", along="conversations of the user", order=order,
+               rungs=tuple(Rung(size=size, rows=10, buffers=buffers) for size, buffers in counts))
+        for name, order, counts in (
+            ("either", "linear", ((10, 20), (100, 200), (1000, 2000))),
+            ("union", "flat", ((10, 25), (100, 25), (1000, 26))),
+        )
+    )  # fmt: skip
+    study = Study(walks=walks, growths=growths)  # type: ignore[arg-type]  # the table's orders are orders
+    queries = mixed_lines(parts, "none", 1, 1, 1)
+    folder = run_of(
+        build_run, parts, queries, study, wrong_results=[["by_time", "tie", "none"]], questions={"by_time": "q"}
+    )
+    reading = section(folder, "index_answers").reading
+    assert "by_time gave wrong rows for tie." in reading
+    assert "by_time loses 7 of 120 rows on ties alone." in reading
+    assert "by_seq gives every row once." in reading
+    assert (
+        "With the conversations of the user, under “none”, either (20 to 2\u202f000 buffers) grows while "
+        "union (25 to 26 buffers) stays flat." in reading
+    )
+    numbers = summarise(folder.path).numbers
+    assert numbers["index_answers.walk_lost.inserts=false,statement=by_time,strategy=none"].value == 7
+    assert numbers["index_answers.walk_lost.inserts=false,statement=by_time,strategy=none"].bad
+
+
+def test_costs_tell_lost_hot_updates_with_their_cause(build_run: Any, parts: SimpleNamespace) -> None:
+    """From nearly all to none, with the WAL and the column that is indexed."""
+    queries = lines_of(parts, "none", "send_message", 100, wal_bytes=400, hot_share=0.95, wal_records=5)
+    queries += lines_of(parts, "pair", "send_message", 100, wal_bytes=1_000, hot_share=0.0, wal_records=9)
+    cause = Cause(
+        statement="send_message", parameter_class="hot", strategy="pair", kind="hot", sentence="HOT lost: c.t is in i"
+    )
+    cost = IndexCost(strategy="pair", name="i", fresh_bytes=8_000, churned_bytes=16_000, build_ms=5.0)
+    folder = run_of(build_run, parts, queries, Study(causes=(cause,), index_costs=(cost,)))
+    found = section(folder, "index_costs")
+    assert (
+        "Under “pair”, send_message (hot) goes from 95.0 % heap-only updates to 0 % and writes 2.50 × the WAL of "
+        "“none” (HOT lost: c.t is in i)." in found.reading
+    )
+    numbers = summarise(folder.path).numbers
+    labels = "parameter_class=hot,statement=send_message,strategy=pair"
+    assert numbers[f"index_costs.wal_records.{labels}"].value == 9
+    assert numbers["index_costs.churned_kilobytes.index=i,strategy=pair"].value == 16.0
+    assert numbers["index_costs.concurrent_build_ms.index=i,strategy=pair"].value is None
+
+
+def test_policies_that_change_places_are_told(build_run: Any, parts: SimpleNamespace) -> None:
+    """Faster for few memberships and slower for many, in every block."""
+    queries = mixed_lines(parts, "none", 1, 1, 1)
+    for parameter_class, exists_us in (("few", 50.0), ("many", 900.0)):
+        for policy, us in (("rls_off", 40.0), ("exists", exists_us), ("scalar_subquery", 100.0)):
+            queries += [
+                parts.query(block, "s", "list_messages", parameter_class, latency_us=(us,), policy=policy)
+                for block in range(BLOCKS)
+            ]
+    folder = run_of(build_run, parts, queries, Study())
+    assert section(folder, "index_plans").reading == (
+        "The order of exists and scalar_subquery on list_messages changes with the memberships: "
+        "exists is faster for few and scalar_subquery is faster for many."
+    )
+    assert {cell.strategy for cell in summarise(folder.path).strategies.cells} == {"none"}
+
+
+def test_plan_modes_tell_the_largest_difference(build_run: Any, parts: SimpleNamespace) -> None:
+    """With both counts, each opening its plan."""
+    modes = tuple(
+        PlanModes(
+            statement=name, parameter_class="hot", strategy="none", custom_buffers=custom, generic_buffers=generic,
+            custom_plan=None if same else "c.json", generic_plan=None if same else "g.json", same_plan=same,
+        )
+        for name, custom, generic, same in (("a", 5, 5, True), ("b", 10, 12, False), ("c", 10, 500, False))
+    )  # fmt: skip
+    folder = run_of(build_run, parts, mixed_lines(parts, "none", 1, 1, 1), Study(plan_modes=modes))
+    found = section(folder, "index_plans")
+    assert found.reading == (
+        "2 of 3 cells are planned otherwise for all values than for their own; the largest difference is c (hot) under "
+        "“none”: 10 buffers custom, 500 generic."
+    )
+    assert [number.link for number in found.tables[0].numbers] == ["plans/c.json", "plans/g.json"] * 2
+
+
+def test_an_index_s_use_is_told_and_cells_open_their_plans(build_run: Any, parts: SimpleNamespace) -> None:
+    """Whom it serves, who passes it over; the page links each buffer count to its plan."""
+    queries = mixed_lines(parts, "none", 1, 1, 1) + mixed_lines(parts, "third", 1, 1, 1)
+    use = IndexUse(
+        strategy="third",
+        name="i",
+        statements=("list_members",),
+        sub_plan_statements=("a", "b"),
+        passed_over_by=("list_memberships",),
+    )
+    folder = run_of(build_run, parts, queries, Study(index_uses=(use,)))
+    assert (
+        "i of “third” serves list_members, and the sub-plans (policies) of 2 others; "
+        "list_memberships read its table without it." in section(folder, "index_choice").reading
+    )
+    page = render(folder.path).page.read_text(encoding="utf-8")
+    assert f'<a href="plans/{queries[-1].plan}">' in page
+
+
+def test_a_run_without_a_study_has_its_choice_alone(build_run: Any, parts: SimpleNamespace) -> None:
+    """Sections without anything to show are left out."""
+    queries = mixed_lines(parts, "none", 1, 1, 1) + mixed_lines(parts, "b", 1, 1, 1)
+    names = [item.name for item in summarise(run_of(build_run, parts, queries, Study()).path).sections]
+    assert "index_choice" in names
+    assert not {"index_answers", "index_plans"} & set(names)
+
+
+def test_a_damaged_study_is_one_sentence(build_run: Any, parts: SimpleNamespace) -> None:
+    """With the way out."""
+    folder = run_of(build_run, parts, mixed_lines(parts, "none", 1, 1, 1), {"walks": 3})
+    with pytest.raises(InputError, match=r"the laboratory's study is damaged: .*; run the query laboratory again"):
+        summarise(folder.path)
