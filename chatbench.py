@@ -15,7 +15,6 @@ import typer
 
 from fixtures.errors import RunInvalidError
 from front_door import (
-    complain,
     exit_code_of,
     named_value,
     progress_bar,
@@ -292,27 +291,26 @@ def serve(
         typer.Option(help="When the replica lacks a write: read from the primary, wait for it, or do without."),
     ] = "wait",
     pool_size: Annotated[int, typer.Option(min=1, help="Connections to each database at most.")] = 16,
-    size: Size = "small",
-    seed: Seed = 1,
+    size: Annotated[str | None, typer.Option(help="Data set to serve: tiny, small, medium or large. [small]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same data. [1]")] = None,
     out: Out = DEFAULT_OUT,
     as_json: Json = False,
 ) -> None:
     """Run the reference chat server until Ctrl-C; the embedded PostgreSQL is seeded when it is empty."""
     with whole_imports():
         from reference_server import logs
-        from reference_server.home import home_database, home_replica, seeded
+        from reference_server.home import held_dataset, home_database, home_replica, seeded
         from reference_server.server import run as run_server
         from reference_server.settings import Settings, with_pool_size, with_values
 
+    logs.set_up(logs.named_format(log_format))  # before anything can be logged
     with home_database(out, database_url) as url:
         if database_url is None:
             with progress_bar() as progress:
-                held = asyncio.run(seeded(url, size, seed, progress))
-            if (held.size, held.seed) != (size, seed):
-                complain(
-                    f"serving what is there, size {held.size} and seed {held.seed}; change it with: chatbench seed"
-                )
+                asyncio.run(seeded(url, size, seed, progress))
         with home_replica(out, database_url, replica) as replica_url:
+            if database_url is not None:
+                asyncio.run(held_dataset(url, size, seed))
             settings = Settings(
                 database_url=url,
                 host=host,

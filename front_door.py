@@ -105,7 +105,9 @@ def _cell(value: Any) -> str:
 def progress_bar() -> Iterator[Callable[[str, float], None]]:
     """A bar on standard error while the block lasts; silent where nobody watches."""
     columns = (TextColumn("{task.description:40}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    # Where nobody watches, it would still end with an empty line, among a log's events for example.
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("starting", total=1.0)
         yield lambda step, share: bars.update(task, description=step, completed=share)
 

@@ -16,6 +16,8 @@ from reference_server.seed import seed
 
 HOME_DATABASE = "chatbench"
 EMBEDDED_REPLICA = "embedded"
+DEFAULT_SIZE = "small"
+DEFAULT_SEED = 1
 
 
 @contextmanager
@@ -53,11 +55,30 @@ async def _create_if_missing(cluster_url: str) -> None:
             await connection.execute(f'CREATE DATABASE "{HOME_DATABASE}"')
 
 
-async def seeded(url: str, size: str, random_seed: int, progress: Progress) -> DatasetManifest:
-    """Fills the database unless it holds a whole data set already; what it holds then."""
+async def seeded(url: str, size: str | None, random_seed: int | None, progress: Progress) -> DatasetManifest:
+    """Fills the database unless it holds a whole data set already; what it holds then. InputError as `held_dataset`."""
+    held = await held_dataset(url, size, random_seed)
+    if held is not None:
+        return held
+    wanted_seed = DEFAULT_SEED if random_seed is None else random_seed
+    return await seed(url, size or DEFAULT_SIZE, wanted_seed, progress=progress)
+
+
+async def held_dataset(url: str, size: str | None, random_seed: int | None) -> DatasetManifest | None:
+    """The whole data set that the database holds, if it does.
+
+    InputError when it is of another size or seed than is asked for; None asks for none in particular.
+    """
     async with connect(url) as connection:
-        if await connection.fetchval("SELECT to_regclass('chatbench.dataset')") is not None:
-            text = await connection.fetchval("SELECT manifest FROM chatbench.dataset")
-            if text is not None:
-                return dataset_manifest.decode(text)
-    return await seed(url, size, random_seed, progress=progress)
+        if await connection.fetchval("SELECT to_regclass('chatbench.dataset')") is None:
+            return None
+        text = await connection.fetchval("SELECT manifest FROM chatbench.dataset")
+    if text is None:
+        return None
+    held = dataset_manifest.decode(text)
+    if size not in {None, held.size} or random_seed not in {None, held.seed}:
+        raise InputError(
+            f"{redacted(url)} holds size {held.size!r} with seed {held.seed}, not what --size and --seed ask for; "
+            "leave them out to serve what is there, or replace it with: chatbench seed"
+        )
+    return held

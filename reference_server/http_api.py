@@ -92,6 +92,7 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
             title="chatbench reference server",
             version="1",
             description="A minimal chat. Events come from the WebSocket gateway, named by `GET /v1/gateway`.",
+            use_handler_docstrings=True,
             render_plugins=[JsonRenderPlugin()],
             components=Components(
                 security_schemes={
@@ -117,15 +118,18 @@ def _refused(_request: Request[Any, Any, Any], error: RefusedError) -> Response[
     return answer
 
 
-def _bad_request(_request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorAnswer]:
+def _bad_request(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorAnswer]:
     """What the framework refuses: no such route, a body that does not fit, a parameter out of range."""
     codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     problems = error.extra if isinstance(error.extra, list) else []
-    told = "; ".join(_told(problem) for problem in problems if isinstance(problem, dict))
+    told = "; ".join(_told(problem, request.path_params) for problem in problems if isinstance(problem, dict))
     return _answer(error.status_code, codes.get(error.status_code, "bad_request"), told or error.detail)
 
 
-def _told(problem: dict[str, Any]) -> str:
+def _told(problem: dict[str, Any], path_parameters: dict[str, Any]) -> str:
+    key = problem.get("key")
+    if key in path_parameters:  # ids, all of them: routes take any text there, lest a wrong one be no route at all
+        return f"{key}: {path_parameters[key]!r} is no UUID; write 8-4-4-4-12 hexadecimal digits"
     if problem.get("message") == "'data'":  # a KeyError of the framework's, when there is no body
         return "the body is missing; send a JSON object"
     return f"{problem['key']}: {problem['message']}" if "key" in problem else str(problem.get("message", problem))

@@ -113,7 +113,8 @@ class _TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line without a traceback."""
         fields = getattr(record, "fields", None) or {}
-        told = ", ".join(f"{name}: {value}" for name, value in fields.items())
+        # What has parts of its own, such as all settings, is for programs.
+        told = ", ".join(f"{name}: {value}" for name, value in fields.items() if not isinstance(value, dict))
         return super().formatMessage(record) + (f" ({told})" if told else "")
 
     def format(self, record: logging.LogRecord) -> str:

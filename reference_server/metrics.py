@@ -181,7 +181,7 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self.rate_limited = Counter(
-            "chat_rate_limited_total", "Requests, sends and commands beyond their user's rate limit.", ("what",),
+            "chat_rate_limited_total", "Requests, sends, commands and logins beyond their rate limit.", ("what",),
             registry=self.registry,
         )  # fmt: skip
         self.accept_backlog = Gauge(

@@ -34,6 +34,7 @@ from reference_server.replica_watch import require_replica
 from reference_server.services import Services, open_services
 from reference_server.settings import Settings, settings_record
 from reference_server.shutdown import Shutdown
+from reference_server.sole_work import sole_turn
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +57,15 @@ async def serve(settings: Settings, on_ready: OnReady) -> None:
     dataset = await _dataset(settings.database_url)
     if settings.replica_url is not None:
         await require_replica(settings.database_url, settings.replica_url)
+    async with sole_turn(settings.database_url, "take_server_turn", "chatbench server turn") as turn:
+        if turn is None:
+            hint = "its users' events do not reach ours; stop one of the two"
+            database = redacted(settings.database_url)
+            logs.event(_log, logging.WARNING, "another_server", database_url=database, hint=hint)
+        await _serve(settings, dataset, on_ready)
+
+
+async def _serve(settings: Settings, dataset: DatasetManifest, on_ready: OnReady) -> None:
     shutdown = Shutdown()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -20,7 +20,7 @@ COALESCING_SECONDS_MAX = 1.0
 
 LiveStateStore = Literal["memory", "tables"]
 
-_RATES = ("requests_per_second_max", "sends_per_second_max", "commands_per_second_max")
+_RATES = ("requests_per_second_max", "sends_per_second_max", "commands_per_second_max", "logins_per_second_max")
 _SECRET_FIELDS = ("login_key", "operator_key", "token_secret")
 
 
@@ -74,7 +74,8 @@ class Settings:
     requests_per_second_max: float | None = None  # HTTP, per user; None: no limit, so that benchmarks measure the rest
     sends_per_second_max: float | None = None  # messages, per user; the same
     commands_per_second_max: float | None = None  # gateway, per user; the same
-    rate_burst_seconds: float = 2.0  # what a user may save up: so many seconds' worth at once
+    logins_per_second_max: float | None = None  # per client address; the same
+    rate_burst_seconds: float = 2.0  # what a user or an address may save up: so many seconds' worth at once
     drain_notice_seconds: float = 0.0  # a stopping server tells /readyz this long before it accepts nothing more
     shutdown_seconds: float = 5.0  # for requests under way, and again for closing handshakes, when the server stops
 

@@ -43,6 +43,7 @@ async def sole_turn(url: str, statement: str, application_name: str) -> AsyncIte
         try:
             await connection.execute(operation(statement))
         except asyncpg.LockNotAvailableError:
+            await connection.close(timeout=5)
             yield None
             return
         except asyncpg.UndefinedTableError as error:

@@ -72,6 +72,7 @@ NOT_FOUND = "There is none, or none that the caller may know of."
 CONFLICT = "What is stored does not allow it."
 NO_DATABASE = "The database does not answer; try again."
 TOO_MANY = "More per second than one user may; `Retry-After` says when to come again."
+TOO_MANY_LOGINS = "More logins per second than one address may; `Retry-After` says when to come again."
 COMMON = errors(s400=BAD, s401=NO_TOKEN, s429=TOO_MANY, s503=NO_DATABASE)
 WITH_NOT_FOUND = {**COMMON, **errors(s404=NOT_FOUND)}
 GROUP_CHANGE = {**WITH_NOT_FOUND, **errors(s403=FORBIDDEN, s409=CONFLICT)}

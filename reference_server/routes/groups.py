@@ -9,7 +9,7 @@ from reference_server.errors import RefusedError
 from reference_server.records import GroupChange, GroupInfo, NewParticipant, NewRole, ParticipantAnswer, ParticipantPage
 from reference_server.routes.common import GROUP_CHANGE, WITH_NOT_FOUND, Caller, Cursor, PageLimit, answer
 
-_PATH = "/conversations/{conversation_id:uuid}"
+_PATH = "/conversations/{conversation_id:str}"
 
 
 @get(_PATH + "/participants", tags=["groups"], responses=WITH_NOT_FOUND)
@@ -22,7 +22,7 @@ async def list_participants(
 
 @patch(_PATH, tags=["groups"], responses=GROUP_CHANGE)
 async def update_group_info(conversation_id: UUID, data: GroupChange, caller: Caller) -> GroupInfo:
-    """Changes a group's name or description."""
+    """Changes a group's name or description. For admins and owners."""
     name = None if data.name is msgspec.UNSET else data.name
     description = None if data.description is msgspec.UNSET else data.description
     if name is None and description is None:
@@ -37,27 +37,36 @@ async def update_group_info(conversation_id: UUID, data: GroupChange, caller: Ca
     responses={200: answer(ParticipantAnswer, "They were in already."), **GROUP_CHANGE},
 )
 async def add_participant(conversation_id: UUID, data: NewParticipant, caller: Caller) -> Response[ParticipantAnswer]:
-    """Adds somebody to a group, or takes back who was in before. They read all of it, and begin with nothing unread."""
+    """Adds somebody to a group, or takes back who was in before. They read all of it, and begin with nothing unread.
+
+    For admins and owners.
+    """
     groups = caller.services.groups
     participant, is_new = await groups.add_participant(caller.user_id, conversation_id, data.user_id)
     return Response(ParticipantAnswer(participant), status_code=201 if is_new else 200)
 
 
-@delete(_PATH + "/participants/{user_id:uuid}", tags=["groups"], responses=GROUP_CHANGE)
+@delete(_PATH + "/participants/{user_id:str}", tags=["groups"], responses=GROUP_CHANGE)
 async def remove_participant(conversation_id: UUID, user_id: UUID, caller: Caller) -> None:
-    """Takes somebody out of a group: from then on they read nothing of it."""
+    """Takes somebody out of a group: from then on they read nothing of it.
+
+    For admins, who take out members, and owners, who take out members and admins too; nobody takes out an owner.
+    """
     await caller.services.groups.remove_participant(caller.user_id, conversation_id, user_id)
 
 
-@put(_PATH + "/participants/{user_id:uuid}/role", tags=["groups"], status_code=204, responses=GROUP_CHANGE)
+@put(_PATH + "/participants/{user_id:str}/role", tags=["groups"], status_code=204, responses=GROUP_CHANGE)
 async def set_role(conversation_id: UUID, user_id: UUID, data: NewRole, caller: Caller) -> None:
-    """Promotes a member to admin, an admin to owner, or demotes an admin to member."""
+    """Promotes a member to admin, an admin to owner, or demotes an admin to member. For owners.
+
+    One step at a time; an owner stays one. The role that somebody has already is no change, whoever asks.
+    """
     await caller.services.groups.set_role(caller.user_id, conversation_id, user_id, data.role)
 
 
 @post(_PATH + "/leave", tags=["groups"], status_code=204, responses=GROUP_CHANGE)
 async def leave_group(conversation_id: UUID, caller: Caller) -> None:
-    """Takes the caller out of a group; refused for the last owner while others stay."""
+    """Takes the caller out of a group. For members, admins and owners, but not the last owner while others stay."""
     await caller.services.groups.leave(caller.user_id, conversation_id)
 
 

@@ -56,19 +56,19 @@ async def create_legacy_connection(data: NewLegacyConnection, caller: Caller) ->
 _ANSWERED = {**WITH_NOT_FOUND, **errors(s409="It is not waiting for the caller's answer.")}
 
 
-@post("/legacy/connections/{connection_id:uuid}/accept", tags=["legacy"], status_code=200, responses=_ANSWERED)
+@post("/legacy/connections/{connection_id:str}/accept", tags=["legacy"], status_code=200, responses=_ANSWERED)
 async def accept_legacy_connection(connection_id: UUID, caller: Caller) -> LegacyConnectionAnswer:
     """Accepts a connection: from now on the two can write to each other."""
     return LegacyConnectionAnswer(await caller.services.legacy.answer(caller.user_id, connection_id, accepted=True))
 
 
-@post("/legacy/connections/{connection_id:uuid}/decline", tags=["legacy"], status_code=200, responses=_ANSWERED)
+@post("/legacy/connections/{connection_id:str}/decline", tags=["legacy"], status_code=200, responses=_ANSWERED)
 async def decline_legacy_connection(connection_id: UUID, caller: Caller) -> LegacyConnectionAnswer:
     """Declines a connection."""
     return LegacyConnectionAnswer(await caller.services.legacy.answer(caller.user_id, connection_id, accepted=False))
 
 
-@get("/legacy/connections/{connection_id:uuid}/messages", tags=["legacy"], responses=WITH_NOT_FOUND)
+@get("/legacy/connections/{connection_id:str}/messages", tags=["legacy"], responses=WITH_NOT_FOUND)
 async def list_legacy_messages(
     connection_id: UUID, caller: Caller, before: BeforeMoment = None, limit: PageLimit = 50
 ) -> LegacyMessagePage:
@@ -79,7 +79,7 @@ async def list_legacy_messages(
 
 
 @post(
-    "/legacy/connections/{connection_id:uuid}/messages",
+    "/legacy/connections/{connection_id:str}/messages",
     tags=["legacy"],
     status_code=201,
     responses={**WITH_NOT_FOUND, **errors(s409="The connection has not been accepted.")},
@@ -90,13 +90,13 @@ async def send_legacy_message(connection_id: UUID, data: NewLegacyMessage, calle
     return LegacyMessageAnswer(await caller.services.legacy.send(caller.user_id, connection_id, data.content))
 
 
-@post("/legacy/connections/{connection_id:uuid}/read", tags=["legacy"], status_code=200, responses=WITH_NOT_FOUND)
+@post("/legacy/connections/{connection_id:str}/read", tags=["legacy"], status_code=200, responses=WITH_NOT_FOUND)
 async def read_legacy_messages(connection_id: UUID, caller: Caller) -> LegacyReadAnswer:
     """Marks everything that the other one has sent as read, in both chats."""
     return LegacyReadAnswer(await caller.services.legacy.read(caller.user_id, connection_id))
 
 
-@get("/legacy/connections/{connection_id:uuid}/conversation", tags=["legacy"], responses=WITH_NOT_FOUND)
+@get("/legacy/connections/{connection_id:str}/conversation", tags=["legacy"], responses=WITH_NOT_FOUND)
 async def get_conversation_by_connection_id(connection_id: UUID, caller: Caller) -> MigratedConversationAnswer:
     """The conversation that a connection has become. While a migration runs, asking migrates it."""
     return MigratedConversationAnswer(await caller.services.legacy.conversation_id(caller.user_id, connection_id))

@@ -12,7 +12,7 @@ from reference_server.records import ErrorAnswer, MessageAnswer, MessageChange, 
 from reference_server.routes.common import WITH_NOT_FOUND, Caller, Cursor, JsonResponse, PageLimit, answer
 
 Seq = Annotated[int, Parameter(ge=1, le=(1 << 63) - 1, description="The message's number in its conversation.")]
-_PATH = "/conversations/{conversation_id:uuid}/messages"
+_PATH = "/conversations/{conversation_id:str}/messages"
 
 
 @get(

@@ -27,7 +27,7 @@ async def get_presence(caller: Caller, user_ids: UserIds) -> PresenceAnswer:
     return PresenceAnswer([_user_presence(event) for event in users])
 
 
-@get("/conversations/{conversation_id:uuid}/typing", tags=["presence"], responses=WITH_NOT_FOUND)
+@get("/conversations/{conversation_id:str}/typing", tags=["presence"], responses=WITH_NOT_FOUND)
 async def get_typing(conversation_id: UUID, caller: Caller) -> TypingAnswer:
     """Who is typing in a conversation now, the caller excepted."""
     if not await caller.services.chat.is_member(caller.user_id, conversation_id):

@@ -60,6 +60,9 @@ CREATE TABLE chatbench.dataset (
     manifest jsonb NOT NULL
 );
 
+-- The server process of this database holds a lock on this table, so that a second one can tell that it is not alone.
+CREATE TABLE chatbench.server_turn ();
+
 CREATE TABLE users (
     id uuid NOT NULL DEFAULT uuidv7(),
     display_name text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 100),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httptools
+import msgspec
 from gevent import socket as gevent_socket
 
 from scenarios.client import arrival_stamp
@@ -16,6 +17,7 @@ from scenarios.client import arrival_stamp
 # Servers close idle connections (uvicorn after 5 s); one that idled this long is not trusted with a timed request.
 IDLE_LIMIT_SECONDS = 3.0
 REQUEST_TIMEOUT_SECONDS = 15.0
+TOO_MANY_REQUESTS = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,18 @@ class Response:
         return (self.arrived_ns - self.sent_ns) // 1000
 
     def problem(self) -> str:
-        """One line on what went wrong."""
+        """One line on what went wrong; the same for all that were refused by one rate limit of the server."""
+        if self.error is None and self.status == TOO_MANY_REQUESTS:
+            return f"HTTP {self.status}: the server's rate limit{self._limit()}"
         return self.error or f"HTTP {self.status}: {self.body[:200].decode('utf-8', 'replace')}"
+
+    def _limit(self) -> str:
+        """Which one, as far as the answer says it; how long to wait differs each time, and is left out."""
+        try:
+            message = msgspec.json.decode(self.body, type=dict[str, str])["message"]
+        except (msgspec.DecodeError, KeyError):
+            return ""
+        return f", {message.partition('; come again')[0]}"
 
 
 class HttpPool:

@@ -4,7 +4,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,10 @@ def unused_tcp_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
+
+
+@pytest.fixture
+def empty_folder() -> Iterator[Path]:
+    """Not pytest's own: those are closed to other users, and root's embedded PostgreSQL runs as another user."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -177,3 +178,22 @@ def test_too_few_file_descriptors_for_the_users_are_told(
     assert f"{users} users need" in complaint(result)
     assert result.returncode == 2
     assert not list(tmp_path.glob("out/runs/*"))
+
+
+def test_serve_logs_in_one_format_and_serves_what_was_asked_for(
+    start_chatbench: Callable[..., "subprocess.Popen[str]"], chatbench: Chatbench, empty_folder: Path
+) -> None:
+    """From the first line on, seeding included, standard error is JSON; another size than is there is refused."""
+    serve = ("serve", "--http-port", 0, "--gateway-port", 0, "--log-format", "json", "--json")
+    with start_chatbench(*serve, "--size", "tiny", folder=empty_folder) as process:
+        assert process.stdout is not None
+        assert json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")["ready"]
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate()
+    assert process.returncode == 0, complaints
+    events = [json.loads(line)["event"] for line in complaints.splitlines()]
+    assert (events[0], events[-1]) == ("started", "stopped")
+    for asked in (("--size", "small"), ("--size", "tiny", "--seed", 2)):
+        refused = chatbench(*serve, *asked, folder=empty_folder)
+        assert "holds size 'tiny' with seed 1" in complaint(refused)
+        assert refused.returncode == 2

@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,18 +11,10 @@ from typing import Any
 
 import httpx
 import psutil
-import pytest
 
 Start = Callable[..., "subprocess.Popen[str]"]
 OPTIONS = ("serve", "--replica", "embedded", "--size", "tiny", "--http-port", 0, "--gateway-port", 0, "--json")
 WAIT_SECONDS = 60
-
-
-@pytest.fixture
-def empty_folder() -> Iterator[Path]:
-    """Not pytest's own: those are closed to other users, and root's embedded PostgreSQL runs as another user."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
 
 
 @contextmanager

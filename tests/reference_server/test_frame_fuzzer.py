@@ -154,7 +154,11 @@ class Fortress:
         assert gateway.receive().seq == sent["seq"]
         gateway.close()
         assert self.server.http.get("/readyz").status_code == 200
-        assert {event["event"] for event in self.server.events()} <= {"started", "gateway_connection_closed"}
+        assert {event["event"] for event in self.server.events()} <= {
+            "started",
+            "another_server",
+            "gateway_connection_closed",
+        }
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -305,3 +306,26 @@ def test_participants_are_paged(world: World) -> None:
 def test_the_bound_of_a_group_is_one_number() -> None:
     """The function that adds and the record that creates agree."""
     assert f">= {GROUP_SIZE_MAX} THEN" in script("groups.sql")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "actions"),
+    [
+        ("patch", "", ["update_info"]),
+        ("post", "/participants", ["add_participant"]),
+        ("delete", "/participants/{user_id}", ["remove_participant"]),
+        ("put", "/participants/{user_id}/role", ["promote_to_admin", "promote_to_owner", "demote_from_admin"]),
+        ("post", "/leave", ["leave"]),
+    ],
+)
+def test_the_document_names_who_may(
+    server: Any, administrator_sql: Any, method: str, path: str, actions: list[str]
+) -> None:
+    """The roles in the sentence that begins with `For` are those of the table of rules."""
+    document = server.http.get("/schema/openapi.json").json()
+    description = document["paths"]["/v1/conversations/{conversation_id}" + path][method]["description"]
+    (sentence,) = re.findall(r"\bFor ([^.]*)\.", description)
+    statement = "SELECT DISTINCT actor_role FROM chatbench.group_rules WHERE action = ANY ($1)"
+    actors = {row["actor_role"] for row in administrator_sql(statement, actions)}
+    named = re.sub(r", who take out [^,;]*|;.*", "", sentence)  # who they may do it to
+    assert set(re.findall(r"(member|admin|owner)s", named)) == actors

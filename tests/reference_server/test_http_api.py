@@ -171,12 +171,13 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
             )
             assert operation.get("security", document["security"]) == security
             assert path in public or "401" in refusals
+            assert operation["description"].strip(), "what it does"
     conversation = "/v1/conversations/{conversation_id}"
     read, found = {"400", "401", "429", "503"}, {"400", "401", "404", "429", "503"}
     changes_group = found | {"403", "409"}
     connections, migration = "/v1/legacy/connections", "/v1/operator/migration"
     assert statuses == {
-        ("post", "/v1/login"): read - {"429"},
+        ("post", "/v1/login"): read,
         ("get", "/v1/dataset"): set(),
         ("get", "/v1/gateway"): {"401", "429"},
         ("post", "/v1/conversations/direct"): found,
@@ -220,3 +221,21 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
         ("get", "/readyz"): {"503"},
         ("get", "/metrics"): set(),
     }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/conversations/none/messages", "conversation_id"),
+        ("PATCH", "/conversations/none", "conversation_id"),
+        ("GET", "/conversations/none/typing", "conversation_id"),
+        ("DELETE", "/conversations/019a0000-0000-7000-8000-000000000000/participants/none", "user_id"),
+        ("POST", "/legacy/connections/none/accept", "connection_id"),
+    ],
+)
+def test_a_path_with_an_id_that_is_none_is_told_so(server: Any, method: str, path: str, name: str) -> None:
+    """By its name and as it was given; it is no route that does not exist."""
+    body = {"name": "x"} if method == "PATCH" else {}
+    answer = server.user(0).request(method, path, **body)
+    message = f"{name}: 'none' is no UUID; write 8-4-4-4-12 hexadecimal digits"
+    assert (answer.status_code, answer.json()) == (400, {"code": "bad_request", "message": message})

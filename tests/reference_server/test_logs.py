@@ -57,6 +57,12 @@ def test_text_is_for_people() -> None:
     assert below == ["ValueError: no way"]
 
 
+def test_text_leaves_out_what_has_parts() -> None:
+    """All settings in one line are nobody's to read; JSON has them."""
+    text = written("text", http_url="http://127.0.0.1:1", settings={"host": "127.0.0.1"})
+    assert text.rstrip().endswith("something_happened (http_url: http://127.0.0.1:1)")
+
+
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_neither_tokens_nor_secrets_are_written(log_format: logs.LogFormat) -> None:
     """Wherever in an event they turn up, deep in its fields or in an exception."""

@@ -33,11 +33,11 @@ def test_no_database_is_refused() -> None:
 
 
 @pytest.mark.parametrize("option", ["--http-port", "--gateway-port"])
-def test_a_port_in_use_is_refused(database: str, option: str) -> None:
+def test_a_port_in_use_is_refused(tiny_url: str, option: str) -> None:
     """The sentence names port and option."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert refusal("--database-url", database, option, str(port)) == (
+        assert refusal("--database-url", tiny_url, option, str(port)) == (
             f"port {port} of 127.0.0.1 is in use; choose another with {option}, or 0 for any"
         )
 
@@ -80,7 +80,22 @@ def test_a_signal_ends_it_gracefully(database: str, launch: Any, number: int) ->
         gateway.receive()
     assert caught.value.rcvd is not None
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (CloseCode.GOING_AWAY, "the server stops")
-    assert [event["event"] for event in server.events()] == ["started", "draining", "stopped"]
+    told = [event["event"] for event in server.events()]
+    assert [name for name in told if name != "another_server"] == ["started", "draining", "stopped"]
+
+
+def test_a_second_server_of_a_database_says_so(tiny_url: str, launch: Any) -> None:
+    """In one line, and serves; the first one, and one that comes when the other is gone, say nothing."""
+    first = launch(tiny_url)
+    assert first.events("another_server") == []
+    second = launch(tiny_url)
+    (warning,) = second.events("another_server")  # all three write to one file
+    assert (warning["level"], "stop one of the two" in warning["fields"]["hint"]) == ("warning", True)
+    assert second.http.get("/readyz").status_code == 200
+    first.stop()
+    second.stop()
+    third = launch(tiny_url)
+    assert len(third.events("another_server")) == 1
 
 
 def test_a_server_that_others_can_reach_says_so(database: str, launch: Any) -> None:

@@ -41,7 +41,9 @@ def test_an_unknown_store_is_refused() -> None:
         Settings(database_url=URL, live_state_store="files")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["requests_per_second_max", "sends_per_second_max", "commands_per_second_max"])
+@pytest.mark.parametrize(
+    "name", ["requests_per_second_max", "sends_per_second_max", "commands_per_second_max", "logins_per_second_max"]
+)
 def test_a_rate_that_lets_nothing_through_is_refused(name: str) -> None:
     """None is no limit; 0 would be a server that does nothing."""
     with pytest.raises(InputError, match=f"{name} of 0 lets nothing through"):

@@ -46,7 +46,20 @@ def test_commands_beyond_the_limit_are_errors_then_4429(database: str, launch: A
     assert (event["level"], event["fields"]["code"]) == ("warning", 4429)
 
 
+def test_logins_beyond_the_limit_are_429(database: str, launch: Any) -> None:
+    """From one address, whether they fail or not; who is logged in goes on."""
+    server = launch(database, logins_per_second_max=0.01, rate_burst_seconds=200)
+    user = server.user(64)
+    body = {"user_id": str(user.id), "login_key": "guess"}
+    answers = [server.http.post("/v1/login", json=body) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 429, 429]
+    assert answers[1].json()["message"].startswith("at most 0.01 logins per second; come again in ")
+    assert 0 < int(answers[1].headers["Retry-After"]) <= 100
+    assert server.metric("chat_rate_limited_total", what="logins") == 2
+    assert user.get("/memberships").status_code == 200
+
+
 def test_limits_are_off_and_say_so(server: Any) -> None:
     """What a run records of its server's settings is a word that a reader understands."""
-    names = ("requests_per_second_max", "sends_per_second_max", "commands_per_second_max")
+    names = [f"{what}_per_second_max" for what in ("requests", "sends", "commands", "logins")]
     assert {server.record["settings"][name] for name in names} == {"off"}

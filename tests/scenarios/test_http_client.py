@@ -76,6 +76,22 @@ def test_nonsense_is_data() -> None:
     assert (response.status, response.ok) == (0, False)
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"code": "too_many_requests", "message": "at most 5 sends per second; come again in 0.2 s"}',
+         "HTTP 429: the server's rate limit, at most 5 sends per second"),
+        (b"slow down", "HTTP 429: the server's rate limit"),
+    ],
+)  # fmt: skip
+def test_a_rate_limit_is_named(body: bytes, told: str) -> None:
+    """In one text for all requests that it refuses, whichever time each has to wait."""
+    head = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with answering((head + body,)) as url:
+        response = HttpPool(url).request("GET", "/")
+    assert response.problem() == told
+
+
 def test_nobody_there_is_data() -> None:
     """A refused connection has status 0."""
     with socket.create_server(("127.0.0.1", 0)) as server:
