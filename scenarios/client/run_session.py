@@ -249,22 +249,23 @@ class RunSession:
             gevent.sleep(0.05)
         return left
 
+    def _end(self) -> None:
+        """Nothing is waited for any more; lines that are being made are still written."""
+        self.over.set()
+        self.tokens.stop()
+        if self._flusher is not None:
+            self._flusher.join()
+
     def close(self) -> None:
         """Ends a run that never began to measure."""
         self.phase = "finished"
-        self.over.set()
-        if self._flusher is not None:
-            self._flusher.kill()
-        self.tokens.stop()
+        self._end()
         self.pool.close()
 
     def account(self, ledgers: list[LedgerTotals]) -> Account:
         """Ends the run in this process: flushes, and says what happened here."""
         self.phase = "finished"
-        self.over.set()
-        if self._flusher is not None:
-            self._flusher.kill()
-        self.tokens.stop()
+        self._end()
         self.record.append(list(self.recorder.flush(self.record.second())))
         self.pool.close()
         if self.token_ends:
@@ -310,7 +311,8 @@ class RunSession:
         next_second = time.monotonic()
         while True:
             next_second += 1
-            gevent.sleep(max(0, next_second - time.monotonic()))
+            if self.over.wait(timeout=max(0, next_second - time.monotonic())):
+                return
             second = max(0, self.record.second() - 1)
             self.probe.sample()
             self.on_second(time.time_ns())
