@@ -37,7 +37,7 @@ from scenarios.generator_health import Observation
 from scenarios.histograms import Recorder
 from scenarios.ledger import SettledMessage
 from scenarios.metrics import COUNTS
-from scenarios.run_folder import CountRecord, HistogramLine, LedgerTotals
+from scenarios.run_folder import CountRecord, LedgerTotals
 from scenarios.schedules import StartLog
 
 # How long a server that stopped answering may take to come back before the run is given up.
@@ -104,7 +104,6 @@ class RunSession:
         self._measuring_began = 0.0
         self._measured_seconds = 0.0
         self._flusher: gevent.Greenlet | None = None
-        self._unwritten: list[HistogramLine] = []  # of a flush under way
 
     # --- users ------------------------------------------------------------------------------------------
 
@@ -271,24 +270,24 @@ class RunSession:
             gevent.sleep(0.05)
         return left
 
+    def _end(self) -> None:
+        """Nothing is waited for any more; lines that are being made are still written."""
+        self.over.set()
+        self.tokens.stop()
+        if self._flusher is not None:
+            self._flusher.join()
+
     def close(self) -> None:
         """Ends a run that never began to measure."""
         self.phase = "finished"
-        self.over.set()
-        if self._flusher is not None:
-            self._flusher.kill()
-        self.tokens.stop()
+        self._end()
         self.pool.close()
 
     def account(self, ledgers: list[LedgerTotals]) -> Account:
         """Ends the run in this process: flushes, and says what happened here."""
         self.phase = "finished"
-        self.over.set()
-        if self._flusher is not None:
-            self._flusher.kill()
-        self.tokens.stop()
-        # A flush that the end of the run interrupted has taken its values out of the recorder already.
-        self.record.append([*self._unwritten, *self.recorder.flush(self.record.second())])
+        self._end()
+        self.record.append(list(self.recorder.flush(self.record.second())))
         self.pool.close()
         if self.token_ends:
             self.warnings.append(
@@ -337,15 +336,16 @@ class RunSession:
         next_second = time.monotonic()
         while True:
             next_second += 1
-            gevent.sleep(max(0, next_second - time.monotonic()))
+            if self.over.wait(timeout=max(0, next_second - time.monotonic())):
+                return
             second = max(0, self.record.second() - 1)
             self.probe.sample()
             self.on_second(time.time_ns())
+            lines = []
             for line in self.recorder.flush(second):
-                self._unwritten.append(line)
+                lines.append(line)
                 # Each takes about 0.3 ms; sleep(0) would let only greenlets run between two, not arrivals.
                 gevent.sleep(0.001)
-            lines, self._unwritten = self._unwritten, []
             try:
                 self.record.append(lines)
             except InputError as error:

@@ -2,7 +2,7 @@ import math
 from itertools import islice, pairwise, takewhile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.errors import InputError
@@ -11,7 +11,7 @@ from scenarios.schedules import ARRIVALS, fixed_arrivals, poisson_arrivals
 
 NS = 1_000_000_000
 factors = st.floats(0, 8) | st.just(0.0)
-pieces = st.builds(Piece, st.floats(0.05, 20), factors, factors)
+pieces = st.builds(Piece, st.floats(0.05, 10), factors, factors)
 shapes = st.lists(pieces, min_size=1, max_size=5).map(lambda some: RateShape(tuple(some)))
 
 
@@ -19,7 +19,8 @@ def until(offsets: object, seconds: float) -> list[int]:
     return list(takewhile(lambda offset: offset < seconds * NS, offsets))  # type: ignore[call-overload]
 
 
-@given(shape=shapes, rate=st.floats(0.5, 200), seed=st.integers(0, 10**6))
+@settings(deadline=None)
+@given(shape=shapes, rate=st.floats(0.5, 50), seed=st.integers(0, 10**6))
 def test_an_even_pace_counts_the_integral(shape: RateShape, rate: float, seed: int) -> None:
     """Fixed arrivals until any piece's end are the integral of the rate until there, to the one that is on its way."""
     for number in range(1, len(shape.pieces) + 1):
@@ -28,6 +29,7 @@ def test_an_even_pace_counts_the_integral(shape: RateShape, rate: float, seed: i
         assert abs(offered - rate * shape.integral(seconds)) <= 1 + 1e-6
 
 
+@settings(deadline=None)
 @given(shape=shapes, seed=st.integers(0, 10**6))
 def test_poisson_arrivals_are_those_of_the_constant_rate_moved(shape: RateShape, seed: int) -> None:
     """The time change is exact: until any time there are as many as the constant rate has until the integral."""
@@ -42,6 +44,7 @@ def test_poisson_arrivals_are_those_of_the_constant_rate_moved(shape: RateShape,
 
 
 @pytest.mark.parametrize("kind", ARRIVALS)
+@settings(deadline=None)
 @given(shape=shapes, seed=st.integers(0, 10**6))
 def test_arrivals_ascend_and_hang_on_the_seed_alone(kind: str, shape: RateShape, seed: int) -> None:
     """Two readings of a shaped schedule are the same, in order of time."""
