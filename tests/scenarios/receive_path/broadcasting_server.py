@@ -7,6 +7,7 @@ Prints its port and broadcasts until its standard input ends; at 0 events per se
 
 import asyncio
 import contextlib
+import random
 import sys
 import time
 
@@ -48,7 +49,11 @@ async def main() -> None:
                 f'{{"t":"m","c":"{CONVERSATION}","n":{number},"s":"{SENDER}",'
                 f'"a":{time.time_ns() // 1_000_000},"b":"{content}"}}'
             )
-            broadcast([one for one in server.connections if getattr(one, "is_ready", False)], event)
+            ready = [one for one in server.connections if getattr(one, "is_ready", False)]
+            random.shuffle(
+                ready
+            )  # so that the few of one receiver are served as early and as late as the many of another
+            broadcast(ready, event)
 
 
 asyncio.run(main())
