@@ -55,6 +55,16 @@ QUOTIENTS = (
     _per_message("wal_bytes_per_message", "WAL per stored message", "B", "database_wal_bytes"),
     _per_message("wal_records_per_message", "WAL records per stored message", "records", "database_wal_records"),
     _per_message("full_pages_per_message", "whole pages in the WAL per message", "pages", "database_full_pages"),
+    Quotient("frames_per_change", "presence frames per change", "frames", "churn_frames", "churn_changes"),
+    Quotient(
+        "false_offline_percent",
+        "shown offline though back in time",
+        "%",
+        "churn_false_offline",
+        "churn_returns_in_grace",
+        100.0,
+    ),
+    Quotient("stale_percent", "stale states at rest", "%", "churn_stale_at_rest", "churn_watched", 100.0),
     *(
         Quotient(
             f"hot_percent_{table}",

@@ -208,4 +208,27 @@ PANELS: dict[str, ScenarioPanels] = {
         ),
         counts=("database_wal_bytes", "database_inserts", "database_updates", "database_hot_updates"),
     ),
+    "presence_churn": ScenarioPanels(
+        title="Coming and going",
+        question="What does coming and going cost, and are watchers shown the truth?",
+        how="Users set statuses, lose connections and return within the grace period or after it, open-loop; what each "
+        "watcher is told is held against what was true.",
+        panels=(
+            Panel(
+                "Until every watcher knows", "churn_convergence_us", "watchers", "watchers of the user", curve="cause"
+            ),
+        ),
+        counts=(
+            "churn_changes",
+            "churn_losses",
+            "churn_returns_in_grace",
+            "churn_returns_late",
+            "churn_frames",
+            "churn_converged",
+            "churn_superseded",
+            "churn_false_offline",
+            "churn_watched",
+            "churn_stale_at_rest",
+        ),
+    ),
 }

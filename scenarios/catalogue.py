@@ -234,5 +234,28 @@ SCENARIOS = {
             },
             arms=("keys:strategy=none", "roadmap:strategy=roadmap", "membership:strategy=roadmap_membership"),
         ),
+        Scenario(
+            name="presence_churn",
+            question="What does coming and going cost, and are watchers shown the truth?",
+            default_users=52,
+            default_run_seconds=24,
+            options={
+                "--rate": "flaps per second in total: changes of status, and connections lost",
+                "--watchers": "watchers of one user, comma separated: users are shared out among these audiences",
+                "--grace-seconds": "of the server: who is back within this time is not to be shown offline",
+            },
+            arm_presets={
+                "graces": (
+                    "5s",
+                    "1s:presence_grace_seconds=1,grace-seconds=1",
+                    "100ms:presence_grace_seconds=0.1,grace-seconds=0.1",
+                ),
+                "windows": (
+                    "100ms",
+                    "none:presence_coalescing_seconds=0",
+                    "1s:presence_coalescing_seconds=1",
+                ),
+            },
+        ),
     )
 }

@@ -128,6 +128,12 @@ METRICS = {
         Metric("replica_lag_bytes", "B", "WAL that the replica has yet to replay, as the server says", ("policy",)),
         Metric("process_memory_kib", "KiB", "resident memory of a process, sampled", ("process",)),
         Metric("process_descriptors", "descriptors", "open file descriptors of a process, sampled", ("process",)),
+        Metric(
+            "churn_convergence_us",
+            "µs",
+            "change of presence → every watcher knows; of a lost connection: since the end of the grace period",
+            ("cause", "watchers"),
+        ),
         Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
         Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
         Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
@@ -243,6 +249,21 @@ _COUNTS: tuple[Count, ...] = (
     Count("fanout_written_events", "events", "message events that the server has counted as written"),
     Count("fanout_written_bytes", "B", "bytes of those, counted by the server"),
     Count("fanout_server_cpu_us", "µs", "CPU of the chat server's process during the measured time"),
+    Count("churn_changes", "changes", "changes of presence that watchers were to learn: updates and returns"),
+    Count("churn_losses", "losses", "connections lost"),
+    Count(
+        "churn_returns_in_grace", "returns", "of those, back within the grace period: nobody was to be shown offline"
+    ),
+    Count("churn_returns_late", "returns", "of those, back after it"),
+    Count("churn_skipped", "flaps", "intended of users who were away at the time, and left out"),
+    Count("churn_frames", "frames", "presence events received by watchers"),
+    Count("churn_converged", "changes", "changes and losses that every watcher came to know"),
+    Count("churn_superseded", "changes", "changes that another one of the same user overtook"),
+    Count("churn_false_offline", "frames", "offline shown of somebody who had not been away for the grace period"),
+    Count("churn_watched", "pairs", "pairs of a watcher and a user"),
+    Count(
+        "churn_stale_at_rest", "pairs", "of those, pairs whose last told state was not the server's, once all was quiet"
+    ),
     Count("database_wal_bytes", "B", "WAL that the cluster wrote during the turn"),
     Count("database_wal_records", "records", "records in that WAL: each change of a table or an index is one"),
     Count("database_full_pages", "pages", "whole pages in that WAL: a page's first change after a checkpoint"),

@@ -67,6 +67,7 @@ class ActiveRun:
         self.scenario.measure(begin_ns)
         self.measuring.set(begin_ns)
         if self.session.options.measured_seconds is not None:
+            gevent.get_hub().loop.update_now()
             gevent.spawn_later(self.session.options.measured_seconds, self.end_soon)
 
     def finish(self, *, cut_short: bool) -> None:

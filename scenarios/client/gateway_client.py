@@ -14,6 +14,7 @@ from reference_server.frames import (
     Authenticate,
     Command,
     ErrorEvent,
+    PresenceEvent,
     PresenceState,
     PresenceStatus,
     PresenceUpdated,
@@ -109,6 +110,7 @@ class GatewayClient:
         "on_close",
         "on_message",
         "on_presence",
+        "on_presence_event",
         "on_presence_state",
         "on_presence_updated",
         "on_receipt",
@@ -133,6 +135,8 @@ class GatewayClient:
         self.on_receipt: EventHandler = _ignore
         self.on_typing: EventHandler = _ignore
         self.on_presence: EventHandler = _ignore
+        # The same event, decoded whole, where its status matters: twice the cost of the lean one.
+        self.on_presence_event: Callable[[PresenceEvent, int], None] | None = None
         self.on_presence_updated: Callable[[PresenceUpdated], None] = lambda _event: None
         # Called at once, not when whoever asked wakes up: the next event may be in the same segment.
         self.on_presence_state: Callable[[PresenceState], None] = lambda _event: None
@@ -260,6 +264,10 @@ class GatewayClient:
             self.on_message(event, wire_bytes, arrival_ns, observed_ns)
         elif event.t == "p":
             self.on_presence(event, wire_bytes, arrival_ns, observed_ns)
+            if self.on_presence_event is not None:
+                whole = self.codec.decode_event(bytes(payload))
+                assert isinstance(whole, PresenceEvent)
+                self.on_presence_event(whole, arrival_ns)
         elif event.t == "r":
             self.on_receipt(event, wire_bytes, arrival_ns, observed_ns)
         elif event.t == "y":

@@ -170,9 +170,6 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
 
 def install(scenario_class: type[LoadScenario]) -> None:
     """Registers a scenario with Locust; to be called by the Locust file that defines its user class."""
-    # gevent's clock stood still while modules were imported; timers set by it would fire that much too early, and the
-    # run time of Locust is one of them (measured: 4 s over at once).
-    gevent.get_hub().loop.update_now()
     binding = _Binding(scenario_class)
     events.init_command_line_parser.add_listener(binding.add_options)
     events.init.add_listener(binding.check)
