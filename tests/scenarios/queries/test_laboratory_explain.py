@@ -17,7 +17,8 @@ def options(strategy: str, statement: str) -> LaboratoryOptions:
 def test_a_plan_is_read_from_outside_in() -> None:
     """One line per step, conditions below it, sub-plans by name; what never ran says so."""
     probe = {
-        "Node Type": "Index Scan", "Subplan Name": "SubPlan 1", "Actual Loops": 0, "Relation Name": "p", "Index Name": "i",
+        "Node Type": "Index Scan", "Subplan Name": "SubPlan 1", "Actual Loops": 0, "Relation Name": "p",
+        "Index Name": "i",
     }  # fmt: skip
     scan = {
         "Node Type": "Seq Scan",
