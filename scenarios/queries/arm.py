@@ -177,6 +177,14 @@ class Arm:
         """Vacuums what earlier blocks have written, so that every block begins alike."""
         await self._admin.execute("VACUUM")
 
+    async def run_ddl(self, command: str) -> None:
+        """Runs one command of a strategy as the administrator."""
+        await self._admin.execute(command)
+
+    async def drop_index(self, name: str) -> None:
+        """Drops an index that a strategy has made."""
+        await self._admin.execute(await self._admin.fetchval(_DROP_INDEX_COMMAND.text, name))
+
     async def checkpoint(self) -> None:
         """Writes everything out, for the whole cluster: no checkpoint falls into the block that follows."""
         await self._admin.execute("CHECKPOINT")
@@ -242,6 +250,7 @@ def _own(name: str) -> Statement:
 _SET_CLAIMS = read_statement(QUERIES_FOLDER / "set_claims.sql")
 _AUTOVACUUM_OFF = _own("autovacuum_off")
 _DATASET = _own("dataset")
+_DROP_INDEX_COMMAND = _own("drop_index_command")
 _EXPLAIN_COMMAND = _own("explain_command")
 _FLUSH_STATISTICS = _own("flush_statistics")
 _FORCE_PLAN_MODE = _own("force_plan_mode")

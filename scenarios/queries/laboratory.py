@@ -278,7 +278,7 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
                 outcome.study,
                 causes=causes,
                 index_uses=await index_uses(arms, folder),
-                index_costs=await index_costs(arms, churned=True),
+                index_costs=await index_costs(arms, outcome.findings),
             )
     except asyncio.CancelledError:
         _note_interrupt(outcome)

@@ -10,8 +10,9 @@ from fixtures.errors import InputError
 from reference_server.statements import NOTHING, Strategy, read_statement, shortened
 from scenarios.queries.parameter_classes import SQL_FOLDER
 
-_CREATED_NAME = re.compile(
-    r"CREATE\s+(UNIQUE\s+)?INDEX\s+(CONCURRENTLY\s+)?(IF\s+NOT\s+EXISTS\s+)?(?P<name>(?!ON\b)[\w\"]+)", re.IGNORECASE
+_CREATE = re.compile(
+    r"(?P<create>CREATE\s+(UNIQUE\s+)?INDEX)\s+(CONCURRENTLY\s+)?(?P<rest>(IF\s+NOT\s+EXISTS\s+)?(?P<name>(?!ON\b)[\w\"]+)?.*)",
+    re.IGNORECASE | re.DOTALL,
 )
 Design = dict[tuple[str, str], asyncpg.Record]  # (kind, name) → what physical_design.sql says of it
 
@@ -22,7 +23,6 @@ class AppliedStrategy:
 
     ddl: tuple[str, ...]
     build_seconds: float
-    index_build_ms: dict[str, float]  # of each new index, alone; CONCURRENTLY where its command says so
     index_bytes: dict[str, int]  # every index of the chat's tables by name, keys included
     new_indexes: tuple[str, ...]
     needs_statistics: bool  # it computes index columns or sets statistics targets: the template's do not do
@@ -31,15 +31,10 @@ class AppliedStrategy:
 async def apply(connection: asyncpg.Connection, strategy: Strategy) -> AppliedStrategy:
     """Runs the commands one by one, as CONCURRENTLY needs; InputError when one fails or all change nothing."""
     before = await _physical_design(connection)
-    made_ms: dict[str, float] = {}
     started = time.perf_counter()
     for command in strategy.commands:
-        command_started = time.perf_counter()
         try:
             await connection.execute(command)
-            named = _CREATED_NAME.match(command)
-            if named:
-                made_ms[named["name"].strip('"')] = (time.perf_counter() - command_started) * 1000
         except asyncpg.PostgresError as error:
             raise InputError(
                 f"index strategy {strategy.name!r} fails at {shortened(command)!r}: {' '.join(str(error).split())}; "
@@ -53,12 +48,27 @@ async def apply(connection: asyncpg.Connection, strategy: Strategy) -> AppliedSt
     return AppliedStrategy(
         ddl=strategy.commands,
         build_seconds=build_seconds,
-        index_build_ms=made_ms,
         index_bytes={name: row["bytes"] for name, row in indexes.items()},
         new_indexes=new,
         needs_statistics=any(indexes[name]["computed"] for name in new)
         or any(command[:5].upper() == "ALTER" for command in strategy.commands),
     )
+
+
+def created_name(command: str) -> str | None:
+    """The name that a CREATE INDEX gives; None for other commands and where PostgreSQL is to find one."""
+    made = _CREATE.match(command)
+    return made["name"].strip('"') if made and made["name"] else None
+
+
+def plain_command(command: str) -> str:
+    """A CREATE INDEX that locks writers out."""
+    return _CREATE.sub(r"\g<create> \g<rest>", command)
+
+
+def concurrent_command(command: str) -> str:
+    """A CREATE INDEX that lets writers in."""
+    return _CREATE.sub(r"\g<create> CONCURRENTLY \g<rest>", command)
 
 
 def _check_made(strategy: Strategy, before: Design, after: Design) -> None:

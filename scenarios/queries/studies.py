@@ -9,6 +9,7 @@ import asyncpg
 from fixtures.progress import Progress
 from scenarios.queries.arm import Arm, Explained
 from scenarios.queries.blocks import MeasuredUnit
+from scenarios.queries.builds import time_builds
 from scenarios.queries.catalog import heap_only_blockers
 from scenarios.queries.causes import Reason, hot_reasons, plan_reasons
 from scenarios.queries.findings import Findings
@@ -119,21 +120,25 @@ def _values(found: Iterable[Mapping[str, Any]], key: str) -> set[str]:
     return {node[key] for node in found if key in node}
 
 
-async def index_costs(arms: Sequence[Arm], *, churned: bool) -> tuple[IndexCost, ...]:
-    """What the strategies' own indexes take up: when they were built, and now if writes have churned them."""
+async def index_costs(arms: Sequence[Arm], findings: Findings) -> tuple[IndexCost, ...]:
+    """What the strategies' own indexes take up, fresh and now that writes have churned them, and their builds."""
+    churned = {(arm.name, index.name): index.bytes for arm in arms for index in await arm.indexes()}
+    times = await time_builds(arms, findings)
     found = []
     for arm in arms:
-        now: Mapping[str, int] = {index.name: index.bytes for index in await arm.indexes()} if churned else {}
-        found += [
-            IndexCost(
-                strategy=arm.name,
-                name=name,
-                fresh_bytes=arm.applied.index_bytes[name],
-                churned_bytes=now.get(name),
-                build_ms=arm.applied.index_build_ms.get(name),
+        for name in arm.applied.new_indexes:
+            built = times.get((arm.name, name))
+            found.append(
+                IndexCost(
+                    strategy=arm.name,
+                    name=name,
+                    fresh_bytes=arm.applied.index_bytes[name],
+                    churned_bytes=churned.get((arm.name, name)),
+                    build_ms=built.plain_ms if built else None,
+                    concurrent_build_ms=built.concurrent_ms if built else None,
+                    concurrent_sends=built.sends if built else None,
+                )
             )
-            for name in arm.applied.new_indexes
-        ]
     return tuple(found)
 
 

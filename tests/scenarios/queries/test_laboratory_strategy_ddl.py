@@ -10,7 +10,7 @@ from fixtures.templates import cloned_database
 from reference_server.statements import Strategy, shipped_strategies
 from reference_server.statements import check_strategy as check
 from scenarios.queries.arms import DATABASE_PREFIX
-from scenarios.queries.strategy_ddl import AppliedStrategy, apply
+from scenarios.queries.strategy_ddl import AppliedStrategy, apply, concurrent_command, created_name, plain_command
 
 
 def strategy(*commands: str, name: str = "mine") -> Strategy:
@@ -160,3 +160,25 @@ def test_every_shipped_strategy_can_be_built(cluster_url: str, bare_template: st
                 assert len(made.new_indexes) == len(shipped.commands)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", "i"),
+        ('create unique index if not exists "I" on t (a)', "I"),
+        ("CREATE INDEX ON t (a)", None),
+        ("ALTER TABLE t SET (fillfactor = 85)", None),
+    ],
+)
+def test_the_name_of_an_index_is_read_off_its_command(command: str, name: str | None) -> None:
+    """None where PostgreSQL finds one, and for other commands."""
+    assert created_name(command) == name
+
+
+@pytest.mark.parametrize("middle", ["", "CONCURRENTLY "])
+def test_an_index_can_be_built_both_ways(middle: str) -> None:
+    """Whatever its file says."""
+    command = f"CREATE UNIQUE INDEX {middle}i ON t (a) WHERE b IS NOT NULL"
+    assert plain_command(command) == "CREATE UNIQUE INDEX i ON t (a) WHERE b IS NOT NULL"
+    assert concurrent_command(command) == "CREATE UNIQUE INDEX CONCURRENTLY i ON t (a) WHERE b IS NOT NULL"

@@ -155,4 +155,7 @@ def test_index_costs_have_sizes_and_times(study: Study) -> None:
         assert cost.churned_bytes is not None
         assert cost.churned_bytes >= cost.fresh_bytes >= 8192
         assert cost.build_ms is not None
-        assert cost.build_ms > 0
+        assert cost.concurrent_build_ms is not None
+        assert min(cost.build_ms, cost.concurrent_build_ms) > 0
+        assert cost.concurrent_sends is not None
+        assert cost.concurrent_sends > 0
