@@ -341,15 +341,13 @@ class RunSession:
             second = max(0, self.record.second() - 1)
             self.probe.sample()
             self.on_second(time.time_ns())
-            lines: list[HistogramLine] = []
+            lines = []
+            for line in self.recorder.flush(second):
+                lines.append(line)
+                # Each takes about 0.3 ms; sleep(0) would let only greenlets run between two, not arrivals.
+                gevent.sleep(0.001)
             try:
-                try:
-                    for line in self.recorder.flush(second):
-                        lines.append(line)
-                        # Each takes about 0.3 ms; sleep(0) would let only greenlets run between two, not arrivals.
-                        gevent.sleep(0.001)
-                finally:
-                    self.record.append(lines)  # also when the run ends meanwhile: they are nowhere else
+                self.record.append(lines)
             except InputError as error:
                 self.give_up(str(error))
                 return
