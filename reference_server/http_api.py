@@ -18,7 +18,7 @@ from litestar.types import HTTPScope, Receive, Send
 from reference_server import logs
 from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
 from reference_server.operator_access import OPERATOR_HEADER, operator_guard
-from reference_server.prompt_sends import prompt_sends
+from reference_server.prompt_requests import prompt_requests
 from reference_server.records import ErrorAnswer
 from reference_server.request_metrics import request_metrics
 from reference_server.routes import (
@@ -91,7 +91,7 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
         },
         request_class=JsonRequest,
         response_class=JsonResponse,
-        middleware=[request_metrics(services.metrics), prompt_sends(identify, _answer_error, BODY_BYTES_MAX)],
+        middleware=[request_metrics(services.metrics), prompt_requests(identify, _answer_error, BODY_BYTES_MAX)],
         exception_handlers={RefusedError: _refused, HTTPException: _bad_request, Exception: _failed},
         openapi_config=OpenAPIConfig(
             title="chatbench reference server",

@@ -8,10 +8,13 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import Parameter
 
 from reference_server.errors import RefusedError
+from reference_server.read_routing import Source
 from reference_server.records import ErrorAnswer, MessageAnswer, MessageChange, MessagePage, NewMessage, ReadState
 from reference_server.routes.common import WITH_NOT_FOUND, Caller, Cursor, JsonResponse, PageLimit, answer
 
 Seq = Annotated[int, Parameter(ge=1, le=(1 << 63) - 1, description="The message's number in its conversation.")]
+DEFAULT_PAGE_LIMIT = 50
+SERVED_BY = "Chat-Served-By"
 _PATH = "/conversations/{conversation_id:str}/messages"
 
 
@@ -20,9 +23,7 @@ _PATH = "/conversations/{conversation_id:str}/messages"
     tags=["messages"],
     responses=WITH_NOT_FOUND,
     response_headers=[
-        ResponseHeader(
-            name="Chat-Served-By", description="`primary` or `replica`.", required=True, documentation_only=True
-        )
+        ResponseHeader(name=SERVED_BY, description="`primary` or `replica`.", required=True, documentation_only=True)
     ],
 )
 async def list_messages(
@@ -32,17 +33,17 @@ async def list_messages(
     after: Annotated[
         str | None, Parameter(max_length=200, description="`newer_cursor` of a page: from there on, oldest first.")
     ] = None,
-    limit: PageLimit = 50,
+    limit: PageLimit = DEFAULT_PAGE_LIMIT,
 ) -> Response[MessagePage]:
     """A conversation's messages, newest first; from a place on towards the newest, oldest first, with `after`."""
-    chat = caller.services.chat
     if after is None:
-        page, source = await chat.list_messages(caller.user_id, conversation_id, before, limit)
+        page, source = await read_page(caller, conversation_id, before, limit)
     elif before is None:
+        chat = caller.services.chat
         page, source = await chat.list_messages_after(caller.user_id, conversation_id, after, limit)
     else:
         raise RefusedError("before and after exclude each other; page in one direction")
-    return JsonResponse(page, headers={"Chat-Served-By": source})
+    return JsonResponse(page, headers={SERVED_BY: source})
 
 
 @post(
@@ -59,6 +60,13 @@ async def send_message(conversation_id: UUID, data: NewMessage, caller: Caller) 
     """Stores a message and delivers it to everyone in the conversation. Retried with its client_id, it is sent once."""
     message, status = await store_message(caller, conversation_id, data)
     return Response(message, status_code=status)
+
+
+async def read_page(
+    caller: Caller, conversation_id: UUID, before: str | None, limit: int
+) -> tuple[MessagePage, Source]:
+    """A page towards the oldest, and who served it."""
+    return await caller.services.chat.list_messages(caller.user_id, conversation_id, before, limit)
 
 
 async def store_message(caller: Caller, conversation_id: UUID, new: NewMessage) -> tuple[MessageAnswer, int]:

@@ -1,4 +1,4 @@
-"""A send is answered alike whether it is plain and goes past the framework, or comes in pieces and goes through it."""
+"""Sends and pages are answered alike whether they are plain and go past the framework, or go through it."""
 
 import json
 from collections.abc import Iterator
@@ -88,7 +88,7 @@ def test_refusals_are_the_same_either_way(server: Any) -> None:
         (sender, group, {"Authorization": ""}, 401),
         (sender, group, {"Authorization": "Bearer forged"}, 401),
         (stranger, group, {}, 404),
-        (sender, "no-id", {}, 404),
+        (sender, "no-id", {}, 400),
     ):
         whole, in_pieces = both_ways(user, conversation, new_message, **headers)
         assert whole.status_code == in_pieces.status_code == status, whole.text
@@ -106,3 +106,66 @@ def test_both_ways_are_counted_as_one_route(launch: Any, database: str) -> None:
     route = "/v1/conversations/{conversation_id}/messages"
     for status in ("201", "404"):
         assert server.metric("chat_http_requests_total", method="POST", route=route, status=status) == 2
+
+
+def pages(user: Any, conversation: UUID | str, query: str, **headers: str) -> tuple[httpx.Response, httpx.Response]:
+    """The answers to a question as clients ask it, and to the same with its parameters in the other order."""
+    path = f"/v1/conversations/{conversation}/messages"
+    headers = {"Authorization": f"Bearer {user.token}", **headers}
+    turned = "&".join(reversed(query.split("&")))
+    # One parameter alone has no other order; a second slash-free spelling of its name goes through the framework.
+    other = turned if "&" in query else query.replace("limit", "%6Cimit").replace("before", "%62efore")
+    return tuple(user.server.http.get(f"{path}?{one}", headers=headers) for one in (query, other))  # type: ignore[return-value]
+
+
+def test_pages_are_the_same_either_way(server: Any) -> None:
+    """First and following pages: body, status, type, and who served them."""
+    reader = server.user(20)
+    group = server.group(reader, server.user(21))
+    for number in range(7):
+        reader.send(group, f"message {number}", uuid4())
+    plain, through = pages(reader, group, "limit=3")
+    assert plain.status_code == through.status_code == 200
+    assert plain.json() == through.json()
+    assert [message["seq"] for message in plain.json()["messages"]] == [7, 6, 5]
+    for name in ("content-type", "chat-served-by"):
+        assert plain.headers[name] == through.headers[name]
+    cursor = plain.json()["next_cursor"]
+    plain, through = pages(reader, group, f"limit=3&before={cursor}")
+    assert plain.json() == through.json()
+    assert [message["seq"] for message in plain.json()["messages"]] == [4, 3, 2]
+    assert (
+        server.http.get(
+            f"/v1/conversations/{group}/messages", headers={"Authorization": f"Bearer {reader.token}"}
+        ).json()["messages"][0]["seq"]
+        == 7
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("limit=0", 400),
+        ("limit=201", 400),
+        ("limit=x", 400),
+        ("before=nonsense", 400),
+        ("limit=3&before=nonsense", 400),
+    ],
+)
+def test_pages_are_refused_alike_either_way(server: Any, query: str, status: int) -> None:
+    """With the same sentence."""
+    reader = server.user(20)
+    group = server.group(reader, server.user(21))
+    plain, through = pages(reader, group, query)
+    assert plain.status_code == through.status_code == status
+    assert plain.json() == through.json()
+
+
+def test_who_may_not_read_is_told_alike_either_way(server: Any) -> None:
+    """No token, and somebody else's conversation."""
+    reader, stranger = server.user(20), server.user(22)
+    group = server.group(reader, server.user(21))
+    for user, headers, status in ((reader, {"Authorization": ""}, 401), (stranger, {}, 404)):
+        plain, through = pages(user, group, "limit=3", **headers)
+        assert plain.status_code == through.status_code == status
+        assert plain.json() == through.json()
