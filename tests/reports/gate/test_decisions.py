@@ -117,7 +117,7 @@ def test_false_failures_and_misses_stay_within_their_bounds() -> None:
         found["p50 0"] = rounds_of(slow, 0.03, seed=1000 * seed + 500, count=30)
         return found
 
-    false = sum(bool(suspects(decide(metrics, everything(seed, 0.0)))) for seed in range(50))
+    false = sum(bool(suspects(decide(metrics, everything(seed, 0.0)))) for seed in range(100))
     assert false <= 1
     found = sum("p50 0" in suspects(decide(metrics, everything(seed, 0.10))) for seed in range(50))
     assert found >= 47
