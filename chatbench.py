@@ -67,6 +67,12 @@ def run(
     ] = None,
     users: Annotated[int | None, typer.Option(min=1, help="Simulated users. [each scenario's own]")] = None,
     option: Annotated[list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE, from --list.")] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help="A server to compare, NAME:SETTING=VALUE,…; the first is the baseline. [the scenario's own]"),
+    ] = None,
+    arms: Annotated[str | None, typer.Option(help="Arms of the scenario by name, from --list.")] = None,
+    blocks: Annotated[int, typer.Option(min=1, help="Interleaved blocks of a comparison.")] = 6,
     target: Annotated[str | None, typer.Option(help="URL of a chat server that runs. [a server of our own]")] = None,
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="The target may be another machine.")] = False,
     login_key: LoginKey = DEFAULT_LOGIN_KEY,
@@ -91,6 +97,9 @@ def run(
         seconds=seconds,
         users=users,
         scenario_options=dict(named_value(item) for item in option or ()),
+        arms=tuple(arm or ()),
+        arm_preset=arms,
+        blocks=blocks,
         laboratory=LaboratoryOptions(size=size, seed=seed),
         target=target,
         allow_remote=allow_remote,
@@ -152,6 +161,64 @@ def indexes(
     if result is not None and not as_json:
         wide_console().print(verdict_table(result))
     show_report(folder.path, as_json=as_json, laboratory=document(result) if result is not None else None)
+
+
+@app.command()
+def capacity(
+    scenario: Annotated[str, typer.Argument(help="A load scenario with a rate, from `run --list`.")],
+    objective: Annotated[
+        list[str], typer.Option(help="What must be kept, such as 'delivery_ms_p99<=100'; may be repeated.")
+    ],
+    rate_min: Annotated[
+        float | None, typer.Option(min=0.001, help="Lowest load, and where to start. [an eighth of its own rate]")
+    ] = None,
+    rate_max: Annotated[float | None, typer.Option(min=0.001, help="Highest load. [64 times its own rate]")] = None,
+    seconds: Annotated[float, typer.Option(min=3, max=3600, help="Per step, connecting included.")] = 10,
+    repetitions: Annotated[
+        int, typer.Option(min=1, max=100, help="Rounds of three steps around the capacity; more narrow the interval.")
+    ] = 4,
+    users: Annotated[int | None, typer.Option(min=1, help="Simulated users. [the scenario's own]")] = None,
+    option: Annotated[list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE, from `run --list`.")] = None,
+    size: Size = "small",
+    seed: Seed = 1,
+    strategy: Strategy = DEFAULT_STRATEGY,
+    target: Annotated[str | None, typer.Option(help="URL of a chat server that runs. [a server of our own]")] = None,
+    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="The target may be another machine.")] = False,
+    login_key: LoginKey = DEFAULT_LOGIN_KEY,
+    database_url: DatabaseUrl = None,
+    out: Out = DEFAULT_OUT,
+    as_json: Json = False,
+) -> None:
+    """Find the highest load that keeps an objective, and what gives way beyond it."""
+    with whole_imports():
+        from scenarios.capacity import CapacityOptions, find_capacity, require_kept
+        from scenarios.runner import RunOptions
+
+    run_options = RunOptions(
+        scenarios=(scenario,),
+        size=size,
+        seed=seed,
+        strategy=strategy,
+        seconds=seconds,
+        users=users,
+        scenario_options=dict(named_value(item) for item in option or ()),
+        target=target,
+        allow_remote=allow_remote,
+        login_key=login_key,
+        database_url=database_url,
+        out=out,
+    )
+    options = CapacityOptions(
+        run=run_options,
+        objectives=tuple(objective),
+        rate_min=rate_min,
+        rate_max=rate_max,
+        repetitions=repetitions,
+    )
+    with progress_bar() as progress:
+        folder = find_capacity(options, progress)
+    show_report(folder.path, as_json=as_json)
+    require_kept(folder)
 
 
 @app.command()

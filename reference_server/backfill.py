@@ -2,12 +2,13 @@
 
 All of its state is in the database. It may be killed at any moment: a connection is copied whole in one transaction
 that also notes that it has been visited, and whoever comes next goes on behind it. One server process copies at a
-time; an advisory lock decides which, and PostgreSQL releases it however its holder dies.
+time; a lock decides which (`sole_work`), and PostgreSQL releases it however its holder dies.
 """
 
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,21 +16,23 @@ from uuid import UUID
 
 import asyncpg
 
+from reference_server import logs
 from reference_server.errors import RefusedError
 from reference_server.metrics import Metrics
 from reference_server.migration_desk import administrator
 from reference_server.pool import CONNECTION_ERRORS
+from reference_server.sole_work import Turn, sole_turn
 from reference_server.statements import server_statements
 
 OnCopied = Callable[[UUID, UUID, int], Awaitable[None]]  # a participant, the conversation, its newest seq
 
 POLL_SECONDS = 5.0  # how soon a server notices a migration that another one's operator started, or left
 RETRY_SECONDS = 1.0  # after the database went away, or when everything that is left is locked
+PROGRESS_SECONDS = 10.0  # between two lines of the log that tell how far it is
 LISTED_CONNECTIONS = 200  # read ahead; the pace is read again with each list and after each pause
 
 LOCK_TIMEOUT = "1s"  # for one connection; senders queue behind whoever waits for it
 
-_LOCK = "SELECT pg_try_advisory_lock(hashtext('chatbench backfill'))"
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +46,9 @@ class Backfill:
         self._sql = {name: statement.text for name, statement in server_statements().items()}
         self._awake = asyncio.Event()
         self._stopping = False
+        self._is_elsewhere = False  # another process copies, and that has been logged
+        self._copied: dict[str, Any] = {"connections": 0, "messages": 0}  # since the work began that is under way
+        self._told_at = 0.0  # when progress was logged last, by the monotonic clock
 
     def wake(self) -> None:
         """Looks at the phase now rather than at the next poll."""
@@ -66,20 +72,33 @@ class Backfill:
             try:
                 async with administrator(self._url, "chatbench backfill", LOCK_TIMEOUT) as connection:
                     (state,) = await connection.fetch(self._sql["get_migration"])
-                    if state["phase"] == "running" and await connection.fetchval(_LOCK):
-                        delay = await self._work(connection)
+                    if state["phase"] == "running":
+                        async with sole_turn(self._url, "take_backfill_turn", "chatbench backfill turn") as turn:
+                            self._note_turn(state, is_ours=turn is not None)
+                            delay = await self._work(connection, turn) if turn else POLL_SECONDS
             except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-                _log.warning("the backfill was interrupted (%s); it goes on where it was", error or type(error))
+                reason = str(error) or type(error).__name__
+                logs.event(_log, logging.WARNING, "backfill_interrupted", reason=reason, retry_seconds=RETRY_SECONDS)
                 delay = RETRY_SECONDS
-            except Exception:  # noqa: BLE001 - a mistake of ours must not end the backfill for good
-                _log.exception("the backfill failed; it tries again")
+            except Exception as error:  # noqa: BLE001 - a mistake of ours must not end the backfill for good
+                logs.event(_log, logging.ERROR, "backfill_failed", error=error, retry_seconds=POLL_SECONDS)
                 delay = POLL_SECONDS
             await self._rest(delay)
 
-    async def _work(self, connection: asyncpg.Connection) -> float:
+    def _note_turn(self, state: Any, *, is_ours: bool) -> None:
+        if is_ours:
+            fields = {name: state[name] for name in ("batch_messages", "pause_seconds", "connections_copied")}
+            logs.event(_log, logging.INFO, "backfill_started", **fields)
+        elif not self._is_elsewhere:
+            logs.event(_log, logging.INFO, "backfill_elsewhere", poll_seconds=POLL_SECONDS)
+        self._is_elsewhere = not is_ours
+
+    async def _work(self, connection: asyncpg.Connection, turn: Turn) -> float:
         """Passes over what is left until nothing is, or nothing is wanted; how long to rest then."""
         unpaused_messages = 0
-        while not self._stopping:
+        self._copied = {"connections": 0, "messages": 0}
+        while turn.is_held and not self._stopping:
+            self._awake.clear()  # whoever wakes it from here on wants it to look again
             listed = await connection.fetch(self._sql["list_unmigrated_connections"], LISTED_CONNECTIONS)
             if not listed:
                 return RETRY_SECONDS if await self._is_left(connection) else POLL_SECONDS
@@ -87,14 +106,21 @@ class Backfill:
                 unpaused_messages += await self._copy(connection, connection_id)
                 if unpaused_messages >= batch_messages or self._stopping:
                     unpaused_messages = 0
-                    self._awake.clear()
+                    self._note_progress()
                     await self._rest(pause_seconds)
                     break  # phase and pace may have changed
         return 0.0
 
+    def _note_progress(self) -> None:
+        if time.monotonic() - self._told_at > PROGRESS_SECONDS:
+            self._told_at = time.monotonic()
+            logs.event(_log, logging.INFO, "backfill_progress", **self._copied)
+
     async def _is_left(self, connection: asyncpg.Connection) -> bool:
         """Ends the pass; True when connections were passed over and the next pass has to visit them."""
         phase = await connection.fetchval(self._sql["finish_backfill"])
+        name = {"running": "backfill_pass_ended", "complete": "backfill_finished"}.get(phase, "backfill_stopped")
+        logs.event(_log, logging.INFO, name, phase=phase, **self._copied)
         return bool(phase == "running")
 
     async def _copy(self, connection: asyncpg.Connection, connection_id: UUID) -> int:
@@ -105,13 +131,16 @@ class Backfill:
             raise
         except asyncpg.PostgresError as error:
             if not isinstance(error, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
-                _log.error("connection %s cannot be copied: %s", connection_id, error)
+                about: dict[str, Any] = {"connection_id": str(connection_id), "reason": str(error)}
+                logs.event(_log, logging.ERROR, "connection_not_copied", **about)
             self._metrics.migration_passed_over.inc()
             await connection.fetch(self._sql["pass_over_connection"], connection_id)
             return 1
         for conversation_id, messages, last_seq, participant_id in rows:
             self._metrics.migrated_connections.inc()
             self._metrics.migrated_messages.inc(messages)
+            self._copied["connections"] += 1
+            self._copied["messages"] += messages
             if messages:
                 with contextlib.suppress(RefusedError):  # live subscribers learn of it with the next message instead
                     await self._on_copied(participant_id, conversation_id, last_seq)

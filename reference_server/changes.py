@@ -5,10 +5,11 @@ from uuid import UUID
 
 from reference_server.errors import NotFoundError
 from reference_server.frames import DeletedEvent, EditedEvent, ReceiptEvent
+from reference_server.outbox import Publish
 from reference_server.pool import ActingConnection
 from reference_server.records import Message, ReadState, message_of
 from reference_server.rooms import Rooms, not_in
-from reference_server.sending import Publish, catch_up, milliseconds
+from reference_server.sending import catch_up, milliseconds
 
 
 class Changes:

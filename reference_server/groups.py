@@ -18,10 +18,10 @@ from reference_server.frames import (
     ParticipantChangedEvent,
     Role,
 )
+from reference_server.outbox import Publish
 from reference_server.pool import CONNECTION_ERRORS, ActingConnection, AppPool
 from reference_server.records import Conversation, GroupInfo, Participant
 from reference_server.rooms import Room, Rooms
-from reference_server.sending import Publish
 
 # How the functions of groups.sql refuse.
 _REFUSALS: dict[str, type[RefusedError]] = {"CB403": ForbiddenError, "CB404": NotFoundError, "CB409": ConflictError}

@@ -48,6 +48,14 @@ async def _leave_session(connection: ActingConnection) -> None:
         connection.acting_for = None  # claims set inside are rolled back with it
 
 
+def _is_open(connection: ActingConnection) -> bool:
+    """False also for one that asyncpg has taken back by itself, because the database ended it while it rested."""
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False
+
+
 class AppPool:
     """Connections that row-level security binds."""
 
@@ -157,7 +165,7 @@ class AppPool:
         """A resting connection that is still open, or one of the pool's."""
         while self._resting:
             connection = self._resting.pop()
-            if not connection.is_closed():
+            if _is_open(connection):
                 return connection
             await self._pool.release(connection)
         self._waiting += 1

@@ -41,8 +41,10 @@ class Room:
 class Rooms:
     """The rooms of one server process; those longest unused are forgotten beyond a bound of cached members."""
 
-    def __init__(self, pool: AppPool, cached_members_max: int) -> None:
+    def __init__(self, pool: AppPool, cached_members_max: int, flush: Callable[[], None]) -> None:
         self._pool = pool
+        # Delivers what has been published, so that who is told of a change finds it delivered.
+        self.flush = flush
         self._rooms: OrderedDict[UUID, Room] = OrderedDict()  # least recently used first
         self._cached_members = 0
         self._cached_members_max = cached_members_max
@@ -99,11 +101,17 @@ class Rooms:
             self._leave(room)
 
     async def unbroken(self, work: Awaitable[T]) -> T:
-        """Runs to the end even when the client goes away in the middle: stored means published."""
+        """Runs to the end even when the client goes away in the middle: stored means published.
+
+        What it has published is delivered when this returns.
+        """
         task = asyncio.ensure_future(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self.flush()
 
     async def drain(self) -> None:
         """Returns when what is under way is over."""

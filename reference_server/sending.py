@@ -4,7 +4,7 @@ A send whose outcome never came back (the database died between commit and answe
 Its successor notices the gap in the seqs and publishes what is missing first; so does a retry, and so does a resume.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,15 +12,15 @@ from uuid import UUID
 import asyncpg
 
 from reference_server.errors import ConflictError, NotFoundError, RefusedError
-from reference_server.frames import ConversationEvent, MessageEvent
+from reference_server.frames import MessageEvent
 from reference_server.metrics import Metrics
+from reference_server.outbox import Publish
 from reference_server.pool import ActingConnection, AppPool
 from reference_server.records import Message, message_of
 from reference_server.rooms import Room, Rooms, not_in
 
 T = TypeVar("T")
 Store = Callable[[ActingConnection], Awaitable[tuple[T, int | None]]]
-Publish = Callable[[ConversationEvent, Collection[UUID]], None]
 
 
 class Sender:
@@ -54,6 +54,7 @@ class Sender:
     async def settle(self, user_id: UUID, conversation_id: UUID, seq: int) -> None:
         """Returns when every message up to `seq`, stored by this time, has been published or never will be."""
         room = self._rooms.find(conversation_id)
+        self._rooms.flush()
         if room is not None and (room.turn.locked() or (room.published_seq or 0) < seq):
             await self._rooms.unbroken(self._settle(user_id, room, seq))
 

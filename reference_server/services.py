@@ -25,6 +25,7 @@ from reference_server.loop_lag import LoopLag
 from reference_server.metrics import Metrics
 from reference_server.migration_desk import MigrationDesk
 from reference_server.migration_validator import MigrationValidator
+from reference_server.outbox import Outbox
 from reference_server.outlet import Outlet
 from reference_server.pool import AppPool
 from reference_server.presence import PresenceTiming
@@ -91,11 +92,12 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
     ):
         history = History(pool, replica, metrics)
 
-        def publish(event: ConversationEvent, members: Collection[UUID]) -> None:
+        def deliver(event: ConversationEvent, members: Collection[UUID]) -> None:
             history.wrote(event.conversation_id)  # before anyone hears of it, and comes to read
             delivery.to_members(event, members)
 
-        rooms = Rooms(pool, settings.cached_members_max)
+        outbox = Outbox(deliver)
+        rooms = Rooms(pool, settings.cached_members_max, outbox.flush)
         chat = Chat(pool, history)
         presence = PresenceDesk(timing, delivery.presence)
         typing = TypingDesk(
@@ -110,7 +112,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
         )
         url = settings.database_url
         indexes = IndexDesk(url)
-        sender = Sender(pool, rooms, publish, metrics)
+        sender = Sender(pool, rooms, outbox.publish, metrics)
         backfill = Backfill(url, metrics, sender.settle)
         validator = MigrationValidator(url, metrics, settings.validator_users, settings.validator_seconds)
         readiness = Readiness(watch, lambda: chat.user_exists(_NOBODY), lambda: shutdown.is_draining)
@@ -127,8 +129,8 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
                 chat=chat,
                 rooms=rooms,
                 sender=sender,
-                changes=Changes(rooms, publish),
-                groups=Groups(pool, rooms, publish, on_leave=typing.leave),
+                changes=Changes(rooms, outbox.publish),
+                groups=Groups(pool, rooms, outbox.publish, on_leave=typing.leave),
                 legacy=Legacy(pool, sender),
                 migration=MigrationDesk(url, backfill.wake),
                 hub=hub,

@@ -6,11 +6,13 @@ A file opens with comment lines `-- key: value`:
     -- purpose: one sentence
     -- parameters: conversation_id uuid, page_limit integer     (statements; in the order of $1, $2, …)
     -- writes: yes, in the function                             (statements whose text does not show that they write)
+    -- question: inbox                                          (statements whose answer others give as well)
     -- statements: list_conversations, list_members             (strategies: what the indexes are meant for)
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -66,6 +68,7 @@ class Statement:
     parameters: tuple[Parameter, ...]
     text: str  # without the header
     writes_in_function: bool = False  # the header says `writes`: a function that it calls changes rows
+    header: Mapping[str, str] = field(default_factory=dict, compare=False)  # every line of it, by key
 
     @property
     def writes(self) -> bool:
@@ -108,6 +111,7 @@ def read_statement(path: Path) -> Statement:
         parameters=parameters,
         text=text,
         writes_in_function="writes" in header,
+        header=header,
     )
 
 

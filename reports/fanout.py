@@ -6,6 +6,7 @@ from reports.intervals import Ratio, compare_blocks
 from reports.latency import LATENCY_COLUMNS, Latency, latency_cells, latency_of, percentile_cell
 from reports.measurements import Measurements, by_block, pooled
 from reports.numbers import Cell, Column, Number, Table, format_number, label_order, number_key
+from reports.realtime_frames import SOURCE, bytes_beyond_content
 from reports.section import Section, growth_text, missing, ratio_text
 
 NAME = "fanout"
@@ -39,8 +40,14 @@ _HOW = (
 )
 _BYTES_HOW = (
     "Bytes of each message event as it came off the socket, frame header included and TCP and IP headers excluded, "
-    "beside the bytes of the message's own text in it; the mean over all deliveries."
+    "beside the bytes of the message's own text in it; the mean over all deliveries. The second table is computed, not "
+    "measured: the same messages in the frames that Supabase Realtime publishes for protocol version 1.0.0, JSON "
+    f"({SOURCE}), with whatever is optional left out. A broadcast tells what this event tells, postgres_changes the "
+    "inserted row."
 )
+
+# The frames of others, as bytes_beyond_content() names them, and how they are called here.
+_OTHERS = {"broadcast": "Realtime broadcast", "postgres_changes": "Realtime postgres_changes"}
 
 
 @dataclass(frozen=True)
@@ -152,8 +159,9 @@ def bytes_section(summary: FanoutSummary) -> Section:
         ),
         tuple(_bytes_row(group) for group in summary.weighed),
     )
+    tables = (table, *_comparison(summary))
     reading = _bytes_reading(summary)
-    return Section(BYTES_NAME, BYTES_TITLE, BYTES_QUESTION, reading, _BYTES_HOW, measured=True, tables=(table,))
+    return Section(BYTES_NAME, BYTES_TITLE, BYTES_QUESTION, reading, _BYTES_HOW, measured=True, tables=tables)
 
 
 def _recipient_rows(group: GroupDelivery) -> list[tuple[Cell, ...]]:
@@ -184,6 +192,32 @@ def _bytes_row(group: GroupDelivery) -> tuple[Cell, ...]:
             Number(number_key(BYTES_NAME, name, labels), value, unit, digits=digits)
             for name, value, unit, digits in values
         ),
+    )
+
+
+def _comparison(summary: FanoutSummary) -> tuple[Table, ...]:
+    """The same messages in Supabase Realtime's frames; none when the content was not weighed."""
+    known = [group for group in summary.weighed if group.content_bytes is not None]
+    if not known:
+        return ()
+    overheads = bytes_beyond_content()
+    columns = (Column("this gateway", "B"), *(Column(_OTHERS[name], "B") for name in overheads))
+    return (
+        Table(
+            "The same delivery in the frames of Supabase Realtime (computed)",
+            (Column("group size"), *columns),
+            tuple(_comparison_row(group, overheads) for group in known),
+        ),
+    )
+
+
+def _comparison_row(group: GroupDelivery, overheads: dict[str, int]) -> tuple[Cell, ...]:
+    labels = {"group_size": group.group_size}
+    others = {f"realtime_{name}_bytes": (group.content_bytes or 0.0) + more for name, more in overheads.items()}
+    values = {"gateway_bytes": group.wire_bytes, **others}
+    return (
+        group.group_size,
+        *(Number(number_key(BYTES_NAME, name, labels), value, "B") for name, value in values.items()),
     )
 
 

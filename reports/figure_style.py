@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.transforms import blended_transform_factory
 
 INK = "#1f2328"
 MUTED = "#59636e"
@@ -222,6 +223,17 @@ def category_axis(axes: Axes, labels: Sequence[str], title: str) -> None:
     axes.set_xlim(-0.35, len(labels) - 0.65)
     axes.grid(visible=False, axis="x")
     axes.set_xlabel(title)
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Each row's name above its points, where a phone has room for it."""
+    axes.set_yticks([])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(visible=True, axis="x")
+    across = blended_transform_factory(axes.transAxes, axes.transData)
+    for place, name in enumerate(names):
+        axes.axhline(place - 0.5, color=MUTED, linewidth=0.4, alpha=0.6)
+        axes.text(0.012, place - 0.32, name, transform=across, va="center", fontsize=8.5, color=INK, zorder=5)
 
 
 def shortened(label: str, characters: int = 12) -> str:

@@ -5,40 +5,37 @@ from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.transforms import blended_transform_factory
 
-from reports import fanout, health, pagination, presence, strategies
+from reports import fanout, health, pagination, presence, server, strategies
+from reports.arms_figure import arms_drawing
 from reports.fanout import RECIPIENT_TITLES, RECIPIENTS, FanoutSummary
 from reports.figure_style import (
-    BAND,
-    DASHES,
     INK,
     MARKERS,
-    MUTED,
     PAPER,
     SERIES,
     Drawing,
     category_axis,
-    figure_inches,
     headroom,
     is_narrow,
+    name_rows,
     point_lines,
     shared_legend,
     shortened,
     value_axis,
 )
-from reports.health import HealthSummary, Span
+from reports.health import HealthSummary
 from reports.latency import PERCENTS, Latency
 from reports.numbers import format_number
 from reports.pagination import PaginationSummary
 from reports.panel_figures import panel_drawing
 from reports.presence import PresenceSummary
+from reports.server_figure import server_drawing
 from reports.strategies import StrategiesSummary, StrategyCell
 from reports.summary import RunSummary
+from reports.time_axis import mark_spans, over_time
 
 STRATEGY_ROWS = 10  # pairs of statement and class in the figure; the table holds them all
-
-_CHARACTER_INCHES = 0.072  # of 8 pt text, to see whether a label fits
 
 
 def drawings(summary: RunSummary) -> dict[str, Drawing]:
@@ -49,10 +46,14 @@ def drawings(summary: RunSummary) -> dict[str, Drawing]:
         fanout.BYTES_NAME: lambda: _bytes(summary.fanout),
         presence.NAME: lambda: _presence(summary.presence),
         strategies.NAME: lambda: _strategies(summary.strategies),
+        server.NAME: lambda: server_drawing(summary.server),
         health.NAME: lambda: _health(summary.health),
         **{one.name: partial(panel_drawing, one) for one in summary.scenarios},
     }
-    made = {section.name: makers[section.name]() for section in summary.sections if section.measured}
+    for comparison in summary.arms:
+        makers[comparison.section_name] = lambda comparison=comparison: arms_drawing(comparison)  # type: ignore[misc]
+    drawn = [section.name for section in summary.sections if section.measured and section.name in makers]
+    made = {name: makers[name]() for name in drawn}
     return {name: drawing for name, drawing in made.items() if drawing is not None}
 
 
@@ -237,23 +238,12 @@ def _strategies(summary: StrategiesSummary) -> Drawing:
         latency.set_title("latency, median of block medians")
         latency.set_xlabel("latency (ms), with interval")
         for axes in panels:
-            _name_rows(
+            name_rows(
                 axes, [shortened(f"{statement} · {parameter_class}", 44) for (statement, parameter_class), _ in rows]
             )
         shared_legend(panels, 1 if is_narrow(buffers) else min(len(names), 4))
 
     return Drawing(strategies.NAME, 2, draw, panel_inches=0.9 + 0.58 * len(rows))
-
-
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Each row's name above its points, where a phone has room for it."""
-    axes.set_yticks([])
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.grid(visible=True, axis="x")
-    across = blended_transform_factory(axes.transAxes, axes.transData)
-    for place, name in enumerate(names):
-        axes.axhline(place - 0.5, color=MUTED, linewidth=0.4, alpha=0.6)
-        axes.text(0.012, place - 0.32, name, transform=across, va="center", fontsize=8.5, color=INK, zorder=5)
 
 
 def _health(summary: HealthSummary) -> Drawing:
@@ -275,65 +265,10 @@ def _health(summary: HealthSummary) -> Drawing:
 
     def draw(panels: Sequence[Axes]) -> None:
         for axes, (title, unit, lines) in zip(panels, content, strict=True):
-            _over_time(axes, timeline.seconds, lines)
+            over_time(axes, timeline.seconds, lines)
             axes.set_title(title)
             axes.set_ylabel(unit)
             axes.set_xlabel("seconds since the run began")
-            _mark_spans(axes, summary.spans)
+            mark_spans(axes, summary.spans)
 
     return Drawing(health.NAME, len(content), draw, panel_inches=2.5)
-
-
-def _over_time(axes: Axes, seconds: Sequence[int], lines: dict[str, tuple[float | None, ...]]) -> None:
-    known = {name: values for name, values in lines.items() if any(value is not None for value in values)}
-    if not known:
-        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center", color=MUTED)
-        axes.set_yticks([])
-    for number, (name, values) in enumerate(known.items()):
-        heights = [float("nan") if value is None else value for value in values]
-        axes.plot(seconds, heights, color=SERIES[number], linestyle=DASHES[number], label=name, linewidth=1.5)
-        alone = [place for place in range(len(values)) if _stands_alone(values, place)]
-        axes.plot(
-            [seconds[place] for place in alone],
-            [heights[place] for place in alone],
-            color=SERIES[number],
-            linestyle="none",
-            marker=MARKERS[number],
-            markersize=4,
-        )
-    every = [value for values in known.values() for value in values if value is not None]
-    if every:
-        value_axis(axes, [0, *every])
-        headroom(axes, 1.27)
-    axes.set_xlim(seconds[0] - 0.5, seconds[-1] + 0.5)
-    if len(known) > 1:
-        axes.legend(ncols=2, loc="upper left", bbox_to_anchor=(-0.01, 0.93), handlelength=1.6, columnspacing=1)
-
-
-def _stands_alone(values: Sequence[float | None], place: int) -> bool:
-    """True for a value without neighbours, which a line would not show."""
-    beside = [values[other] for other in (place - 1, place + 1) if 0 <= other < len(values)]
-    return values[place] is not None and all(value is None for value in beside)
-
-
-def _mark_spans(axes: Axes, spans: Sequence[Span]) -> None:
-    """Bands behind the scenarios' seconds, named where the name fits."""
-    left, right = axes.get_xlim()
-    width = figure_inches(axes) * (0.85 if is_narrow(axes) else 0.42)
-    for number, span in enumerate(spans):
-        if number % 2 == 0:
-            axes.axvspan(span.start - 0.5, span.end - 0.5, color=BAND, linewidth=0, zorder=0)
-        start, end = max(span.start - 0.5, left), min(span.end - 0.5, right)
-        if (end - start) / (right - left) * width > len(span.scenario) * _CHARACTER_INCHES:
-            across = blended_transform_factory(axes.transData, axes.transAxes)
-            axes.text(
-                (start + end) / 2,
-                0.985,
-                span.scenario,
-                transform=across,
-                ha="center",
-                va="top",
-                fontsize=8,
-                color=MUTED,
-            )
-    axes.set_xlim(left, right)

@@ -50,7 +50,7 @@ def run_verdict(manifest: RunManifest, measured: Collection[str]) -> RunVerdict:
     reasons = list(dict.fromkeys(manifest.reasons))
     told = " ".join(reasons)
     reasons += [
-        f"{record.name}: {reason}" for record in manifest.scenarios for reason in record.reasons if reason not in told
+        f"{record.part}: {reason}" for record in manifest.scenarios for reason in record.reasons if reason not in told
     ]
     if not finished:
         reasons.insert(0, "the run never finished: it was killed or still goes on, and this is what it had measured")

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from reports.distributions import Distribution, merge
 from reports.latency import LATENCY_COLUMNS, Latency, latency_cells, latency_of
 from reports.measurements import Measurements
@@ -26,9 +28,9 @@ _HOW = (
 
 @dataclass(frozen=True)
 class Span:
-    """The seconds one scenario measured."""
+    """The seconds one scenario measured, or one turn of a comparison."""
 
-    scenario: str
+    scenario: str  # or the turn's arm
     start: float
     end: float
 
@@ -86,7 +88,7 @@ class HealthSummary:
 def summarise_health(measurements: Measurements) -> HealthSummary:
     """The run's numbers; an empty timeline when nothing was timed."""
     spans = tuple(
-        Span(record.name, record.started_second, record.started_second + record.seconds)
+        Span(record.arm or record.name, record.started_second, record.started_second + record.seconds)
         for record in measurements.manifest.scenarios
     )
     lag = _by_second(measurements, "generator_loop_lag_us")
@@ -225,9 +227,9 @@ def health_section(summary: HealthSummary) -> Section:
 
 def _records_table(records: tuple[ScenarioRecord, ...]) -> Table:
     def row(record: ScenarioRecord) -> tuple[str | Number, ...]:
-        labels = {"scenario": record.name}
+        labels = {"scenario": record.name, **({"arm": record.arm} if record.arm else {})}
         return (
-            record.name,
+            f"{record.name}, {record.arm}" if record.arm else record.name,
             Number(number_key(NAME, "seconds", labels), record.seconds, "s"),
             Number(number_key(NAME, "started", labels), record.started),
             Number(number_key(NAME, "late", labels), record.late),
@@ -243,7 +245,24 @@ def _records_table(records: tuple[ScenarioRecord, ...]) -> Table:
         Column("dropped"),
         Column("failed"),
     )
-    return Table("Operations as intended", columns, tuple(row(record) for record in records))
+    return Table("Operations as intended", columns, tuple(row(record) for record in _added_up(records)))
+
+
+def _added_up(records: Iterable[ScenarioRecord]) -> list[ScenarioRecord]:
+    """One record per scenario and arm: the blocks of an arm together."""
+    found: dict[tuple[str, str | None], ScenarioRecord] = {}
+    for record in records:
+        key = (record.name, record.arm)
+        before = found.get(key)
+        if before is None:
+            found[key] = record
+            continue
+        sums = {
+            name: getattr(before, name) + getattr(record, name)
+            for name in ("seconds", "started", "late", "dropped", "failed")
+        }
+        found[key] = structs.replace(before, **sums)
+    return list(found.values())
 
 
 def _reading(summary: HealthSummary) -> str:

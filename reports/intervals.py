@@ -88,6 +88,12 @@ def compare_blocks(base: Mapping[int, Distribution], other: Mapping[int, Distrib
     return None
 
 
+def paired_ratio(base: Mapping[int, Distribution], other: Mapping[int, Distribution], percent: int) -> Interval | None:
+    """`other ÷ base` at a percentile, from the blocks that can support it; None without two of them."""
+    ratios = _ratios(base, other, percent, values_needed(percent))
+    return median_interval(ratios) if len(ratios) > 1 else None
+
+
 def _ratios(
     base: Mapping[int, Distribution],
     other: Mapping[int, Distribution],

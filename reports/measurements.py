@@ -1,15 +1,16 @@
 """A run folder in memory: what every other part of the report works from. All reading happens here."""
 
 import json
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from fixtures.errors import InputError
 from reports.distributions import Distribution, decode, merge
-from scenarios.run_folder import HistogramLine, LedgerFile, QueryLine, RunFolder, RunManifest
+from scenarios.run_folder import HistogramLine, LedgerFile, QueryLine, RunFolder, RunManifest, ServerLine
 
 # A scenario's seconds are cut into this many blocks, the unit of replication of every interval: eight give the
 # range of block values a 99 % interval of the median, and leave enough values per block in a short run.
@@ -60,11 +61,35 @@ class Measurements:
     series: tuple[Series, ...] = ()
     counts: dict[Second, int] = field(default_factory=dict)  # values recorded
     over_time: dict[Second, Distribution] = field(default_factory=dict)  # of METRICS_OVER_TIME
+    server: tuple[ServerLine, ...] = ()  # what was observed of the server beside the load
 
     @property
     def empty(self) -> bool:
         """True when nothing at all was measured."""
         return not (self.series or self.queries or self.ledger.ledgers)
+
+    def arms(self, scenario: str) -> tuple[str, ...]:
+        """The servers that a scenario compares, the baseline first; none when it measured one server."""
+        return tuple(arm.name for arm in self.manifest.arms.get(scenario, []))
+
+    def of_arm(self, scenario: str, arm: str) -> "Measurements":
+        """The same run as if the scenario had measured this one of its servers only."""
+
+        def wanted(name: str, labels: Mapping[str, str]) -> bool:
+            return name != scenario or labels.get("arm", arm) == arm
+
+        return replace(
+            self,
+            series=tuple(one for one in self.series if wanted(one.scenario, one.labels)),
+            ledger=LedgerFile(ledgers=[one for one in self.ledger.ledgers if wanted(one.scenario, one.labels)]),
+        )
+
+    def of_baselines(self) -> "Measurements":
+        """The same run as if every scenario had measured the first of its servers only."""
+        found = self
+        for scenario, arms in self.manifest.arms.items():
+            found = found.of_arm(scenario, arms[0].name) if arms else found
+        return found
 
     def group(self, scenario: str, metric: str, *names: str, **wanted: str) -> dict[tuple[str, ...], list[Series]]:
         """The series of a metric by the values of the named labels; series that lack one of them are left out."""
@@ -116,11 +141,12 @@ def read_measurements(path: Path) -> Measurements:
         series=collector.series(),
         counts=dict(collector.counts),
         over_time=collector.over_time(),
+        server=tuple(folder.read_server()),
     )
 
 
 def _check_names(path: Path, manifest: RunManifest) -> None:
-    names = [record.name for record in manifest.scenarios]
+    names = [record.part for record in manifest.scenarios]
     if len(set(names)) < len(names):
         raise InputError(
             f"{path / 'run.json'} is damaged: it names a scenario twice in {', '.join(names)}; run the scenarios again"
@@ -142,7 +168,7 @@ def read_plan(path: Path, name: str) -> str | None:
 class _Collector:
     """Adds lines up; keeps few enough parts in memory."""
 
-    def __init__(self, block_of: Callable[[str, int], int]) -> None:
+    def __init__(self, block_of: "BlockFinder") -> None:
         self.counts: dict[Second, int] = defaultdict(int)
         self._block_of = block_of
         self._parts: dict[tuple[str, Labels, int], list[Distribution]] = defaultdict(list)
@@ -161,7 +187,7 @@ class _Collector:
         if line.metric in METRICS_OVER_TIME:
             _append(self._seconds, second, distribution)
         labels = tuple(sorted(line.labels.items()))
-        _append(self._parts, (line.metric, labels, self._block_of(scenario, line.second)), distribution)
+        _append(self._parts, (line.metric, labels, self._block_of(line.labels, line.second)), distribution)
 
     def series(self) -> tuple[Series, ...]:
         """One series per metric and labels, in that order."""
@@ -182,11 +208,31 @@ def _append(groups: dict[K, list[Distribution]], key: K, distribution: Distribut
         parts[:] = [merge(parts)]
 
 
-def _block_finder(manifest: RunManifest) -> Callable[[str, int], int]:
-    """The block of a scenario's second, by the span its record names; one block where there is no record."""
-    spans = {record.name: (record.started_second, max(record.seconds, 1.0)) for record in manifest.scenarios}
+BlockFinder = Callable[[Mapping[str, str], int], int]
 
-    def block_of(scenario: str, second: int) -> int:
+
+def _block_finder(manifest: RunManifest) -> BlockFinder:
+    """The block of a line, by its labels and second.
+
+    Of a scenario that compares arms, it is the run's own block: that of the arm's newest record by then. Of others, it
+    is a piece of the span that its record names; one block where there is no record.
+    """
+    spans: dict[str, tuple[int, float]] = {}
+    turns: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)  # (scenario, arm) → [(second, block)]
+    for record in manifest.scenarios:
+        if record.arm is not None and record.block is not None:
+            turns[record.name, record.arm].append((record.started_second, record.block))
+        else:
+            spans[record.name] = (record.started_second, max(record.seconds, 1.0))
+    for begun in turns.values():
+        begun.sort()
+
+    def block_of(labels: Mapping[str, str], second: int) -> int:
+        scenario = labels.get("scenario", "")
+        begun = turns.get((scenario, labels.get("arm", "")))
+        if begun:
+            place = bisect_right(begun, second, key=lambda turn: turn[0]) - 1
+            return begun[max(place, 0)][1]
         if scenario not in spans:
             return 0
         start, seconds = spans[scenario]

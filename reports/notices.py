@@ -34,7 +34,10 @@ class Notice:
 
 def notices(records: Iterable[ScenarioRecord]) -> tuple[Notice, ...]:
     """The warnings of a run, in order; the same sentence once, alike ones together."""
-    return tuple(notice for record in records for notice in _grouped(record.name, list(dict.fromkeys(record.warnings))))
+    said: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        said[record.name if record.arm is None else f"{record.name} ({record.arm})"] += record.warnings
+    return tuple(notice for name, warnings in said.items() for notice in _grouped(name, list(dict.fromkeys(warnings))))
 
 
 def _grouped(scenario: str, sentences: Sequence[str]) -> list[Notice]:

@@ -97,7 +97,17 @@ def _facts(summary: RunSummary) -> tuple[Facts, ...]:
         Facts("PostgreSQL settings", _texts(manifest.postgres_settings)),
         Facts("Chat server settings", _texts(manifest.server_settings)),
     ]
-    found += [Facts(f"Options of {record.name}", _texts(record.options)) for record in manifest.scenarios]
+    found += [
+        Facts(f"Arm {arm.name} of {scenario}", _texts(arm.settings))
+        for scenario, arms in manifest.arms.items()
+        for arm in arms
+    ]
+    # The blocks of an arm differ in nothing but their seeds.
+    for record in manifest.scenarios:
+        if not record.block:
+            arm = f", {record.arm}" if record.arm else ""
+            model = ", closed loop" if record.model == "closed" else ""
+            found.append(Facts(f"Options of {record.name}{arm}{model}", _texts(record.options)))
     return tuple(facts for facts in found if facts.values)
 
 

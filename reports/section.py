@@ -1,9 +1,9 @@
 """One section of a report: a question, what the figure shows in one sentence, the numbers and their origin."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.intervals import Interval, Judgement, Ratio
-from reports.numbers import Table, format_number
+from reports.numbers import Cell, Number, Table, format_number
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,22 @@ class Section:
 def missing(name: str, title: str, question: str, reason: str) -> Section:
     """A section that has nothing to show, and says so."""
     return Section(name, title, question, reason, "", measured=False)
+
+
+def of_arm(section: Section, arm: str, *, is_baseline: bool) -> Section:
+    """The section as that of one of several servers: it says so, and so do the keys of its numbers."""
+
+    def labelled(cell: Cell) -> Cell:
+        if not isinstance(cell, Number):
+            return cell
+        return replace(cell, key=f"{cell.key}{',' if '=' in cell.key else '.'}arm={arm}")
+
+    tables = tuple(
+        replace(table, rows=tuple(tuple(labelled(cell) for cell in row) for row in table.rows))
+        for table in section.tables
+    )
+    name = section.name if is_baseline else f"{section.name}-{arm}"
+    return replace(section, name=name, title=f"{section.title}, arm “{arm}”", tables=tables)
 
 
 def interval_text(interval: Interval) -> str:

@@ -1,11 +1,13 @@
 """The one place all numbers of a report come from: pages, figures and documents show this summary and nothing else."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from reports.arms import ArmComparison, arms_section, summarise_arms
 from reports.deliveries import LedgerSummary, ledger_table, summarise_ledger
 from reports.fanout import FanoutSummary, bytes_section, fanout_section, summarise_fanout
 from reports.headline import Headline, RunVerdict, headlines, run_verdict
@@ -16,7 +18,8 @@ from reports.numbers import Number, Table
 from reports.pagination import PaginationSummary, pagination_section, summarise_pagination
 from reports.presence import PresenceSummary, presence_section, summarise_presence
 from reports.scenario_sections import ScenarioSummary, scenario_section, summarise_scenarios
-from reports.section import Section
+from reports.section import Section, of_arm
+from reports.server import ServerSummary, server_section, summarise_server
 from reports.strategies import StrategiesSummary, strategies_section, summarise_strategies
 from reports.surprises import surprises
 from scenarios.run_folder import RunManifest
@@ -40,14 +43,16 @@ class RunSummary:
     presence: PresenceSummary
     scenarios: tuple[ScenarioSummary, ...]
     strategies: StrategiesSummary
+    server: ServerSummary
     health: HealthSummary
+    arms: tuple[ArmComparison, ...]
     sections: tuple[Section, ...]
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the scenarios want the reader to know."""
         return tuple(
-            f"{record.name}: {warning}"
+            f"{record.part}: {warning}"
             for record in self.manifest.scenarios
             for warning in dict.fromkeys(record.warnings)
         )
@@ -74,11 +79,15 @@ def summarise_run(measurements: Measurements) -> RunSummary:
     """The summary of a run."""
     manifest = measurements.manifest
     ledger = summarise_ledger(measurements)
-    pagination = summarise_pagination(measurements)
-    fanout = summarise_fanout(measurements)
-    presence = summarise_presence(measurements)
-    scenarios = summarise_scenarios(measurements)
+    # Where a scenario compares several servers, the first one speaks for it; all of them are compared further down.
+    baselines = measurements.of_baselines()
+    pagination = summarise_pagination(baselines)
+    fanout = summarise_fanout(baselines)
+    presence = summarise_presence(baselines)
+    scenarios = summarise_scenarios(baselines)
+    arms = summarise_arms(measurements)
     strategies = summarise_strategies(measurements)
+    server = summarise_server(measurements)
     health = summarise_health(measurements)
     return RunSummary(
         manifest=manifest,
@@ -109,16 +118,46 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         presence=presence,
         scenarios=scenarios,
         strategies=strategies,
+        server=server,
         health=health,
+        arms=arms,
         sections=(
-            pagination_section(pagination),
-            fanout_section(fanout),
-            bytes_section(fanout),
-            presence_section(presence),
+            *(arms_section(comparison) for comparison in arms),
+            *_of_arms(measurements, "pagination", _pagination_sections),
+            *_of_arms(measurements, "fanout", _fanout_sections),
+            *_of_arms(measurements, "presence", _presence_sections),
             *(scenario_section(one) for one in scenarios),
             strategies_section(strategies),
+            server_section(server),
             health_section(health),
         ),
+    )
+
+
+def _pagination_sections(measurements: Measurements) -> tuple[Section, ...]:
+    return (pagination_section(summarise_pagination(measurements)),)
+
+
+def _fanout_sections(measurements: Measurements) -> tuple[Section, ...]:
+    fanout = summarise_fanout(measurements)
+    return fanout_section(fanout), bytes_section(fanout)
+
+
+def _presence_sections(measurements: Measurements) -> tuple[Section, ...]:
+    return (presence_section(summarise_presence(measurements)),)
+
+
+def _of_arms(
+    measurements: Measurements, scenario: str, sections: Callable[[Measurements], tuple[Section, ...]]
+) -> tuple[Section, ...]:
+    """A scenario's sections, once for each server that it measured."""
+    arms = measurements.arms(scenario)
+    if not arms:
+        return sections(measurements)
+    return tuple(
+        of_arm(section, arm, is_baseline=arm == arms[0])
+        for arm in arms
+        for section in sections(measurements.of_arm(scenario, arm))
     )
 
 

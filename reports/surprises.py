@@ -36,6 +36,7 @@ def surprises(
             _silent_scenarios(manifest, measured_scenarios),
             _ledger_faults(ledger),
             _failures(health),
+            _closed_loops(health),
             _deep_pages(pagination),
             _long_tails(pagination, fanout),
             _own_delay(fanout),
@@ -77,7 +78,16 @@ def _failures(health: HealthSummary) -> Iterator[str]:
         faults = [(record.failed, "failed"), (record.dropped, "were never begun")]
         told = and_list([f"{format_number(count)} {what}" for count, what in faults if count])
         if told:
-            yield f"{record.name}: of {format_number(record.started + record.dropped)} intended operations {told}."
+            yield f"{record.part}: of {format_number(record.started + record.dropped)} intended operations {told}."
+
+
+def _closed_loops(health: HealthSummary) -> Iterator[str]:
+    for record in health.records:
+        if record.model == "closed":
+            yield (
+                f"{record.name} ran closed-loop: its users waited for answers, so its latencies leave out whatever "
+                "would have been asked during a stall."
+            )
 
 
 def _deep_pages(pagination: PaginationSummary) -> Iterator[str]:

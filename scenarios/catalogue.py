@@ -1,6 +1,6 @@
 """Contract: the load scenarios there are, one question each; free of Locust, so that any program may list them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -14,6 +14,8 @@ class Scenario:
     default_run_seconds: int  # connecting included
     options: dict[str, str]  # its own, beside the common ones: option → what it does
     in_tour: bool = False  # part of the quick tour
+    arms: tuple[str, ...] = ()  # servers that it compares, as scenarios/arms.py writes them; none: one server
+    arm_presets: dict[str, tuple[str, ...]] = field(default_factory=dict)  # other arms, by name
 
     @property
     def file(self) -> Path:
@@ -27,10 +29,13 @@ COMMON_OPTIONS = {
     "--login-key": "key that lets the generator log in as any user (env CHATBENCH_LOGIN_KEY)",
     "--seed": "same seed, same users, schedules and contents",
     "--arrivals": "poisson or fixed: how intended starts are spaced",
+    "--shape": "multiplies the rate in time: 10s@0.5,20s@0.5..2,5s@4 is seconds at a factor, or from one to another",
     "--server-pid": "process of the chat server, on this host: its CPU is recorded",
     "--allow-remote": "allow targets that are not on this host",
     "--drain-seconds": "how long outstanding deliveries are waited for at the end",
     "--progress": "one line of JSON per second on standard error",
+    "--arm": "name of the server that this process measures, when a run compares several",
+    "--block": "which of the run's interleaved blocks this process is",
 }
 
 SCENARIOS = {
@@ -46,6 +51,7 @@ SCENARIOS = {
                 "--rate": "pages per second of each user",
                 "--write-rate": "messages per second that others write, in total",
                 "--page-size": "messages per page",
+                "--think-seconds": "readers wait for each page and then think this long on average; 0: open loop",
             },
         ),
         Scenario(
@@ -73,6 +79,70 @@ SCENARIOS = {
                 "--watchers": "watchers of one user, comma separated: users are shared out among these audiences",
                 "--deadline-ms": "an event after this is counted as late",
                 "--subprotocol": "encoding of the gateway's frames",
+            },
+        ),
+        Scenario(
+            name="connect_storm",
+            question="How fast is everyone back after all connections were lost at once?",
+            default_users=100,
+            default_run_seconds=28,
+            options={
+                "--rate": "messages per second in total, sent during outages as well",
+                "--group-size": "members per group",
+                "--conversations": "groups that each user is in",
+                "--outage-seconds": "how long nobody is connected",
+                "--window-seconds": "gentle storms: users return at random moments within this time",
+            },
+        ),
+        Scenario(
+            name="mixed_day",
+            question="Does an ordinary day hold its objective, hour by hour and action by action?",
+            default_users=60,
+            default_run_seconds=40,  # a limit: the run ends with the day
+            options={
+                "--rate": "actions per second in total, as the mean of the day",
+                "--day-seconds": "seconds that the compressed day takes",
+                "--objective-ms": "an action that takes longer misses the objective",
+                "--objective-share": "percent of all actions that must meet the objective",
+            },
+        ),
+        Scenario(
+            name="receipts",
+            question="How fast does “read” come back, and how many events does it cost?",
+            default_users=60,
+            default_run_seconds=24,
+            options={
+                "--rate": "marks as read per second in total, shared evenly by the groups",
+                "--group-sizes": "members per group, comma separated",
+                "--deadline-ms": "a receipt after this is counted as late",
+            },
+        ),
+        Scenario(
+            # Not `typing`: Locust imports the file by its name, which is one of Python's own modules.
+            name="typing_indicators",
+            question="What do typing indicators add, and how exactly do they expire?",
+            default_users=24,
+            default_run_seconds=28,
+            options={
+                "--rate": "messages per second in total, the same with typing and without",
+                "--audiences": "watchers of one typist, comma separated",
+                "--typists": "typists at a time in one room, comma separated: a room for each, for every audience",
+                "--window-seconds": "length of a window with or without typing",
+                "--typing-expiry-seconds": "how long the server lets a start count",
+            },
+        ),
+        Scenario(
+            name="migration",
+            question="What do users feel while the older chat is migrated, and does anything get lost?",
+            default_users=24,
+            default_run_seconds=40,  # a limit: the run ends with its last stage
+            options={
+                "--rate": "actions per second of all users together",
+                "--stages": "percentages of users sent to the new chat, one stage each, ascending",
+                "--stage-seconds": "how long each stage lasts, and the time before the first",
+                "--batch-messages": "messages that the backfill copies between two pauses",
+                "--pause-seconds": "the backfill's pause",
+                "--back-out": "what the last stage does: roll_back, abort (before it is complete), or none",
             },
         ),
     )

@@ -3,6 +3,7 @@
 A generator that is slow itself makes the server look slow. Its own testimony decides whether the run counts.
 """
 
+import re
 from dataclasses import dataclass
 
 
@@ -55,6 +56,21 @@ BOUNDS = {
         "never a reason to discard the run",
         "use Linux, where the kernel stamps received segments",
     ),
+    "descriptors_share_percent": Bound(
+        "% of the process's limit",
+        80,
+        95,
+        "by definition: at 100 % the generator's own kernel refuses connections; the rest is for a burst of requests",
+        "raise the limit (ulimit -n), use fewer users, or spread them over more processes",
+    ),
+    "receive_queue_bytes_p99": Bound(
+        "B unread at a wake",
+        16_384,
+        131_072,
+        "guess for the warning: some 60 events of 250 B wait together and are timed as the last of them; cited for the "
+        "end: tcp(7), a receive buffer is 131 072 B by default, beyond it the window closes and the server has to wait",
+        "lower the rate or the users per process: the generator reads more slowly than the server writes",
+    ),
     "clock_step_ms": Bound(
         "ms",
         1,
@@ -79,6 +95,8 @@ class Observation:
     dropped: int
     arrivals: int
     unstamped: int
+    descriptors_share_percent: float  # at their peak
+    receive_queue_bytes_p99: int  # of gateway connections, at the wakes that read them; 0: none read
     clock_step_ms: float
 
 
@@ -101,6 +119,8 @@ def judge(observation: Observation) -> Judgement:
         "late_share_percent": _share(observation.late, max(observation.started, SMALLEST_SAMPLE)),
         "dropped_share_percent": _share(observation.dropped, max(intended, SMALLEST_SAMPLE)),
         "unstamped_share_percent": _share(observation.unstamped, max(observation.arrivals, SMALLEST_SAMPLE)),
+        "descriptors_share_percent": observation.descriptors_share_percent,
+        "receive_queue_bytes_p99": observation.receive_queue_bytes_p99,
         "clock_step_ms": observation.clock_step_ms,
     }
     for name, figure in figures.items():
@@ -112,6 +132,12 @@ def judge(observation: Observation) -> Judgement:
         elif figure > bound.warning:
             warnings.append(_sentence(name, figure, bound, bound.warning))
     return Judgement(tuple(reasons), tuple(warnings))
+
+
+def is_generators_own(reason: str) -> bool:
+    """True when a reason for INVALID is the generator's weakness, and not a server that left too much unanswered."""
+    names = "|".join(name for name in BOUNDS if name != "dropped_share_percent")
+    return re.match(rf"generator ({names}) is |no operation was started|it ended before", reason) is not None
 
 
 def _share(part: int, whole: int) -> float:

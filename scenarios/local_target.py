@@ -4,6 +4,7 @@ import selectors
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,15 +29,20 @@ class Target:
 
 
 class LocalTarget:
-    """A reference server on `database_url` for as long as the `with` block lasts, on free loopback ports."""
+    """A reference server on `database_url` for as long as the `with` block lasts, on free loopback ports.
 
-    def __init__(self, database_url: str, login_key: str, log: Path) -> None:
+    `settings` are settings of its own, as NAME=VALUE.
+    """
+
+    def __init__(self, database_url: str, login_key: str, log: Path, settings: Sequence[str] = ()) -> None:
         self.log = log
+        self._settings = tuple(settings)
         self._environment = {"CHATBENCH_DATABASE_URL": database_url, "CHATBENCH_LOGIN_KEY": login_key}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Target:
         command = [sys.executable, "-m", "reference_server", "--http-port", "0", "--gateway-port", "0"]
+        command += [word for setting in self._settings for word in ("--set", setting)]
         self._process = start_child(command, log=self.log, environment=self._environment, stdout=subprocess.PIPE)
         try:
             ready = msgspec.json.decode(self._first_line(), type=dict[str, Any])

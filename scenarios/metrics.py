@@ -69,6 +69,49 @@ METRICS = {
             "bytes of one presence event on the wire, frame header included",
             ("watchers",),
         ),
+        Metric("reconnect_us", "µs", "intended return after an outage → the gateway's ready", ("mode",)),
+        Metric("connect_us", "µs", "actual begin of the TCP connection → the gateway's ready", ("mode",)),
+        Metric(
+            "resume_us", "µs", "intended return after an outage → arrival of the last message missed by then", ("mode",)
+        ),
+        Metric(
+            "storm_recovery_us",
+            "µs",
+            "per storm: the first may return → everybody is back and has everything missed by then",
+            ("mode",),
+        ),
+        Metric(
+            "day_action_us",
+            "µs",
+            "one user's action: intended start → the answer to its last request",
+            ("action", "hour"),
+        ),
+        Metric("receipt_us", "µs", "intended mark as read → its receipt at one other participant", ("group_size",)),
+        Metric("receipt_last_us", "µs", "intended mark as read → every other participant knows", ("group_size",)),
+        Metric(
+            "typing_us",
+            "µs",
+            "intended begin of a burst of typing → one watcher knows, the server's throttling included",
+            ("typists", "audience"),
+        ),
+        Metric(
+            "typing_expiry_error_us",
+            "µs",
+            "a typist who falls silent: (last start + expiry period) → one watcher knows",
+            ("typists", "audience"),
+        ),
+        Metric(
+            "typing_delivery_us",
+            "µs",
+            "intended send → arrival at one recipient, in windows with and without typing",
+            ("typing", "typists", "audience"),
+        ),
+        Metric(
+            "migration_action_us",
+            "µs",
+            "one user's action while migrating: intended start (asking for the route included) → its answer",
+            ("chat", "action", "stage"),
+        ),
         Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
         Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
         Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
@@ -87,5 +130,52 @@ class Count:
     labels: tuple[str, ...] = ()
 
 
-_COUNTS: tuple[Count, ...] = ()
+_COUNTS: tuple[Count, ...] = (
+    Count("storms", "storms", "outages from which everybody came back", ("mode",)),
+    Count("storm_connects", "connections", "users who came back, all storms together", ("mode",)),
+    Count(
+        "storm_connects_per_second",
+        "connections/s",
+        "users who came back by the time from when the first might until the last was ready",
+        ("mode",),
+    ),
+    Count("storm_missed_messages", "deliveries", "messages missed by the time of return, of all users", ("mode",)),
+    Count("day_actions", "actions", "actions begun in the compressed day", ("action", "hour")),
+    Count(
+        "day_actions_within_objective",
+        "actions",
+        "those that succeeded and took no longer than the objective",
+        ("action", "hour"),
+    ),
+    Count("day_class_actions", "actions", "actions begun, by who did them", ("user_class",)),
+    Count("day_users", "users", "users of the run", ("user_class",)),
+    Count("receipt_marks", "marks", "marks as read that were answered", ("group_size",)),
+    Count("receipt_events", "events", "receipts received, the reader's own connection included", ("group_size",)),
+    Count("receipts_per_mark", "events per mark", "receipts received per mark: the amplification", ("group_size",)),
+    Count("typing_starts", "commands", "starts of typing, repeated ones included", ("typists", "audience")),
+    Count("typing_events", "events", "typing events received", ("typists", "audience")),
+    Count(
+        "typing_events_per_start",
+        "events per start",
+        "typing events received per start: the amplification",
+        ("typists", "audience"),
+    ),
+    Count("typing_echoes", "events", "typing events that came to their own typist", ("typists", "audience")),
+    Count("typing_early", "events", "stops of silent typists before the expiry period", ("typists", "audience")),
+    Count("typing_missing", "events", "stops of silent typists that never came", ("typists", "audience")),
+    Count("migration_stage_seconds", "s", "how long a stage of the roll-out lasted", ("stage",)),
+    Count("migration_backfill_seconds", "s", "from the start of the migration until the backfill was complete"),
+    Count("migration_copied", "rows", "what the backfill copied, or found to be there already", ("what",)),
+    Count("migration_routes", "answers", "where the server sent users to", ("stage", "chat")),
+    Count("migration_users", "users", "different users whom the server sent there", ("stage", "chat")),
+    Count("migration_validator_mismatches", "users", "most who differed when last compared", ("stage",)),
+    Count("migration_validated_users", "comparisons", "of users by the continuous validator"),
+    Count("migration_verification_examined", "things", "what verify_migration() looked at in the end", ("check",)),
+    Count("migration_verification_mismatches", "things", "what it found different", ("check",)),
+    Count("database_wal_bytes", "B", "WAL that the cluster wrote during the turn"),
+    Count("database_full_pages", "pages", "whole pages in that WAL: a page's first change after a checkpoint"),
+    Count("database_inserts", "rows", "rows inserted into a table", ("table",)),
+    Count("database_updates", "rows", "rows of a table updated", ("table",)),
+    Count("database_hot_updates", "rows", "updates that were heap-only (HOT), without touching an index", ("table",)),
+)
 COUNTS = {count.name: count for count in _COUNTS}

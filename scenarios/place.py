@@ -4,8 +4,8 @@ import asyncio
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -14,15 +14,20 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fixtures import manifest as dataset_manifest
-from fixtures.database import connect, require_writable, settings_in_force
+from fixtures.database import connect, database_name, require_writable, settings_in_force
 from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.progress import Progress
 from fixtures.templates import cloned_database
 from reference_server.seed import ensure_template
+from reference_server.statements import NOTHING, Strategy, find_strategy, read_statement
+from scenarios.arms import Arm
 from scenarios.local_target import LocalTarget, Target
 from scenarios.loopback import is_loopback
+from scenarios.queries.parameter_classes import SQL_FOLDER
+from scenarios.queries.strategy_ddl import apply
+from scenarios.server_observer import Subject
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,14 @@ class Place:
     server: LocalTarget | None  # None when the target is not ours
     dataset: DatasetManifest
     postgres_settings: dict[str, str]  # empty when the target's database is not known
+    cluster_url: str | None = None  # the administrator's, of another database beside the target's, when it is ours
+    database_url: str | None = None  # the administrator's, of the server's database; the same
+
+    @property
+    def subject(self) -> Subject:
+        """What can be observed of it."""
+        database = None if self.database_url is None else database_name(self.database_url)
+        return Subject(self.target.http_url, self.target.process_id, self.cluster_url, database)
 
 
 @contextmanager
@@ -66,16 +79,75 @@ def own_target(
     # One event loop for as long as the copy lives: its owner's lock hangs on a connection of that loop.
     with asyncio.Runner() as runner:
         template = runner.run(ensure_template(cluster_url, size, seed, strategy, progress=progress))
-        copy = cloned_database(cluster_url, template)
-        database_url = runner.run(copy.__aenter__())
-        try:
-            log_folder.mkdir(parents=True, exist_ok=True)
-            server = LocalTarget(database_url, login_key, log_folder / f"server-{os.getpid()}.log")
-            with server as target:
-                settings = runner.run(_settings_in_force(database_url))
-                yield Place(target, server, fetch_dataset(target.http_url), settings)
-        finally:
-            runner.run(copy.__aexit__(None, None, None))
+        log = _server_log(log_folder, "server")
+        with (
+            _copy(runner, cluster_url, template) as url,
+            _server(runner, cluster_url, url, login_key, log=log) as place,
+        ):
+            yield place
+
+
+@contextmanager
+def own_arms(
+    cluster_url: str, arms: Sequence[Arm], *, seed: int, login_key: str, log_folder: Path, progress: Progress
+) -> Iterator[dict[str, Place]]:
+    """A reference server per arm, by its name, all alive at once, each on its own copy; all are gone afterwards.
+
+    Arms that differ in their indexes start from one template without any: a sample of statistics of their own would
+    differ between them as much as the indexes do.
+    """
+    strategies = {arm.strategy for arm in arms}
+    common = strategies.pop() if len(strategies) == 1 else None
+    with asyncio.Runner() as runner, ExitStack() as stack:
+        places: dict[str, Place] = {}
+        for number, arm in enumerate(arms):
+            progress(f"preparing {arm.name}", number / len(arms))
+            template = runner.run(ensure_template(cluster_url, arm.size, seed, common or NOTHING))
+            url = stack.enter_context(_copy(runner, cluster_url, template))
+            runner.run(_settle(url, None if common else find_strategy(arm.strategy)))
+            log = _server_log(log_folder, f"server-{arm.name}")
+            server = _server(runner, cluster_url, url, login_key, log=log, settings=arm.server_settings)
+            places[arm.name] = stack.enter_context(server)
+        yield places
+
+
+@contextmanager
+def _copy(runner: asyncio.Runner, cluster_url: str, template: str) -> Iterator[str]:
+    copy = cloned_database(cluster_url, template)
+    url = runner.run(copy.__aenter__())
+    try:
+        yield url
+    finally:
+        runner.run(copy.__aexit__(None, None, None))
+
+
+@contextmanager
+def _server(
+    runner: asyncio.Runner,
+    cluster_url: str,
+    database_url: str,
+    login_key: str,
+    *,
+    log: Path,
+    settings: Sequence[str] = (),
+) -> Iterator[Place]:
+    server = LocalTarget(database_url, login_key, log, settings)
+    with server as target:
+        in_force = runner.run(_settings_in_force(database_url))
+        yield Place(target, server, fetch_dataset(target.http_url), in_force, cluster_url, database_url)
+
+
+async def _settle(url: str, strategy: Strategy | None) -> None:
+    """Lays indexes over a copy, and keeps autovacuum from taking turns with one arm and not with another."""
+    async with connect(url) as connection:
+        needs_statistics = strategy is not None and (await apply(connection, strategy)).needs_statistics
+        await connection.execute(read_statement(SQL_FOLDER / "autovacuum_off.sql").text)
+        await connection.execute("VACUUM (FREEZE, ANALYZE)" if needs_statistics else "VACUUM (FREEZE)")
+
+
+def _server_log(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}-{os.getpid()}.log"
 
 
 async def _settings_in_force(url: str) -> dict[str, str]:

@@ -4,6 +4,8 @@
     histograms.jsonl   HistogramLine per (second, worker, metric, labels)
     ledger.json        LedgerFile: expected and observed deliveries
     queries.jsonl      QueryLine per (block, strategy, statement, parameter class)
+    server.jsonl       ServerSecond per second, and StatementTotal per statement: what the server and its database did
+    capacity.json      CapacityFile: a search for the highest load; its steps are run folders below steps/
     plans/             EXPLAIN (FORMAT JSON) per strategy × statement × parameter class
 
 Lines are appended as the run goes, so a killed run keeps what it measured. Readers reject a format version they
@@ -49,9 +51,29 @@ class ScenarioRecord(msgspec.Struct, kw_only=True):
     late: int = 0  # begun over 10 ms after their intended start
     dropped: int = 0  # intended and never begun
     failed: int = 0  # answered with an error, or not at all
+    model: Literal["open", "closed"] = "open"  # closed: some operations waited for the answer before them
     reasons: list[str] = []  # why this part must not be believed; empty when valid
     warnings: list[str] = []  # what the reader should know
     counts: list[CountRecord] = []
+    arm: str | None = None  # the server it was measured on, when the run compares several
+    block: int | None = None  # which of the interleaved blocks, from 0
+
+    @property
+    def part(self) -> str:
+        """What it is called beside the run's other parts: `fanout`, or `fanout (plain, block 2)`."""
+        return part_name(self.name, self.arm, self.block)
+
+
+def part_name(scenario: str, arm: str | None, block: int | None) -> str:
+    """The name of one part of a run, for people; blocks are counted from 1 there."""
+    return scenario if arm is None or block is None else f"{scenario} ({arm}, block {block + 1})"
+
+
+class ArmRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One server of a comparison."""
+
+    name: str
+    settings: dict[str, str]  # what tells it apart, and its size and index strategy
 
 
 class RunManifest(msgspec.Struct, kw_only=True):
@@ -74,6 +96,7 @@ class RunManifest(msgspec.Struct, kw_only=True):
     server_settings: dict[str, Any]
     options: dict[str, Any]  # the command's
     scenarios: list[ScenarioRecord] = []
+    arms: dict[str, list[ArmRecord]] = {}  # scenario → the servers that it compares, the baseline first
 
 
 class HistogramLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +155,79 @@ class QueryLine(msgspec.Struct, frozen=True, kw_only=True):
     plan_mode: Literal["custom", "generic"] | None = None  # how the prepared statement was planned
 
 
+class ServerSecond(msgspec.Struct, frozen=True, kw_only=True, tag="second", tag_field="kind"):
+    """What the chat server and its database did in one second; None for what could not be observed."""
+
+    second: int  # since the run's start
+    scenario: str
+    seconds: float  # the time that it covers, about one
+    host_cpu_percent: float | None = None  # of all cores of this machine, by whatever process
+    server_cpu_percent: float | None = None  # of one core
+    server_memory_bytes: int | None = None  # resident and not shared
+    database_cpu_percent: float | None = None  # of one core: all processes of PostgreSQL for this database or for all
+    database_memory_bytes: int | None = None  # resident and not shared: without shared buffers
+    loop_lag_ms: float | None = None  # the server's event loop's worst lateness in its last 5 s
+    pool_waits: float | None = None  # connections asked for
+    pool_wait_ms_sum: float | None = None  # how long all of these waited together
+    pool_waiting: float | None = None  # requests waiting for a connection at the end of the second
+    active: float | None = None  # backends at work or waiting inside a statement, mean of the samples
+    lock_waiting: float | None = None  # of those, waiting for a lock that another transaction holds
+    waits: dict[str, float] = {}  # "type: event" → those who wait for it, mean of the samples
+    wal_bytes: int | None = None  # of the whole cluster
+    buffers_hit: int | None = None
+    buffers_read: int | None = None
+    commits: int | None = None
+
+
+class StatementTotal(msgspec.Struct, frozen=True, kw_only=True, tag="statement", tag_field="kind"):
+    """What one named statement cost from the beginning of the measured time to its last answer."""
+
+    scenario: str
+    statement: str
+    calls: int
+    seconds: float  # of all calls together, from a statement's sending to its rows
+
+
+ServerLine = ServerSecond | StatementTotal
+
+
+class CapacityStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One load run of a search for the capacity."""
+
+    folder: str  # its own run folder, below this one
+    load: float  # the scenario's --rate
+    phase: Literal["bracket", "knee"]
+    round: int  # of the knee, from 1
+    outcome: Literal["kept", "missed", "generator"]  # generator: it gave way, so nothing is said of the server
+    values: dict[str, float | None]  # by the measure of each objective; None: not measured
+    operations_per_second: float  # begun, so that it can be compared with what was asked for
+    reasons: list[str] = []  # why its run is INVALID
+    figures: dict[str, float] = {}  # means over its measured time, by a name of scenarios.bottleneck.BOUNDS
+
+
+class CapacityResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search for the capacity found."""
+
+    kind: Literal["found", "at_least", "below", "nothing"]
+    load: float | None = None  # found: the estimate; at_least: the highest load kept; below: the lowest, missed
+    low: float | None = None  # of the interval, when found
+    high: float | None = None
+    confidence: float | None = None  # of the interval
+    generator_limit: float | None = None  # the lowest load at which the generator gave way
+    gave_way: list[str] = []  # sentences, the likeliest cause first; of the steps that missed the objective
+
+
+class CapacityFile(msgspec.Struct, kw_only=True):
+    """A search for the highest load that keeps an objective."""
+
+    format_version: int = FORMAT_VERSION
+    scenario: str
+    load_meaning: str  # what the scenario's --rate is
+    objectives: list[str]  # as they are written; the first one is drawn
+    steps: list[CapacityStep] = []  # in the order in which they ran
+    result: CapacityResult | None = None  # None: no step was finished
+
+
 class RunFolder:
     """One run on disk. InputError names the file that cannot be written or read, and the way out."""
 
@@ -172,6 +268,14 @@ class RunFolder:
         """ledger.json; an empty one when the run has none."""
         return self._read("ledger.json", LedgerFile) if (self.path / "ledger.json").exists() else LedgerFile()
 
+    def write_capacity(self, capacity: CapacityFile) -> None:
+        """Replaces capacity.json at once."""
+        self._replace("capacity.json", capacity)
+
+    def read_capacity(self) -> CapacityFile | None:
+        """capacity.json; None when the run was no search for a capacity."""
+        return self._read("capacity.json", CapacityFile) if (self.path / "capacity.json").exists() else None
+
     def append_histograms(self, lines: list[HistogramLine]) -> None:
         """Adds lines to histograms.jsonl in one write."""
         self._append("histograms.jsonl", lines)
@@ -180,6 +284,10 @@ class RunFolder:
         """Adds lines to queries.jsonl in one write."""
         self._append("queries.jsonl", lines)
 
+    def append_server(self, lines: list[ServerLine]) -> None:
+        """Adds lines to server.jsonl in one write."""
+        self._append("server.jsonl", lines)
+
     def read_histograms(self) -> Iterator[HistogramLine]:
         """The lines of histograms.jsonl; none when the run has none."""
         return self._lines("histograms.jsonl", HistogramLine)
@@ -187,6 +295,10 @@ class RunFolder:
     def read_queries(self) -> Iterator[QueryLine]:
         """The lines of queries.jsonl; none when the run has none."""
         return self._lines("queries.jsonl", QueryLine)
+
+    def read_server(self) -> Iterator[ServerLine]:
+        """The lines of server.jsonl; none when nobody observed the server."""
+        return self._lines("server.jsonl", ServerLine)
 
     def _replace(self, name: str, value: msgspec.Struct) -> None:
         temporary = self.path / f".{name}.{os.getpid()}"
@@ -226,7 +338,7 @@ class RunFolder:
         except msgspec.DecodeError as error:
             raise InputError(f"{path} is damaged: {error}; run the scenario again") from error
 
-    def _lines(self, name: str, type_: type[T]) -> Iterator[T]:
+    def _lines(self, name: str, type_: Any) -> Iterator[Any]:
         path = self.path / name
         if not path.exists():
             return

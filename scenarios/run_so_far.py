@@ -1,12 +1,14 @@
 """A run while it goes: its folder, what has been measured, what speaks against it, and in the end the verdict."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scenarios.arms import Arm
 from scenarios.place import Place
 from scenarios.provenance import new_manifest, utc_now
-from scenarios.run_folder import RunFolder
+from scenarios.run_folder import CountRecord, RunFolder
 
 
 class RunSoFar:
@@ -38,8 +40,25 @@ class RunSoFar:
 
     @property
     def recorded(self) -> list[str]:
-        """The parts that have left a record."""
-        return [record.name for record in self._folder.read_manifest().scenarios] if self._folder else []
+        """The parts that have left a record, by their names."""
+        return [record.part for record in self._folder.read_manifest().scenarios] if self._folder else []
+
+    def compare(self, name: str, arms: Sequence[Arm]) -> None:
+        """Puts down which servers a scenario compares, the baseline first."""
+        assert self._folder is not None, "noted of something that runs"
+        manifest = self._folder.read_manifest()
+        manifest.arms[name] = [arm.record() for arm in arms]
+        self._folder.write_manifest(manifest)
+
+    def add_counts(self, part: str, counts: Sequence[CountRecord], warnings: Sequence[str] = ()) -> None:
+        """Adds exact counts to the record of one part; a part without a record has none to add to."""
+        assert self._folder is not None, "counted of something that ran"
+        manifest = self._folder.read_manifest()
+        for record in manifest.scenarios:
+            if record.part == part:
+                record.counts.extend(counts)
+                record.warnings.extend(warnings)
+        self._folder.write_manifest(manifest)
 
     @property
     def has_measured(self) -> bool:
@@ -69,11 +88,10 @@ class RunSoFar:
         """Gives the verdict: VALID when every part was measured whole and nothing speaks against it."""
         assert self._folder is not None, "at least one part ran"
         manifest = self._folder.read_manifest()
-        recorded = {record.name: record for record in manifest.scenarios}
         for name in self._names:
-            if name in recorded:
-                manifest.reasons += [f"{name}: {reason}" for reason in recorded[name].reasons]
-            elif not any(reason.startswith(f"{name}: ") for reason in manifest.reasons):
+            recorded = [record for record in manifest.scenarios if record.name == name]
+            manifest.reasons += [f"{record.part}: {reason}" for record in recorded for reason in record.reasons]
+            if not recorded and not any(reason.startswith((f"{name}: ", f"{name} (")) for reason in manifest.reasons):
                 manifest.reasons.append(f"{name}: not measured")
         if manifest.cut_short:
             manifest.reasons.insert(0, "cut short by an interrupt")

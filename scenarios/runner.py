@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,27 @@ import asyncpg
 from fixtures.errors import ChatbenchError, InputError
 from fixtures.progress import Progress
 from reference_server.statements import find_strategy
-from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS
+from scenarios.arms import DEFAULT_BLOCKS, SECONDS_MIN, arms_of
+from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS, Scenario
 from scenarios.child_process import log_tail, start_child, stop_child
+from scenarios.comparison import Comparison, Turn, compare
 from scenarios.place import Place, open_cluster, own_target, running_target
 from scenarios.queries.laboratory import LaboratoryOptions, check_request, run_laboratory
 from scenarios.run_folder import RunFolder
 from scenarios.run_so_far import RunSoFar
+from scenarios.server_observer import ServerObserver
 from scenarios.shares import Shares
 
 LABORATORY = "queries"  # runs beside the load scenarios in a tour; needs a database, not a server
-FREE_COMMON_OPTIONS = ("--arrivals", "--drain-seconds")  # the others are the run's own
+FREE_COMMON_OPTIONS = ("--arrivals", "--shape", "--drain-seconds")  # the others are the run's own
 PREPARING = "preparing"
 PREPARING_SECONDS = 15  # measured: seeding small, once; a copy and a server's start afterwards
 LABORATORY_SECONDS = 45  # measured: two strategies on small
 # Past its run time a generator drains outstanding deliveries and writes its ledger; then it is asked to end.
 LOCUST_OVERHEAD_SECONDS = 8
 LOCUST_PATIENCE_SECONDS = 45
+# What may end a run from outside; each is told in one sentence, and what was measured before is kept.
+FAILURES = (ChatbenchError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +51,12 @@ class RunOptions:
     size: str = "small"
     seed: int = 1
     strategy: str = "roadmap_membership"  # the indexes under the server
-    seconds: float | None = None  # per load scenario, connecting included; None: each one's own
+    seconds: float | None = None  # per load scenario and arm, connecting included; None: each one's own
     users: int | None = None  # per load scenario; None: each one's own
     scenario_options: dict[str, str] = field(default_factory=dict)  # for the Locust files: {"--rate": "5"}
+    arms: tuple[str, ...] = ()  # servers to compare, NAME:SETTING=VALUE,…; empty: the scenario's own, mostly none
+    arm_preset: str | None = None  # the scenario's arms of that name instead
+    blocks: int = DEFAULT_BLOCKS  # of a comparison
     laboratory: LaboratoryOptions = field(default_factory=LaboratoryOptions)
     out: Path = Path("out")
     database_url: str | None = None  # None: the embedded PostgreSQL
@@ -70,39 +78,93 @@ def run(options: RunOptions, progress: Progress) -> RunFolder:
     """Runs what was asked for; the folder's manifest holds the verdict. InputError before anything is measured."""
     names = scenario_names(options)
     load_names = [name for name in names if name != LABORATORY]
-    _check_scenario_options(load_names, options.scenario_options)
+    check_scenario_options(load_names, options.scenario_options)
     if LABORATORY in names:
         check_request([find_strategy(name) for name in options.laboratory.strategies], options.laboratory)
-    shares = Shares(_expected_seconds(names, options.seconds), progress)
+    comparisons = _comparisons(load_names, options)
+    shares = Shares(_expected_seconds(names, options.seconds, comparisons), progress)
     so_far = RunSoFar(options.out / "runs", names, options.seed, options.record())
     try:
-        _run_parts(load_names, options, so_far, shares, with_laboratory=LABORATORY in names)
+        _run_parts(load_names, comparisons, options, so_far, shares, with_laboratory=LABORATORY in names)
     except KeyboardInterrupt:
         if not so_far.has_measured:
             so_far.discard()
             raise
         so_far.note(cut_short=True)
-    except (ChatbenchError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        told = error if isinstance(error, ChatbenchError) else InputError(f"PostgreSQL or the disk failed: {error}")
+    except FAILURES as error:
         if not so_far.has_measured:
             so_far.discard()
-            raise told from error
-        so_far.note(reason=str(told))
+            raise told(error) from error
+        so_far.note(reason=str(told(error)))
     return so_far.finish()
 
 
+def told(error: Exception) -> ChatbenchError:
+    """One of FAILURES as a sentence for people."""
+    return error if isinstance(error, ChatbenchError) else InputError(f"PostgreSQL or the disk failed: {error}")
+
+
 def _run_parts(
-    load_names: list[str], options: RunOptions, so_far: RunSoFar, shares: Shares, *, with_laboratory: bool
+    load_names: list[str],
+    comparisons: dict[str, Comparison],
+    options: RunOptions,
+    so_far: RunSoFar,
+    shares: Shares,
+    *,
+    with_laboratory: bool,
 ) -> None:
     with ExitStack() as stack:
         cluster_url = ""
         if options.target is None or with_laboratory:
             cluster_url = stack.enter_context(open_cluster(options.out, options.database_url))
-        if load_names:
-            with _place(options, cluster_url, shares.of(PREPARING)) as place:
-                _run_load_scenarios(load_names, options, so_far, place, shares)
+        plain_names = [name for name in load_names if name not in comparisons]
+        if plain_names:
+            with open_place(options, cluster_url, shares.of(PREPARING)) as place:
+                _run_load_scenarios(plain_names, options, so_far, place, shares)
+        for name, comparison in comparisons.items():
+            if not so_far.is_cut_short:
+                compare(
+                    comparison,
+                    cluster_url,
+                    options.login_key,
+                    options.out / "logs",
+                    so_far,
+                    lambda turn, progress: _measure(turn, options, so_far, progress),
+                    shares.of(name),
+                )
         if with_laboratory and not so_far.is_cut_short:
             run_laboratory(options.laboratory, cluster_url, so_far.folder(None), shares.of(LABORATORY))
+
+
+def _comparisons(load_names: list[str], options: RunOptions) -> dict[str, Comparison]:
+    """The scenarios that compare several servers; InputError for arms that cannot be, before anything is made."""
+    if options.arms or options.arm_preset is not None:
+        if options.target is not None:
+            raise InputError("arms are servers that the run starts itself; leave out --target, or --arm and --arms")
+        if not load_names:
+            raise InputError("arms belong to load scenarios, and none is asked for; see chatbench run --list")
+    if options.blocks < 1:
+        raise InputError(f"{options.blocks} blocks measure nothing; use --blocks {DEFAULT_BLOCKS} or more")
+    found = {}
+    for name in load_names if options.target is None else ():
+        arms = arms_of(
+            SCENARIOS[name],
+            options.arms,
+            options.arm_preset,
+            size=options.size,
+            strategy=options.strategy,
+            allowed_options=list(_allowed_options(name)),
+        )
+        if arms:
+            seconds = options.seconds or SCENARIOS[name].default_run_seconds
+            found[name] = Comparison(
+                scenario=name,
+                arms=arms,
+                blocks=options.blocks,
+                turn_seconds=max(SECONDS_MIN, seconds / options.blocks),
+                seed=options.seed,
+            )
+    return found
 
 
 def scenario_names(options: RunOptions) -> tuple[str, ...]:
@@ -118,11 +180,15 @@ def scenario_names(options: RunOptions) -> tuple[str, ...]:
     return (*tour, LABORATORY) if options.target is None or options.database_url else tour
 
 
-def _expected_seconds(names: tuple[str, ...], seconds: float | None) -> dict[str, float]:
+def _expected_seconds(
+    names: tuple[str, ...], seconds: float | None, comparisons: dict[str, Comparison]
+) -> dict[str, float]:
     """How long each part usually takes, in the order of the parts."""
     usual: dict[str, float] = {LABORATORY: LABORATORY_SECONDS}
     for name, item in SCENARIOS.items():
         usual[name] = (seconds or item.default_run_seconds) + LOCUST_OVERHEAD_SECONDS
+    for name, one in comparisons.items():
+        usual[name] = len(one.turns) * (one.turn_seconds + LOCUST_OVERHEAD_SECONDS)
     return {PREPARING: PREPARING_SECONDS, **{name: usual[name] for name in names}}
 
 
@@ -133,11 +199,16 @@ def listing() -> list[dict[str, Any]]:
             "name": item.name,
             "question": item.question,
             "options": {name.removeprefix("--"): meaning for name, meaning in _allowed_options(item.name).items()},
+            "arms": {name: " | ".join(arms) for name, arms in _arms_of(item).items()},
         }
         for item in SCENARIOS.values()
     ]
     question = "Do the roadmap's indexes help the statements that the server executes?"
-    return [*load, {"name": LABORATORY, "question": question, "options": {}}]
+    return [*load, {"name": LABORATORY, "question": question, "options": {}, "arms": {}}]
+
+
+def _arms_of(scenario: Scenario) -> dict[str, tuple[str, ...]]:
+    return {**({"(default)": scenario.arms} if scenario.arms else {}), **scenario.arm_presets}
 
 
 def _allowed_options(name: str) -> dict[str, str]:
@@ -145,7 +216,7 @@ def _allowed_options(name: str) -> dict[str, str]:
     return {**SCENARIOS[name].options, **{option: COMMON_OPTIONS[option] for option in FREE_COMMON_OPTIONS}}
 
 
-def _check_scenario_options(names: list[str], given: dict[str, str]) -> None:
+def check_scenario_options(names: list[str], given: dict[str, str]) -> None:
     """InputError for an option that none of the scenarios has; each takes those that it has."""
     allowed = list(dict.fromkeys(option for name in names for option in _allowed_options(name)))
     for option in given:
@@ -155,7 +226,8 @@ def _check_scenario_options(names: list[str], given: dict[str, str]) -> None:
             raise InputError(f"{shown} has no option {option.removeprefix('--')!r}; choose from {known}")
 
 
-def _place(options: RunOptions, cluster_url: str, progress: Progress) -> AbstractContextManager[Place]:
+def open_place(options: RunOptions, cluster_url: str, progress: Progress) -> AbstractContextManager[Place]:
+    """The chat server to load: the one that runs, or one of our own on a fresh copy of the data."""
     if options.target is not None:
         return running_target(options.target, allow_remote=options.allow_remote)
     return own_target(
@@ -172,34 +244,49 @@ def _place(options: RunOptions, cluster_url: str, progress: Progress) -> Abstrac
 def _run_load_scenarios(names: list[str], options: RunOptions, so_far: RunSoFar, place: Place, shares: Shares) -> None:
     """One Locust process after the other, until all ran, one is interrupted, or the server is gone."""
     for name in names:
-        try:
-            _run_load_scenario(name, options, so_far, place, shares.of(name))
-        except KeyboardInterrupt:
-            so_far.note(cut_short=True)
-            return
-        if place.server is not None and not place.server.alive:
-            said = f"the reference server ended in the middle of the run: {log_tail(place.server.log)}"
-            so_far.note(reason=f"{name}: {said}")
+        turn = Turn(scenario=name, place=place, seconds=options.seconds or SCENARIOS[name].default_run_seconds)
+        if not _measure(turn, options, so_far, shares.of(name)):
             return
 
 
-def _run_load_scenario(name: str, options: RunOptions, so_far: RunSoFar, place: Place, progress: Progress) -> None:
-    """One scenario from start to record. InputError when the generator found fault with what was asked for."""
-    folder = so_far.folder(place)
-    log = folder.path / f"locust-{name}.log"
-    seconds = options.seconds or SCENARIOS[name].default_run_seconds
-    command = _locust_command(name, options, folder, place, seconds)
-    process = start_child(command, log=log, environment={"CHATBENCH_LOGIN_KEY": options.login_key})
+def _measure(turn: Turn, options: RunOptions, so_far: RunSoFar, progress: Progress) -> bool:
+    """One Locust process from start to record; False when it was interrupted or its server is gone."""
     try:
-        _watch(process, name, seconds, progress)
-    finally:
-        # Interrupted: the generator is asked to end, drains, and writes what it measured.
-        exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
-    if name not in so_far.recorded:
+        run_load_scenario(turn, options, so_far, progress)
+    except KeyboardInterrupt:
+        so_far.note(cut_short=True)
+        return False
+    server = turn.place.server
+    if server is not None and not server.alive:
+        said = f"the reference server ended in the middle of the run: {log_tail(server.log)}"
+        so_far.note(reason=f"{turn.part}: {said}")
+        return False
+    return True
+
+
+def run_load_scenario(turn: Turn, options: RunOptions, so_far: RunSoFar, progress: Progress) -> None:
+    """One scenario from start to record. InputError when the generator found fault with what was asked for."""
+    folder = so_far.folder(turn.place)
+    log = folder.path / f"locust-{_file_name(turn)}.log"
+    command = _locust_command(turn, options, folder)
+    process = start_child(command, log=log, environment={"CHATBENCH_LOGIN_KEY": options.login_key})
+    # The turns of a comparison count what they wrote by ending the database's sessions: nobody else may hold one.
+    observing = ServerObserver(turn.place.subject, folder, turn.scenario) if turn.arm is None else nullcontext()
+    with observing:
+        try:
+            _watch(process, turn.part, turn.seconds, progress)
+        finally:
+            # Interrupted: the generator is asked to end, drains, and writes what it measured.
+            exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
+    if turn.part not in so_far.recorded:
         said = _complaint(log)
         if exit_code == InputError.exit_code:
             raise InputError(said)
-        so_far.note(reason=f"{name}: its generator ended with exit code {exit_code}: {said}")
+        so_far.note(reason=f"{turn.part}: its generator ended with exit code {exit_code}: {said}")
+
+
+def _file_name(turn: Turn) -> str:
+    return turn.scenario if turn.arm is None else f"{turn.scenario}-{turn.arm.name}-{turn.block}"
 
 
 def _complaint(log: Path) -> str:
@@ -209,17 +296,21 @@ def _complaint(log: Path) -> str:
     return marks.sub("", said[-1]) if said else log_tail(log)
 
 
-def _locust_command(name: str, options: RunOptions, folder: RunFolder, place: Place, seconds: float) -> list[str]:
+def _locust_command(turn: Turn, options: RunOptions, folder: RunFolder) -> list[str]:
+    name, target = turn.scenario, turn.place.target
     command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--headless", "--only-summary"]
-    command += ["--host", place.target.http_url, "--run-time", f"{max(1, round(seconds))}s"]
-    command += ["--run-folder", str(folder.path), "--seed", str(options.seed)]
+    command += ["--host", target.http_url, "--run-time", f"{max(1, round(turn.seconds))}s"]
+    command += ["--run-folder", str(folder.path), "--seed", str(turn.generator_seed(options.seed))]
     if options.users is not None:
         command += ["--users", str(options.users)]
-    if place.target.process_id is not None:
-        command += ["--server-pid", str(place.target.process_id)]
+    if target.process_id is not None:
+        command += ["--server-pid", str(target.process_id)]
     if options.allow_remote:
         command += ["--allow-remote"]
-    for option, value in options.scenario_options.items():
+    if turn.arm is not None:
+        command += ["--arm", turn.arm.name, "--block", str(turn.block)]
+    scenario_options = {**options.scenario_options, **(turn.arm.scenario_options if turn.arm else {})}
+    for option, value in scenario_options.items():
         if option in _allowed_options(name):
             command += [f"{option}={value}"]
     return command

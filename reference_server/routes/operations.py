@@ -1,7 +1,10 @@
 """What operators ask: whether the process lives, whether to send requests here, and what it counts."""
 
+from typing import Annotated
+
 from litestar import MediaType, Response, get
 from litestar.datastructures import ResponseHeader
+from litestar.params import Parameter
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from reference_server.routes.common import PUBLIC, errors
@@ -34,9 +37,12 @@ async def readyz(services: Services) -> str:
     media_type=MediaType.TEXT,
     response_headers=[ResponseHeader(name="content-type", value=CONTENT_TYPE_LATEST)],
 )
-async def metrics(services: Services) -> Response[bytes]:
+async def metrics(
+    services: Services,
+    names: Annotated[list[str] | None, Parameter(query="name[]", description="Only these series.")] = None,
+) -> Response[bytes]:
     """Everything the server counts of itself, in Prometheus's text format."""
-    return Response(services.metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
+    return Response(services.metrics.exposition(names or ()), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 HANDLERS = (healthz, readyz, metrics)

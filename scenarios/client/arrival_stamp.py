@@ -13,7 +13,8 @@ _TIMESPEC_BYTES = 16
 _timespec = struct.Struct("@qq").unpack
 
 # One buffer serves every connection of the process: reads are handled to their end before the next one begins.
-READ_BUFFER = bytearray(1 << 18)
+READ_BUFFER_BYTES = 1 << 18
+READ_BUFFER = bytearray(READ_BUFFER_BYTES)
 READ_BUFFERS = [READ_BUFFER]
 READ_VIEW = memoryview(READ_BUFFER)
 

@@ -45,6 +45,14 @@ class ConversationPage(msgspec.Struct):
     next_cursor: str | None = None
 
 
+class ReadState(msgspec.Struct):
+    """How far a user has read a conversation."""
+
+    last_read_seq: int
+    unread_count: int
+    last_seq: int
+
+
 class Gateway(msgspec.Struct):
     """Where the gateway listens and what it speaks."""
 
@@ -83,11 +91,11 @@ class ChatClient:
     def login(self, user_id: UUID) -> str:
         """The access token of a user."""
         body = {"user_id": user_id, "login_key": self._login_key}
-        return self._required("POST", "/v1/login", _Login, body=body).access_token
+        return self.required("POST", "/v1/login", _Login, body=body).access_token
 
     def gateway(self, token: str) -> Gateway:
         """Where the gateway is."""
-        return self._required("GET", "/v1/gateway", Gateway, token=token)
+        return self.required("GET", "/v1/gateway", Gateway, token=token)
 
     def dataset(self) -> DatasetManifest:
         """What the server's database was seeded with."""
@@ -97,11 +105,11 @@ class ChatClient:
                 f"the database behind {self._base_url} holds no data set of chatbench; "
                 "fill it with `chatbench seed` and start the server again"
             )
-        return self._parsed("GET /v1/dataset", response, DatasetManifest)
+        return self.parsed("GET /v1/dataset", response, DatasetManifest)
 
     def create_direct_conversation(self, token: str, user_id: UUID) -> Conversation:
         """The one direct conversation with `user_id`."""
-        answer = self._required(
+        answer = self.required(
             "POST", "/v1/conversations/direct", _OneConversation, token=token, body={"user_id": user_id}
         )
         return answer.conversation
@@ -109,15 +117,15 @@ class ChatClient:
     def create_group_conversation(self, token: str, name: str, user_ids: list[UUID]) -> Conversation:
         """A new group of the caller and `user_ids`."""
         body = {"name": name, "user_ids": user_ids}
-        return self._required("POST", "/v1/conversations/group", _OneConversation, token=token, body=body).conversation
+        return self.required("POST", "/v1/conversations/group", _OneConversation, token=token, body=body).conversation
 
-    def get_conversations(self, token: str, limit: int, cursor: str | None, intended_ns: int) -> Response:
+    def get_conversations(self, token: str, limit: int, cursor: str | None, intended_ns: int | None = None) -> Response:
         """A page of the caller's conversations."""
         after = f"&cursor={quote(cursor)}" if cursor else ""
         return self.pool.request("GET", f"/v1/conversations?limit={limit}{after}", token=token, intended_ns=intended_ns)
 
     def get_messages(
-        self, token: str, conversation_id: UUID, limit: int, before: str | None, intended_ns: int | None = None
+        self, token: str, conversation_id: UUID | str, limit: int, before: str | None, intended_ns: int | None = None
     ) -> Response:
         """A page of messages, older than the cursor `before`."""
         older = f"&before={quote(before)}" if before else ""
@@ -132,27 +140,63 @@ class ChatClient:
         path = f"/v1/conversations/{conversation_id}/messages"
         return self.pool.request("POST", path, token=token, body=body, intended_ns=intended_ns)
 
+    def open_direct_conversation(self, token: str, user_id: UUID, intended_ns: int) -> Response:
+        """Opens the one direct conversation with `user_id`, which may exist already."""
+        path = "/v1/conversations/direct"
+        return self.pool.request("POST", path, token=token, body=_encode({"user_id": user_id}), intended_ns=intended_ns)
+
+    def mark_read(self, token: str, conversation_id: UUID | str, seq: int, intended_ns: int | None = None) -> Response:
+        """Marks everything up to message `seq` as read."""
+        path = f"/v1/conversations/{conversation_id}/messages/{seq}/read"
+        return self.pool.request("POST", path, token=token, intended_ns=intended_ns)
+
+    def edit_message(
+        self, token: str, conversation_id: UUID | str, seq: int, content: str, intended_ns: int
+    ) -> Response:
+        """Gives a message of one's own new content."""
+        path = f"/v1/conversations/{conversation_id}/messages/{seq}"
+        return self.pool.request(
+            "PATCH", path, token=token, body=_encode({"content": content}), intended_ns=intended_ns
+        )
+
     @staticmethod
     def parse_page(response: Response) -> MessagePage | None:
         """The page in an answer to `get_messages`; None when it is not one."""
-        return _parsed_or_none(response, MessagePage)
+        return parsed_or_none(response, MessagePage)
 
     @staticmethod
     def parse_message(response: Response) -> Message | None:
         """The message in an answer to `send_message`; None when it is not one."""
-        answer = _parsed_or_none(response, _OneMessage)
+        answer = parsed_or_none(response, _OneMessage)
         return answer.message if answer else None
+
+    @staticmethod
+    def parse_read_state(response: Response) -> ReadState | None:
+        """How far the caller has read, in an answer to `mark_read`; None when it is not one."""
+        return parsed_or_none(response, ReadState)
 
     @staticmethod
     def parse_conversations(response: Response) -> ConversationPage | None:
         """The page in an answer to `get_conversations`; None when it is not one."""
-        return _parsed_or_none(response, ConversationPage)
+        return parsed_or_none(response, ConversationPage)
 
-    def _required(self, method: str, path: str, type_: type[T], *, token: str | None = None, body: Any = None) -> T:
-        response = self.pool.request(method, path, token=token, body=_encode(body) if body is not None else b"")
-        return self._parsed(f"{method} {path}", response, type_)
+    def required(
+        self,
+        method: str,
+        path: str,
+        type_: type[T],
+        *,
+        token: str | None = None,
+        operator_key: str | None = None,
+        body: Any = None,
+    ) -> T:
+        """The answer that a run cannot do without; InputError that says what came instead."""
+        payload = _encode(body) if body is not None else b""
+        response = self.pool.request(method, path, token=token, operator_key=operator_key, body=payload)
+        return self.parsed(f"{method} {path}", response, type_)
 
-    def _parsed(self, request: str, response: Response, type_: type[T]) -> T:
+    def parsed(self, request: str, response: Response, type_: type[T]) -> T:
+        """The answer in a response to `request`; InputError that says what came instead."""
         if response.status == 0:
             raise InputError(
                 f"no answer from {self._base_url} to {request} ({response.error}); "
@@ -171,7 +215,8 @@ class ChatClient:
             ) from error
 
 
-def _parsed_or_none(response: Response, type_: type[T]) -> T | None:
+def parsed_or_none(response: Response, type_: type[T]) -> T | None:
+    """The answer in a response; None when it is not one."""
     if not response.ok:
         return None
     try:

@@ -1,5 +1,6 @@
 """One device's connection to the gateway: authenticate, subscribe, receive; remembers where to resume."""
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
@@ -18,16 +19,20 @@ from reference_server.frames import (
     PresenceUpdated,
     Ready,
     ResumeGap,
+    StartTyping,
+    StopTyping,
     Subscribed,
     SubscribeMessages,
     SubscribePresence,
+    SubscribeTyping,
+    TypingState,
     UpdatePresence,
 )
 from scenarios.client.gateway_socket import ABNORMAL_CLOSURE, ArrivalCounts, ConnectFailedError, GatewaySocket
 
 
 class TextEvent(msgspec.Struct, gc=False):
-    """The fields of message and presence events that timing needs, as they are on the JSON wire.
+    """The fields of message, receipt and presence events that timing needs, as they are on the JSON wire.
 
     Ids stay strings: they are only compared. Measured: decoding this 0.5 µs, the full event with UUIDs 1.1 µs.
     """
@@ -51,6 +56,22 @@ class BinaryEvent(msgspec.Struct, gc=False):
     v: int = 0
 
 
+class TypingText(msgspec.Struct, gc=False):
+    """A typing event on the JSON wire. Apart, because other events say something else by the same letter."""
+
+    c: str  # conversation
+    u: str  # typist
+    s: bool  # whether they are typing
+
+
+class TypingBinary(msgspec.Struct, gc=False):
+    """The same on the msgpack wire."""
+
+    c: bytes
+    u: bytes
+    s: bool
+
+
 # Receives (event, wire_bytes, arrival_ns, observed_ns) within the event loop; must not block.
 EventHandler = Callable[[Any, int, int, int], None]
 
@@ -63,7 +84,8 @@ class GatewayClient:
     """One device of one user.
 
     Blocking calls (`connect`, `subscribe_…`) wait in their greenlet and raise ConnectFailedError when the connection
-    ends meanwhile or nothing is answered in time. Events arrive by `on_message` and `on_presence`.
+    ends meanwhile or nothing is answered in time. Events arrive by `on_message`, `on_receipt`, `on_typing` and
+    `on_presence`.
     """
 
     def __init__(
@@ -75,13 +97,19 @@ class GatewayClient:
         self.codec = CODECS[subprotocol]
         self.counts = counts if counts is not None else ArrivalCounts()
         self.on_message: EventHandler = _ignore
+        self.on_receipt: EventHandler = _ignore
+        self.on_typing: EventHandler = _ignore
         self.on_presence: EventHandler = _ignore
         self.on_presence_updated: Callable[[PresenceUpdated], None] = lambda _event: None
         # Called at once, not when whoever asked wakes up: the next event may be in the same segment.
         self.on_presence_state: Callable[[PresenceState], None] = lambda _event: None
+        # Called with its arrival, when the replay is over and live messages follow.
+        self.on_subscribed: Callable[[int], None] = lambda _arrival_ns: None
         self.on_close: Callable[[int, str], None] = lambda _code, _reason: None
         self.last_seq: dict[Any, int] = {}  # conversation's wire id → highest seq received
         self.ready: Ready | None = None
+        self.connect_began_ns = 0  # CLOCK_REALTIME
+        self.ready_arrival_ns = 0  # the kernel's time of the last Ready
         self.close_code: tuple[int, str] | None = None
         self.errors: list[ErrorEvent] = []
         self.resume_gaps: list[ResumeGap] = []
@@ -91,6 +119,11 @@ class GatewayClient:
             msgspec.json.Decoder(TextEvent).decode
             if self.codec.is_text
             else msgspec.msgpack.Decoder(BinaryEvent).decode
+        )
+        self._decode_typing: Callable[[Any], Any] = (
+            msgspec.json.Decoder(TypingText).decode
+            if self.codec.is_text
+            else msgspec.msgpack.Decoder(TypingBinary).decode
         )
         self._socket: GatewaySocket | None = None
         self._answers: dict[type, AsyncResult] = {}
@@ -107,6 +140,7 @@ class GatewayClient:
     def connect(self, url: str, token: str) -> Ready:
         """Opens the connection (again) and authenticates; the server's Ready."""
         self.close_code = None
+        self.connect_began_ns = time.time_ns()
         self._socket = GatewaySocket(
             url, self.codec.subprotocol, on_payload=self._payload, on_close=self._closed, counts=self.counts
         )
@@ -129,6 +163,26 @@ class GatewayClient:
     def update_presence(self, status: PresenceStatus) -> None:
         """Sets this device's status; the answer arrives at `on_presence_updated`."""
         self._send(UpdatePresence(status=status))
+
+    def subscribe_typing(self, conversation_id: UUID) -> TypingState:
+        """Asks who is typing in a conversation; who is now."""
+        state = self._ask(SubscribeTyping(conversation_id=conversation_id), TypingState)
+        assert isinstance(state, TypingState)
+        return state
+
+    def start_typing(self, conversation_id: UUID) -> None:
+        """Says that one is typing; nothing is answered."""
+        self._send(StartTyping(conversation_id=conversation_id))
+
+    def stop_typing(self, conversation_id: UUID) -> None:
+        """Says that one is typing no more; nothing is answered."""
+        self._send(StopTyping(conversation_id=conversation_id))
+
+    def change_presence(self, status: PresenceStatus) -> PresenceUpdated:
+        """Sets this device's status and waits for the answer."""
+        updated = self._ask(UpdatePresence(status=status), PresenceUpdated)
+        assert isinstance(updated, PresenceUpdated)
+        return updated
 
     def close(self) -> None:
         """Ends the connection politely."""
@@ -167,7 +221,7 @@ class GatewayClient:
         try:
             event = self._decode_lean(payload)
         except msgspec.DecodeError:
-            self._other_event(bytes(payload))
+            self._other_event(bytes(payload), arrival_ns)
             return
         if event.t == "m":
             last_seq = self.last_seq
@@ -176,10 +230,14 @@ class GatewayClient:
             self.on_message(event, wire_bytes, arrival_ns, observed_ns)
         elif event.t == "p":
             self.on_presence(event, wire_bytes, arrival_ns, observed_ns)
+        elif event.t == "r":
+            self.on_receipt(event, wire_bytes, arrival_ns, observed_ns)
+        elif event.t == "y":
+            self.on_typing(self._decode_typing(payload), wire_bytes, arrival_ns, observed_ns)
         else:
-            self._other_event(bytes(payload))
+            self._other_event(bytes(payload), arrival_ns)
 
-    def _other_event(self, payload: bytes) -> None:
+    def _other_event(self, payload: bytes, arrival_ns: int) -> None:
         try:
             event = self.codec.decode_event(payload)
         except msgspec.DecodeError:
@@ -193,6 +251,10 @@ class GatewayClient:
             self.errors.append(event)
         elif isinstance(event, ResumeGap):
             self.resume_gaps.append(event)
+        elif isinstance(event, Ready):
+            self.ready_arrival_ns = arrival_ns
+        elif isinstance(event, Subscribed):
+            self.on_subscribed(arrival_ns)
         waiting = self._answers.get(type(event))
         if waiting is not None:
             waiting.set(event)

@@ -7,6 +7,8 @@ Arrival is the kernel's stamp of the segment that completed a read. Measured aga
 import socket
 import time
 from collections.abc import Callable
+from itertools import accumulate
+from math import ceil
 from typing import Any
 
 import gevent
@@ -41,6 +43,14 @@ class ArrivalCounts:
         self.unstamped_reads = 0
         self.frames = 0
         self.wire_bytes = 0
+        # Reads by the bit length of their bytes: a wake reads all that waits, so this is how deep queues were.
+        self.depths = [0] * (arrival_stamp.READ_BUFFER_BYTES.bit_length() + 1)
+
+    def receive_queue_bytes_p99(self) -> int:
+        """Bytes that waited at 99 % of the wakes, at most: the next power of two, less one. 0 when nothing was read."""
+        needed = ceil(0.99 * self.reads)
+        reached = accumulate(self.depths)
+        return next(((1 << bits) - 1 for bits, count in enumerate(reached) if count >= needed > 0), 0)
 
 
 class GatewaySocket:
@@ -114,6 +124,7 @@ class GatewaySocket:
         counts = self._counts
         counts.reads += 1
         counts.wire_bytes += size
+        counts.depths[size.bit_length()] += 1
         arrival_ns = arrival_stamp.stamp_ns(ancillary)
         if not arrival_ns:
             counts.unstamped_reads += 1

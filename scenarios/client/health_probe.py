@@ -1,5 +1,6 @@
 """Watches the load generator itself, and the chat server's process where it is on the same host."""
 
+import resource
 import time
 from collections.abc import Callable
 
@@ -30,6 +31,7 @@ class HealthProbe:
         self._last: tuple[float, float, float] | None = None  # time, own CPU, server's CPU
         self._first_clock = relate_clocks(time.monotonic_ns, time.time_ns)
         self._clock_step_ns = 0
+        self._descriptors_most = self._process.num_fds()
         self._greenlet: gevent.Greenlet | None = None
 
     @property
@@ -54,6 +56,7 @@ class HealthProbe:
         if self._server is not None:
             self._record_server_cpu(max(0, round(1000 * (server - self._last[2]) / seconds)))
         self._last = (now, own, server)
+        self._descriptors_most = max(self._descriptors_most, self._process.num_fds())
         step_ns = self._first_clock.step_ns(relate_clocks(time.monotonic_ns, time.time_ns))
         self._clock_step_ns = max(self._clock_step_ns, step_ns)
 
@@ -74,6 +77,11 @@ class HealthProbe:
         if self._stopped is None or self._stopped - self._started < 0.5:
             return None
         return 100 * (self._cpu_stopped - self._cpu_started) / (self._stopped - self._started)
+
+    def descriptors_share_percent(self) -> float:
+        """Open file descriptors at their peak, of those that this process may have."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return 0.0 if limit == resource.RLIM_INFINITY else 100 * self._descriptors_most / limit
 
     def clock_step_ms(self) -> float:
         """How far CLOCK_REALTIME was seen away from where it was against CLOCK_MONOTONIC at the start."""

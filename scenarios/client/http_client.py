@@ -64,12 +64,21 @@ class HttpPool:
         self.unstamped = 0
 
     def request(
-        self, method: str, path: str, *, token: str | None = None, body: bytes = b"", intended_ns: int | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        operator_key: str | None = None,
+        body: bytes = b"",
+        intended_ns: int | None = None,
     ) -> Response:
         """Sends one request and waits, in this greenlet, for its answer."""
         head = f"{method} {self._prefix}{path} HTTP/1.1\r\nHost: {self._host_header}\r\n"
         if token is not None:
             head += f"Authorization: Bearer {token}\r\n"
+        if operator_key is not None:
+            head += f"Operator-Key: {operator_key}\r\n"
         if body or method == "POST":
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         request = head.encode("ascii") + b"\r\n" + body

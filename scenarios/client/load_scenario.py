@@ -265,6 +265,7 @@ class _Binding:
             "users": common.user_count,
             "seed": common.seed,
             "arrivals": common.arrivals,
+            "shape": environment.parsed_options.shape,
             "drain_seconds": common.drain_seconds,
             **own,
         }

@@ -7,6 +7,7 @@ import gevent
 
 from scenarios.client.precise_timer import PreciseTimer
 from scenarios.clock import ClockRelation
+from scenarios.rate_shape import RateShape
 from scenarios.schedules import StartLog
 
 # Beyond this many unfinished operations an arrival is dropped (and counted): memory is finite, and a server this
@@ -29,21 +30,24 @@ class OpenLoop:
         record_start_delay_us: Callable[[int], None],
         timer: PreciseTimer,
         clock: ClockRelation,
+        shape: RateShape = RateShape(),  # noqa: B008 - a frozen value
         in_flight_limit: int = IN_FLIGHT_LIMIT,
     ) -> None:
         self._starts = starts
         self._record_start_delay_us = record_start_delay_us
         self._timer = timer
         self._clock = clock
+        self._shape = shape
         self._in_flight_limit = in_flight_limit
         self.in_flight = 0
 
     def drive(self, arrivals: Iterator[int], begin_ns: int, operation: Callable[[int], None]) -> None:
         """Calls `operation(intended CLOCK_REALTIME ns)` for each offset after `begin_ns` (CLOCK_MONOTONIC).
 
-        Returns when the run stops; blocks its greenlet until then.
+        The offsets are those of the constant rate; the run's shape moves them in time. Returns when the run stops, or
+        no more can come; blocks its greenlet until then.
         """
-        for offset_ns in arrivals:
+        for offset_ns in self._shape.moved(arrivals):
             intended_ns = begin_ns + offset_ns
             if not self._timer.wait_until(intended_ns):
                 return

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from fixtures.errors import InputError
 from scenarios.catalogue import COMMON_OPTIONS, Scenario
 from scenarios.loopback import is_loopback
+from scenarios.rate_shape import RateShape, parse_shape
 from scenarios.schedules import ARRIVALS
 
 DEFAULT_HOST = "http://127.0.0.1:8000"
@@ -51,6 +52,12 @@ def parse_sizes(text: str, error: type[Exception] = InputError) -> tuple[int, ..
     return tuple(numbers)
 
 
+def shape(text: str) -> str:
+    """A rate's shape, for argparse; kept as text because the web page shows it."""
+    parse_shape(text, ArgumentTypeError)
+    return text
+
+
 def add_common_options(parser: Any, scenario: Scenario) -> None:
     """Adds what every load scenario takes, and its defaults for Locust's own options."""
     parser.set_defaults(
@@ -65,10 +72,13 @@ def add_common_options(parser: Any, scenario: Scenario) -> None:
         "--login-key": {"default": "", "env_var": "CHATBENCH_LOGIN_KEY", "is_secret": True, "metavar": "<key>"},
         "--seed": {"default": 1, "type": int, "metavar": "<int>"},
         "--arrivals": {"default": "poisson", "choices": list(ARRIVALS)},
+        "--shape": {"default": "", "type": shape, "metavar": "<pieces>"},
         "--server-pid": {"default": None, "type": int, "metavar": "<pid>", "include_in_web_ui": False},
         "--allow-remote": {"action": "store_true"},
         "--drain-seconds": {"default": 5.0, "type": positive, "metavar": "<seconds>"},
         "--progress": {"action": "store_true", "include_in_web_ui": False},
+        "--arm": {"default": "", "metavar": "<name>", "include_in_web_ui": False},
+        "--block": {"default": None, "type": int, "metavar": "<int>", "include_in_web_ui": False},
     }
     for name, keywords in kinds.items():
         add_option(parser, name, COMMON_OPTIONS[name], **keywords)
@@ -90,10 +100,13 @@ class RunOptions:
     run_folder: Path | None  # None: a new one
     seed: int
     arrivals: str
+    shape: RateShape
     server_pid: int | None
     drain_seconds: float
     progress: bool
     run_seconds: float | None
+    arm: str | None = None  # with a block: one of several servers that the run compares
+    block: int | None = None
 
 
 def read_options(options: Any, user_count: int) -> RunOptions:
@@ -108,6 +121,8 @@ def read_options(options: Any, user_count: int) -> RunOptions:
         raise InputError(f"--server-pid {options.server_pid} is no process on this host; leave the option out")
     if not options.login_key and not is_loopback(host):
         raise InputError(f"--login-key is missing: {host} is not on this host and has a key of its own")
+    if bool(options.arm) != (options.block is not None):
+        raise InputError("--arm and --block belong together: give both, or neither for a run of one server")
     return RunOptions(
         host=host.rstrip("/"),
         login_key=options.login_key or LOOPBACK_LOGIN_KEY,
@@ -115,10 +130,13 @@ def read_options(options: Any, user_count: int) -> RunOptions:
         run_folder=folder,
         seed=int(options.seed),
         arrivals=options.arrivals,
+        shape=parse_shape(options.shape),
         server_pid=options.server_pid,
         drain_seconds=float(options.drain_seconds),
         progress=bool(options.progress),
         run_seconds=options.run_time,
+        arm=options.arm or None,
+        block=options.block,
     )
 
 

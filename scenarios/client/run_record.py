@@ -27,6 +27,9 @@ class RunRecord:
         seed: int,
         dataset: DatasetManifest | None,
         options: dict[str, Any],
+        *,
+        arm: str | None = None,
+        block: int | None = None,
     ) -> None:
         self.folder = RunFolder(folder) if folder is not None else RunFolder.create(RUNS_FOLDER, scenario)
         self._is_owner = not (self.folder.path / "run.json").exists()
@@ -37,6 +40,8 @@ class RunRecord:
         self._manifest = self.folder.read_manifest()
         self._scenario = scenario
         self._options = options
+        self._arm = arm
+        self._block = block
         self._record: ScenarioRecord | None = None
 
     def second(self) -> int:
@@ -52,6 +57,8 @@ class RunRecord:
             started_second=self.second(),
             seconds=0,
             reasons=[_UNFINISHED],
+            arm=self._arm,
+            block=self._block,
         )
         self._record = record
         self._update(record)
@@ -64,6 +71,7 @@ class RunRecord:
         """Writes the final record and ledgers, and the run's verdict if the run is this scenario's own."""
         if self._record is not None:
             record.started_second = self._record.started_second
+        record.arm, record.block = self._arm, self._block
         ledger = self.folder.read_ledger()
         ledger.ledgers.extend(ledgers)
         self.folder.write_ledger(ledger)
@@ -83,12 +91,12 @@ class RunRecord:
         others = [
             one
             for one in manifest.scenarios
-            if previous is None or one.name != previous.name or one.reasons != previous.reasons
+            if previous is None or one.part != previous.part or one.reasons != previous.reasons
         ]
         manifest.scenarios = [*others, record]
         if self._is_owner and finished:
             manifest.finished_at = utc_now()
-            manifest.reasons = [f"{one.name}: {reason}" for one in manifest.scenarios for reason in one.reasons]
+            manifest.reasons = [f"{one.part}: {reason}" for one in manifest.scenarios for reason in one.reasons]
             manifest.verdict = "INVALID" if manifest.reasons else "VALID"
         manifest.cut_short = manifest.cut_short or cut_short
         self.folder.write_manifest(manifest)

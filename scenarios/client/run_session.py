@@ -9,15 +9,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import gevent
 from gevent.event import Event
+from msgspec import structs
 
 from fixtures.errors import InputError
 from fixtures.identifiers import user_id
 from scenarios.client.chat_client import ChatClient, Gateway
+from scenarios.client.closed_loop import ClosedLoop
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.gateway_socket import ArrivalCounts, ConnectFailedError
 from scenarios.client.health_probe import HealthProbe
@@ -29,7 +31,7 @@ from scenarios.client.run_record import RunRecord
 from scenarios.generator_health import Observation, judge
 from scenarios.histograms import Recorder
 from scenarios.metrics import COUNTS
-from scenarios.run_folder import CountRecord, LedgerTotals, ScenarioRecord
+from scenarios.run_folder import CountRecord, HistogramLine, LedgerTotals, ScenarioRecord
 from scenarios.schedules import StartLog
 
 # How long a server that stopped answering may take to come back before the run is given up.
@@ -45,8 +47,10 @@ class RunSession:
         self.phase = "preparing"
         self.token = secrets.token_hex(4)  # marks this run's messages
         self.random = random.Random(f"{scenario} {options.seed}")
-        self.recorder = Recorder("1", {"scenario": scenario})
+        self._arm_label = {"arm": options.arm} if options.arm is not None else {}
+        self.recorder = Recorder("1", {"scenario": scenario, **self._arm_label})
         self.starts = StartLog()
+        self.model: Literal["open", "closed"] = "open"
         self.stopping = Event()  # no operation starts any more
         self.timer = PreciseTimer()
         self.counts = ArrivalCounts()
@@ -62,7 +66,15 @@ class RunSession:
         # Users of the run in order; a seeded choice, because the first ones of a data set are its busiest.
         self.user_indexes = self.random.sample(range(self.dataset.user_count), options.user_count)
         self.gateway: Gateway = self.chat.gateway(self.login(self.user_id(0)))
-        self.record = RunRecord(options.run_folder, scenario, options.seed, self.dataset, recorded_options)
+        self.record = RunRecord(
+            options.run_folder,
+            scenario,
+            options.seed,
+            self.dataset,
+            recorded_options,
+            arm=options.arm,
+            block=options.block,
+        )
         self.probe = HealthProbe(self.recorder, options.server_pid, self.give_up)
         self.failures: Counter[str] = Counter()  # problem → how often, of timed operations
         self.connect_failures: Counter[str] = Counter()  # users who were never there
@@ -78,6 +90,7 @@ class RunSession:
         self._measuring_began = 0.0
         self._measured_seconds = 0.0
         self._flusher: gevent.Greenlet | None = None
+        self._unwritten: list[HistogramLine] = []  # of a flush under way
 
     # --- users ------------------------------------------------------------------------------------------
 
@@ -115,6 +128,19 @@ class RunSession:
     def open_loop(self, operation: str) -> OpenLoop:
         """A driver of scheduled operations whose starts this run counts."""
         return OpenLoop(
+            starts=self.starts,
+            record_start_delay_us=self.recorder.series("start_delay_us", operation=operation),
+            timer=self.timer,
+            clock=self.probe.clock,
+            shape=self.options.shape,
+        )
+
+    def closed_loop(self, operation: str, *, think_seconds: float, seed: int | str) -> ClosedLoop:
+        """A driver of one user who waits for answers; from now on the run's model is "closed"."""
+        self.model = "closed"
+        return ClosedLoop(
+            think_seconds=think_seconds,
+            seed=seed,
             starts=self.starts,
             record_start_delay_us=self.recorder.series("start_delay_us", operation=operation),
             timer=self.timer,
@@ -170,6 +196,12 @@ class RunSession:
         sys.stderr.write(f"chatbench: {reason}; ending the run\n")
         self.on_give_up()
 
+    def end(self) -> None:
+        """Ends the measured time before its limit, because everything has been measured."""
+        if self.phase == "measuring" and not self.stopping.is_set():
+            self._stop()
+            self.on_give_up()
+
     def _stop(self) -> None:
         self.stopping.set()
         self.timer.wake_all()
@@ -224,7 +256,8 @@ class RunSession:
         self.phase = "finished"
         if self._flusher is not None:
             self._flusher.kill()
-        self.record.append(list(self.recorder.flush(self.record.second())))
+        # A flush that the end of the run interrupted has taken its values out of the recorder already.
+        self.record.append([*self._unwritten, *self.recorder.flush(self.record.second())])
         reasons, warnings = self._judgement(measured)
         record = ScenarioRecord(
             name=self.scenario,
@@ -235,6 +268,7 @@ class RunSession:
             late=self.starts.late,
             dropped=self.starts.dropped,
             failed=self.failures.total(),
+            model=self.model,
             reasons=reasons,
             warnings=warnings,
             counts=[
@@ -242,7 +276,8 @@ class RunSession:
                 for (name, labels), value in sorted(self._counts.items())
             ],
         )
-        self.record.finish(record, ledgers, cut_short=cut_short)
+        labelled = [structs.replace(one, labels={**one.labels, **self._arm_label}) for one in ledgers]
+        self.record.finish(record, labelled, cut_short=cut_short)
         self.pool.close()
         return record
 
@@ -259,6 +294,8 @@ class RunSession:
                 dropped=self.starts.dropped,
                 arrivals=self.counts.reads + self.pool.responses,
                 unstamped=self.counts.unstamped_reads + self.pool.unstamped,
+                descriptors_share_percent=self.probe.descriptors_share_percent(),
+                receive_queue_bytes_p99=self.counts.receive_queue_bytes_p99(),
                 clock_step_ms=self.probe.clock_step_ms(),
             )
         )
@@ -270,6 +307,11 @@ class RunSession:
             reasons.append(f"every operation failed: {_most_common(self.failures)}")
         elif self.failures:
             warnings.append(f"{self.failures.total()} operations failed: {_most_common(self.failures)}")
+        if self._measured_seconds < self.options.shape.seconds:
+            warnings.append(
+                f"the rate's shape takes {self.options.shape.seconds:g} s and {self._measured_seconds:.1f} s were "
+                "measured: its end was not offered"
+            )
         if self.connect_failures:
             reasons.append(
                 f"{self.connect_failures.total()} users could not connect: {_most_common(self.connect_failures)}"
@@ -289,11 +331,11 @@ class RunSession:
             second = max(0, self.record.second() - 1)
             self.probe.sample()
             self.on_second(time.time_ns())
-            lines = []
             for line in self.recorder.flush(second):
-                lines.append(line)
+                self._unwritten.append(line)
                 # Each takes about 0.3 ms; sleep(0) would let only greenlets run between two, not arrivals.
                 gevent.sleep(0.001)
+            lines, self._unwritten = self._unwritten, []
             try:
                 self.record.append(lines)
             except InputError as error:

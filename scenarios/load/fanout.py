@@ -7,25 +7,18 @@ whatever reaches them is a leak.
     locust -f scenarios/load/fanout.py --host http://127.0.0.1:8000 --headless
 """
 
-import time
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
 
 import gevent
 
 from fixtures.errors import InputError
 from reference_server.frames import SUBPROTOCOLS
 from scenarios.catalogue import SCENARIOS
-from scenarios.client.delivery_books import DeliveryBooks, DeliverySeries
-from scenarios.client.gateway_client import GatewayClient
+from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
-from scenarios.client.locust_requests import report_request, report_response
-from scenarios.client.message_lengths import content_length
+from scenarios.client.made_groups import MadeGroup, usable_sizes
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
-from scenarios.ledger import Ledger, Recipient, SettledMessage
-from scenarios.markers import Marker, marked_content
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
@@ -42,17 +35,6 @@ WORKLOAD = {
     "http_connections": Row(20, "connections", "guess: opened ahead, so that connecting is not measured"),
 }
 
-RECONNECT_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Group:
-    """One group of the run."""
-
-    size: int
-    conversation_id: str
-    members: tuple[int, ...]  # numbers of the run's users
-
 
 class Fanout(LoadScenario):
     """Sends to groups and keeps the books of every delivery."""
@@ -61,23 +43,15 @@ class Fanout(LoadScenario):
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
-        self.sizes = _usable_sizes(session, parse_sizes(options.group_sizes), options)
+        self.sizes = usable_sizes(session, parse_sizes(options.group_sizes), int(options.non_members))
         self.rate = float(options.rate)
-        self.subprotocol: str = options.subprotocol
         self.non_members = int(options.non_members)
-        ledger = Ledger(
-            "fanout",
-            deadline_ns=int(float(options.deadline_ms) * 1e6),
-            settle_after_ns=int(float(WORKLOAD["settle_seconds"].value) * 1e9),
+        self.traffic = GroupTraffic(
+            session,
+            deadline_ms=float(options.deadline_ms),
+            settle_seconds=float(WORKLOAD["settle_seconds"].value),
+            subprotocol=options.subprotocol,
         )
-        self.books = DeliveryBooks(ledger, session.token)
-        self.series = DeliverySeries(session.recorder)
-        self.recipients: dict[int, Recipient] = {}
-        self.groups: list[Group] = []
-        self.bases: dict[str, int] = {}  # conversation → its last seq before the measured time
-        self.sent_count = 0
-        self.unanswered = 0
-        session.on_second = self.settle
 
     @staticmethod
     def add_options(parser: Any) -> None:
@@ -105,128 +79,43 @@ class Fanout(LoadScenario):
         session = self.session
         pool = range(session.options.user_count - self.non_members)
         for size in self.sizes:
-            members = tuple(session.random.sample(pool, size))
-            ids = [session.user_id(number) for number in members]
-            token = session.login(ids[0])
-            made = session.chat.create_group_conversation(token, f"fan-out {size} {session.token}", ids[1:])
-            for _ in range(int(WORKLOAD["warm_up_messages"].value)):
-                response = session.chat.send_message(token, made.id, "hello everyone", uuid4())
-                message = session.chat.parse_message(response)
-                if message is None:
-                    raise InputError(f"{session.options.host} refused a message to a new group: {response.problem()}")
-                self.bases[made.id] = message.seq
-            self.groups.append(Group(size, made.id, members))
-        client = GatewayClient(self.subprotocol)
-        for group in self.groups:
-            self.books.ledger.add_conversation(
-                client.wire_id(UUID(group.conversation_id)), {"group_size": str(group.size)}
-            )
+            members = session.random.sample(pool, size)
+            warm_up = int(WORKLOAD["warm_up_messages"].value)
+            self.traffic.make_group(f"fan-out {size}", members, warm_up)
         session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user and opens the books of its memberships."""
-        client = GatewayClient(self.subprotocol, self.session.counts)
-        user.gateway = client
-        recipient = self.books.ledger.add_recipient(str(user.number))
-        self.recipients[user.number] = recipient
-        for group in self.groups:
-            if user.number in group.members:
-                conversation = self.books.ledger.conversations[client.wire_id(UUID(group.conversation_id))]
-                base = max([self.bases[group.conversation_id], *(high for high, _ in conversation.acknowledged)])
-                recipient.join(conversation, base)
-                client.last_seq[conversation.key] = base
-        client.on_message = self.books.receiver(recipient)
-        client.on_close = lambda code, reason: self._connection_ended(user, code, reason)
-        self._connect(client, user)
+        self.traffic.join(user)
 
     def measure(self, begin_ns: int) -> None:
         """Starts one open loop of sends per group; together they make the asked rate."""
-        rate = self.rate / len(self.groups)
-        for group in self.groups:
-            arrivals = ARRIVALS[self.session.options.arrivals](rate, f"{self.session.options.seed} {group.size}")
+        groups = self.traffic.groups
+        for group in groups:
+            seed = f"{self.session.options.seed} {group.size}"
+            arrivals = ARRIVALS[self.session.options.arrivals](self.rate / len(groups), seed)
             loop = self.session.open_loop("send_message")
             gevent.spawn(loop.drive, arrivals, begin_ns, lambda intended_ns, group=group: self.send(group, intended_ns))
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - receivers have no schedule
-        """Receives, which needs nothing from this greenlet; one who is cut off comes back and asks what it missed."""
-        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
-            if user.gateway is not None and not user.gateway.is_open:
-                self._connect(user.gateway, user, resume=True)
+        """Receives."""
+        self.traffic.stay_connected(user)
 
     def user_stopped(self, user: ChatUser) -> None:
         """One who leaves on purpose misses nothing."""
-        recipient = self.recipients.pop(user.number, None)
-        if recipient is not None and user.gateway is not None and user.gateway.is_open:
-            recipient.stop_listening()
+        self.traffic.leave(user)
 
-    def send(self, group: Group, intended_ns: int) -> None:
-        """One timed send by a member of the group; its acknowledgement opens the expectation of its deliveries."""
-        session = self.session
-        self.sent_count += 1
-        content = marked_content(Marker(session.token, self.sent_count, intended_ns), content_length(session.random))
-        sender = session.user_id(session.random.choice(group.members))
-        token = session.login(sender)
-        self.unanswered += 1
-        response = session.chat.send_message(token, group.conversation_id, content, uuid4(), intended_ns)
-        self.unanswered -= 1
-        session.note_response("send_message", response, weight=f"group of {group.size}", depth="new")
-        report_response(f"send to {group.size}", "POST", response)
-        message = session.chat.parse_message(response)
-        if message is not None:
-            key = self._key(group)
-            self.books.ledger.sent(key, message.seq, intended_ns, len(content))
-
-    def settle(self, now_ns: int, *, everything: bool = False) -> None:
-        """Records what arrived since the last time."""
-        self.books.settle(now_ns, self._record, everything=everything)
+    def send(self, group: MadeGroup, intended_ns: int) -> None:
+        """One timed send by a member of the group."""
+        self.traffic.send(group, self.session.random.choice(group.members), intended_ns)
 
     def outstanding(self) -> int:
         """Deliveries not yet here, and sends not yet answered."""
-        return self.unanswered + self.books.ledger.outstanding()
+        return self.traffic.outstanding()
 
     def finish(self) -> list[LedgerTotals]:
         """Closes the books."""
-        self.settle(time.time_ns(), everything=True)
-        totals = self.books.ledger.reconcile()
-        for one in totals:
-            if one.leaked:
-                size = one.labels.get("group_size", "unknown")
-                self.session.warnings.append(f"{one.leaked} deliveries of group size {size} came to non-members")
-        return totals
-
-    def _record(self, settled: SettledMessage) -> None:
-        self.series.record(settled)
-        # One line per message in Locust's own statistics, not one per delivery: firing its event costs 3.3 µs.
-        last_us = settled.reached_us(1.0)
-        if last_us is not None:
-            size = settled.conversation.labels["group_size"]
-            report_request("WS", f"last delivery of {size}", last_us / 1000, settled.content_bytes)
-
-    def _connect(self, client: GatewayClient, user: ChatUser, *, resume: bool = False) -> None:
-        self.session.connect(client, user.user_id, lambda: client.subscribe_messages(resume=resume))
-
-    def _connection_ended(self, user: ChatUser, code: int, reason: str) -> None:
-        if user.number in self.recipients:
-            self.session.connection_ended(code, reason)
-
-    def _key(self, group: Group) -> str | bytes:
-        id_ = UUID(group.conversation_id)
-        return str(id_) if self.subprotocol.endswith("json") else id_.bytes
-
-
-def _usable_sizes(session: RunSession, asked: tuple[int, ...], options: Any) -> tuple[int, ...]:
-    """The group sizes that the run's users allow; the ones left out are told, and none at all is an error."""
-    available = session.options.user_count - int(options.non_members)
-    usable = tuple(size for size in asked if 2 <= size <= available)
-    if not usable:
-        raise InputError(
-            f"no group of {options.group_sizes} fits {session.options.user_count} users of whom {options.non_members} "
-            "stay outside; use more --users or smaller --group-sizes"
-        )
-    if usable != asked:
-        left_out = ", ".join(str(size) for size in asked if size not in usable)
-        session.warnings.append(f"group sizes left out: {left_out}; {available} users are there to be members")
-    return usable
+        return self.traffic.finish()
 
 
 class FanoutUser(ChatUser):

@@ -36,6 +36,7 @@ WORKLOAD = {
     "write_rate": Row(
         10, "messages/s", "cited: Mattermost's behaviour weights, 1.99 scrolls per post, at less reading"
     ),
+    "think_seconds": Row(0, "s", "guess: open loop, whose latencies hold the waiting; above 0 the readers wait"),
     "page_size": Row(50, "messages", "cited: the roadmap's getMessages default"),
     "heavy_share": Row(0.6, "of walks", "guess: where people scroll is where much was said"),
     "median_share": Row(0.25, "of walks", "guess"),
@@ -80,6 +81,7 @@ class Pagination(LoadScenario):
         self.rate = float(options.rate)
         self.write_rate = float(options.write_rate)
         self.page_size = int(options.page_size)
+        self.think_seconds = float(options.think_seconds)
         self.samples: dict[str, list[ConversationSample]] = {}
         for sample in session.dataset.conversations:
             if sample.member_ids and sample.last_seq:
@@ -100,6 +102,9 @@ class Pagination(LoadScenario):
         add_option(parser, "--rate", texts["--rate"], type=positive, default=WORKLOAD["rate"].value)
         add_option(parser, "--write-rate", texts["--write-rate"], type=float, default=WORKLOAD["write_rate"].value)
         add_option(parser, "--page-size", texts["--page-size"], type=int, default=WORKLOAD["page_size"].value)
+        add_option(
+            parser, "--think-seconds", texts["--think-seconds"], type=float, default=WORKLOAD["think_seconds"].value
+        )
 
     @staticmethod
     def own_options(options: Any) -> dict[str, Any]:
@@ -111,7 +116,9 @@ class Pagination(LoadScenario):
             )
         if options.write_rate < 0:
             raise InputError(f"--write-rate {options.write_rate:g} is below 0; use 0 for no writers")
-        return {name: getattr(options, name) for name in ("rate", "write_rate", "page_size")}
+        if options.think_seconds < 0:
+            raise InputError(f"--think-seconds {options.think_seconds:g} is below 0; use 0 for an open loop")
+        return {name: getattr(options, name) for name in ("rate", "write_rate", "page_size", "think_seconds")}
 
     def prepare(self) -> None:
         """Looks for deep cursors, unmeasured, and opens connections."""
@@ -132,9 +139,13 @@ class Pagination(LoadScenario):
             gevent.spawn(self.session.open_loop("send_message").drive, arrivals, begin_ns, self.write)
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:
-        """Scrolls at its own pace until the run stops."""
+        """Scrolls at its own pace until the run stops; with think time, at that of the answers."""
         seed = f"{self.session.options.seed} reader {user.number}"
         reader = Reader(seed)
+        if self.think_seconds:
+            loop = self.session.closed_loop("get_messages", think_seconds=self.think_seconds, seed=seed)
+            loop.drive(begin_ns, lambda intended_ns: self.turn_page(reader, intended_ns))
+            return
         arrivals = ARRIVALS[self.session.options.arrivals](self.rate, seed)
         self.session.open_loop("get_messages").drive(
             arrivals, begin_ns, lambda intended_ns: self.turn_page(reader, intended_ns)

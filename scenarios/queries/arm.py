@@ -24,6 +24,7 @@ PlanMode = Literal["custom", "generic"]
 class Executed:
     """What one execution gave."""
 
+    columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     row_count: int  # returned or changed
     wrote: bool
@@ -77,7 +78,21 @@ class Arm:
             wrote = await self._session.fetchval(_TRANSACTION_WRITES.text)
         finally:
             await transaction.rollback()
-        return Executed(rows=tuple(tuple(row) for row in rows), row_count=row_count, wrote=wrote, seconds=seconds)
+        return Executed(
+            columns=tuple(attribute.name for attribute in prepared.get_attributes()),
+            rows=tuple(tuple(row) for row in rows),
+            row_count=row_count,
+            wrote=wrote,
+            seconds=seconds,
+        )
+
+    async def plain_rows(self, unit: Unit) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Columns and rows of a statement that every row is read for: no index and no policy has a part in it."""
+        async with self._admin.transaction():
+            await self._admin.execute(_PLAIN_SCANS.text)
+            prepared = await self._admin.prepare(unit.statement.text)
+            rows = await prepared.fetch(*unit.arguments(0))
+            return tuple(attribute.name for attribute in prepared.get_attributes()), [tuple(row) for row in rows]
 
     async def execute(self, unit: Unit, execution: int) -> tuple[float, int]:
         """The client-side latency of one execution in µs, whose writes stay, and its rows."""
@@ -195,6 +210,7 @@ _DATASET = _own("dataset")
 _EXPLAIN_COMMAND = _own("explain_command")
 _FLUSH_STATISTICS = _own("flush_statistics")
 _HAS_DATASET = _own("has_dataset")
+_PLAIN_SCANS = _own("plain_scans")
 _PLAN_COUNTS = _own("plan_counts")
 _TRANSACTION_WRITES = _own("transaction_writes")
 _UPDATE_COUNTS = _own("update_counts")

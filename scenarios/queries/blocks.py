@@ -8,11 +8,14 @@ from typing import TypeVar
 import asyncpg
 
 from fixtures.progress import Progress
+from reference_server.statements import server_statements
 from scenarios.queries.arm import Arm, Executed, Explained
 from scenarios.queries.block_order import shuffled, visits
 from scenarios.queries.findings import Findings
 from scenarios.queries.parameter_classes import Unit
 from scenarios.queries.results import difference, is_ordered, masked
+from scenarios.queries.truths import lies
+from scenarios.queries.variants import Variant
 from scenarios.run_folder import QueryLine, RunFolder
 
 # What a session says when its server goes away.
@@ -45,8 +48,18 @@ class MeasuredUnit:
 class Blocks:
     """A series of blocks over the same arms; the first arm is the baseline."""
 
-    def __init__(self, arms: Sequence[Arm], folder: RunFolder, findings: Findings, *, count: int, seed: int) -> None:
+    def __init__(
+        self,
+        arms: Sequence[Arm],
+        folder: RunFolder,
+        findings: Findings,
+        *,
+        count: int,
+        seed: int,
+        variants: Sequence[Variant] = (),  # what is known of the statements' questions
+    ) -> None:
         self._arms = arms
+        self._variants = {variant.name: variant for variant in variants}
         self._folder = folder
         self._findings = findings
         self._count = count
@@ -56,12 +69,16 @@ class Blocks:
     async def try_out(self, units: Sequence[Unit], executions: int, progress: Progress) -> list[MeasuredUnit]:
         """The units that work, after comparing what they return; what does not goes into the findings."""
         measured = []
+        row_counts: dict[str, int] = {}
         for number, unit in enumerate(units):
             progress(f"trying out {unit.title}", number / len(units))
             tried = await self._try_out_unit(unit)
             if tried is None:
                 continue
-            self._compare_results(unit, {arm.name: results[0] for arm, results in tried.items()})
+            most = max(result.row_count for results in tried.values() for result in results)
+            row_counts[unit.statement.name] = max(row_counts.get(unit.statement.name, 0), most)
+            if not await self._is_right(unit, {arm.name: results[0] for arm, results in tried.items()}):
+                continue
             slowest = max(median(result.seconds for result in results[1:]) for results in tried.values())
             affordable = max(FEWEST_EXECUTIONS, min(executions, int(UNIT_SECONDS / slowest)))
             writes = any(result.wrote for results in tried.values() for result in results)
@@ -75,7 +92,17 @@ class Blocks:
                 )
                 continue
             measured.append(MeasuredUnit(unit, executions=affordable, writes=writes))
-        return measured
+        return [item for item in measured if row_counts[item.unit.statement.name] or self._may_be_empty(item.unit)]
+
+    def _may_be_empty(self, unit: Unit) -> bool:
+        """The server's statements may find nothing in a small data set; of others nobody knows whether they can."""
+        if unit.statement.name in server_statements():
+            return True
+        self._findings.reason(
+            f"statement {unit.statement.name!r} is left out: it gives no row for any parameter class; "
+            "check its conditions and the names of its parameters"
+        )
+        return False
 
     async def run(self, block: int, units: list[MeasuredUnit], progress: Progress) -> int:
         """Measures one block and appends its lines; returns the executions. A unit that fails leaves `units`."""
@@ -103,6 +130,28 @@ class Blocks:
         except _StatementError as error:
             self._findings.reason(f"{unit.title} is left out: it fails {error}")
             return None
+
+    async def _is_right(self, unit: Unit, results: dict[str, Executed]) -> bool:
+        """Compares the rows with the truth, or without one between strategies; False when it must not be measured."""
+        variant = self._variants.get(unit.statement.name)
+        self._compare_results(unit, results)
+        if variant is None or variant.truth is None:
+            return True
+        if any(executed.wrote for executed in results.values()):
+            self._findings.reason(
+                f"statement {variant.name!r} is left out: it writes, and only reads answer {variant.question!r}"
+            )
+            return False
+        try:
+            found = await lies(self._arms[0], variant, unit, results)
+        except asyncpg.PostgresError as error:
+            self._findings.reason(f"the truth of {unit.title} fails: {' '.join(str(error).split())}")
+            return False
+        for lie in found:
+            self._findings.wrong |= {(variant.name, unit.case.parameter_class, name) for name in lie.strategies}
+            where = "" if len(lie.strategies) == len(results) else f" under {', '.join(lie.strategies)}"
+            self._findings.warning(f"{unit.title} gives other rows than the truth{where}: {lie.difference}")
+        return True
 
     def _compare_results(self, unit: Unit, results: dict[str, Executed]) -> None:
         baseline, *others = results

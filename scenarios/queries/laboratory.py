@@ -7,31 +7,28 @@ after block. Counters (buffers, WAL, HOT) are exact; times are confirmed over bl
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from fixtures.database import connect, require_writable
 from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest
 from fixtures.progress import Progress, silent
-from fixtures.templates import RUN_PREFIX, cloned_database
 from reference_server.seed import ensure_template
-from reference_server.statements import NOTHING, Statement, Strategy, check_strategy, find_strategy, server_statements
-from scenarios.queries.arm import Arm, open_arm
+from reference_server.statements import NOTHING, Statement, Strategy, find_strategy
+from scenarios.queries.arm import Arm
+from scenarios.queries.arms import open_arms
 from scenarios.queries.blocks import LOST, Blocks
-from scenarios.queries.cluster import check_disk, database_bytes, laboratory_lock
 from scenarios.queries.findings import Findings
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
+from scenarios.queries.variants import Variant, questions, read_variant, server_variants, shipped_variants
 from scenarios.queries.verdicts import CONFIDENCE, MARGIN_SHARE, Cell, judge
 from scenarios.run_folder import RunFolder, ScenarioRecord
 
 SCENARIO = "queries"
-# Below the prefix of run copies, so that those of a killed laboratory are dropped like them.
-DATABASE_PREFIX = f"{RUN_PREFIX}laboratory_"
 # Statements that are left out, and why.
 UNMEASURED_STATEMENTS = {
     "set_claims": "prepares a session and reads no chat data",
@@ -65,6 +62,8 @@ class LaboratoryOptions:
 
     strategies: tuple[str, ...] = ("none", "roadmap")  # names or .sql files; the first is the baseline
     statements: tuple[str, ...] | None = None  # names; None for every statement of the server
+    questions: tuple[str, ...] = ()  # whose shipped variants are measured beside them
+    statement_files: tuple[str, ...] = ()  # statements of one's own
     size: str = "small"
     seed: int = 1
     blocks: int = 6  # five give at best a 93.75 % interval of the median, by signs; six give 96.9 %
@@ -138,22 +137,33 @@ async def compare_on_template(
     The lines go into the folder block by block. The record goes into its run.json at the end, which Ctrl-C only
     brings forward.
     """
-    statements = check_request(strategies, options)
+    variants = check_request(strategies, options)
     started_second = _seconds_since(folder.read_manifest().started_at)
     outcome = _Outcome(details={"template": template})
     measuring = False
     try:
-        async with AsyncExitStack() as stack:
-            arms = await _open_arms(stack, cluster_url, template, strategies, options, outcome, progress)
+        async with open_arms(
+            cluster_url,
+            template,
+            strategies,
+            variants,
+            findings=outcome.findings,
+            statement_timeout_seconds=options.statement_timeout_seconds,
+            progress=part_of(progress, 0.0, 0.1),
+        ) as opened:
+            arms, variants = opened.arms, opened.variants
             outcome.dataset, outcome.settings = await arms[0].dataset(), await arms[0].settings()
-            units = await _units(arms, statements, outcome)
+            outcome.details["template_bytes"] = opened.template_bytes
+            outcome.details["baseline"] = arms[0].name
+            outcome.details["strategies"] = {arm.name: arm.description() for arm in arms}
+            units = await _units(arms, [variant.statement for variant in variants], outcome)
             measuring = True
-            await _measure(arms, units, folder, options, outcome, part_of(progress, 0.1, 1.0))
+            await _measure(arms, variants, units, folder, options, outcome, part_of(progress, 0.1, 1.0))
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, InputError) as error:
         if not measuring:
             raise
         outcome.findings.warning(f"the laboratory's databases could not be dropped ({error}); the next run does it")
-    record = _record(statements, options, outcome, started_second)
+    record = _record(variants, options, outcome, started_second)
     _save(folder, record, outcome)
     baseline = record.options["baseline"]
     return LaboratoryResult(
@@ -165,12 +175,12 @@ async def compare_on_template(
     )
 
 
-def measured_statements() -> dict[str, Statement]:
+def measured_statements() -> dict[str, Variant]:
     """The server's statements that the laboratory compares, by name."""
-    return {name: item for name, item in server_statements().items() if name not in UNMEASURED_STATEMENTS}
+    return {name: item for name, item in server_variants().items() if name not in UNMEASURED_STATEMENTS}
 
 
-def check_request(strategies: Sequence[Strategy], options: LaboratoryOptions) -> list[Statement]:
+def check_request(strategies: Sequence[Strategy], options: LaboratoryOptions) -> list[Variant]:
     """The statements to measure; InputError when the request makes no sense, before anything is made."""
     names = [strategy.name for strategy in strategies]
     if not names:
@@ -184,49 +194,32 @@ def check_request(strategies: Sequence[Strategy], options: LaboratoryOptions) ->
         )
     if options.statement_timeout_seconds <= 0:
         raise InputError(f"a statement timeout of {options.statement_timeout_seconds:g} s ends every statement")
-    available = measured_statements()
-    asked = tuple(available) if options.statements is None else options.statements
+    return _asked_statements(options)
+
+
+def _asked_statements(options: LaboratoryOptions) -> list[Variant]:
+    server = measured_statements()
+    available = server | shipped_variants()
+    asked = [*server] if options.statements is None else [*options.statements]
     unknown = [name for name in asked if name not in available]
     if unknown or not asked:
         raise InputError(f"no statement named {(unknown or [''])[0]!r}; choose from {', '.join(available)}")
-    return [available[name] for name in dict.fromkeys(asked)]
+    for question in options.questions:
+        if question not in questions():
+            raise InputError(f"no question named {question!r}; choose from {', '.join(questions())}")
+        asked += questions()[question]
+    chosen = {name: available[name] for name in asked}
+    for path in options.statement_files:
+        own = read_variant(Path(path))
+        if own.name in available or own.name in chosen:
+            raise InputError(f"statement {own.name!r} of {path} is there already; give the file another name")
+        chosen[own.name] = own
+    return list(chosen.values())
 
 
 def part_of(progress: Progress, start: float, end: float) -> Progress:
     """The progress of a part of the work, which runs from one share of the whole to another."""
     return lambda step, share: progress(step, start + (end - start) * share)
-
-
-async def _open_arms(  # noqa: PLR0917 - one call, every name spelled there
-    stack: AsyncExitStack,
-    cluster_url: str,
-    template: str,
-    strategies: Sequence[Strategy],
-    options: LaboratoryOptions,
-    outcome: _Outcome,
-    progress: Progress,
-) -> list[Arm]:
-    """An arm per strategy that works; what is wrong with the others goes into the findings."""
-    cluster = await stack.enter_async_context(connect(cluster_url))
-    await require_writable(cluster, cluster_url)
-    await stack.enter_async_context(laboratory_lock(cluster, cluster_url))
-    bytes_each = await database_bytes(cluster, template)
-    await check_disk(cluster, cluster_url, bytes_each=bytes_each, copies=len(strategies))
-    arms = []
-    for number, strategy in enumerate(strategies):
-        progress(f"building {strategy.name}", 0.1 * number / len(strategies))
-        try:
-            check_strategy(strategy)
-            url = await stack.enter_async_context(cloned_database(cluster_url, template, prefix=DATABASE_PREFIX))
-            arms.append(await stack.enter_async_context(open_arm(url, strategy, options.statement_timeout_seconds)))
-        except InputError as error:
-            outcome.findings.reason(str(error))
-    if not arms:
-        raise InputError("; ".join(outcome.findings.reasons))
-    outcome.details["template_bytes"] = bytes_each
-    outcome.details["baseline"] = arms[0].name
-    outcome.details["strategies"] = {arm.name: arm.description() for arm in arms}
-    return arms
 
 
 async def _units(arms: Sequence[Arm], statements: Sequence[Statement], outcome: _Outcome) -> list[Unit]:
@@ -247,6 +240,7 @@ async def _units(arms: Sequence[Arm], statements: Sequence[Statement], outcome: 
 
 async def _measure(  # noqa: PLR0917 - one call, every name spelled there
     arms: Sequence[Arm],
+    variants: Sequence[Variant],
     units: Sequence[Unit],
     folder: RunFolder,
     options: LaboratoryOptions,
@@ -254,7 +248,7 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
     progress: Progress,
 ) -> None:
     """Blocks until all are done, Ctrl-C, or the server's end; finished blocks are on disk in any case."""
-    blocks = Blocks(arms, folder, outcome.findings, count=options.blocks, seed=options.seed)
+    blocks = Blocks(arms, folder, outcome.findings, count=options.blocks, seed=options.seed, variants=variants)
     started = time.monotonic()
     try:
         measured = await blocks.try_out(units, options.executions, part_of(progress, 0.0, 0.1))
@@ -278,7 +272,7 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
 
 
 def _record(
-    statements: Sequence[Statement], options: LaboratoryOptions, outcome: _Outcome, started_second: int
+    variants: Sequence[Variant], options: LaboratoryOptions, outcome: _Outcome, started_second: int
 ) -> ScenarioRecord:
     return ScenarioRecord(
         name=SCENARIO,
@@ -286,7 +280,8 @@ def _record(
             **outcome.details,
             "size": options.size,
             "seed": options.seed,
-            "statements": {statement.name: statement.purpose for statement in statements},
+            "statements": {variant.name: variant.statement.purpose for variant in variants},
+            "questions": {variant.name: variant.question for variant in variants if variant.question is not None},
             "blocks": options.blocks,
             "blocks_finished": outcome.blocks_finished,
             "executions": options.executions,

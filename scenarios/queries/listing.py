@@ -3,13 +3,19 @@
 from reference_server.statements import shipped_strategies
 from scenarios.queries.laboratory import measured_statements
 from scenarios.queries.parameter_classes import AXES
+from scenarios.queries.variants import questions
 
 
 def listing() -> dict[str, dict[str, str]]:
-    """Name → purpose, under `strategies`, `statements` and `parameter classes`."""
+    """Name → purpose, under `strategies`, `statements`, `variants` and `parameter classes`."""
     return {
         "strategies": {strategy.name: strategy.purpose for strategy in shipped_strategies().values()},
-        "statements": {statement.name: statement.purpose for statement in measured_statements().values()},
+        "statements": {item.name: item.statement.purpose for item in measured_statements().values()},
+        "variants": {
+            f"{name}: {item.name}": item.statement.purpose
+            for name, answers in questions().items()
+            for item in answers.values()
+        },
         "parameter classes": {
             f"{axis.name.removesuffix('_classes')}: {name}": meaning
             for axis in AXES

@@ -29,6 +29,11 @@ class Axis:
     keys: frozenset[str]  # a statement with all of these parameters is measured along this axis
     classes: dict[str, str]  # parameter class → meaning
     reads_only: bool = False
+    any_of: frozenset[str] = frozenset()  # … that also has one of these, when there are any
+
+    def fits(self, names: set[str]) -> bool:
+        """True when a statement with parameters of these names is measured along this axis."""
+        return self.keys <= names and (not self.any_of or bool(self.any_of & names))
 
     @property
     def query(self) -> Statement:
@@ -83,14 +88,16 @@ AXES = (
     ),
     Axis(
         "page_classes",
-        frozenset({"conversation_id", "before_seq"}),
+        frozenset({"conversation_id"}),
         {
             "hot_first_page": "the newest page of the conversation with the most messages",
             "hot_deep_page": "a page nine tenths of the way back in it",
             "median_first_page": "the newest page of the median conversation",
             "light_first_page": "the newest page of the conversation with the fewest messages",
+            "tie": "a page that begins among messages of one and the same time",
             ABSENT: "a conversation that does not exist",
         },
+        any_of=frozenset({"before_seq", "before_created_at", "before_message_id", "page_offset"}),
     ),
     Axis(
         "resume_classes",
@@ -100,6 +107,14 @@ AXES = (
             "hot_many": "the last 1 000 messages of it",
             "median_all": "every message of the median conversation",
             ABSENT: "a conversation that does not exist",
+        },
+    ),
+    Axis(
+        "receipt_classes",
+        frozenset({"conversation_id", "receipt_seq"}),
+        {
+            "newest": "the newest message of the conversation with the most members",
+            "older": "a message a hundred before it",
         },
     ),
     Axis(
@@ -229,7 +244,7 @@ def units_of(statement: Statement, cases: Mapping[str, Sequence[Case]]) -> list[
     """What to execute for a statement; empty when the laboratory has no values for one of its parameters."""
     names = {parameter.name for parameter in statement.parameters}
     for axis in AXES:
-        if not axis.keys <= names or (axis.reads_only and statement.writes):
+        if not axis.fits(names) or (axis.reads_only and statement.writes):
             continue
         fitting = [case for case in cases[axis.name] if not names - _known(case)]
         if fitting:

@@ -9,6 +9,8 @@ from fixtures.errors import InputError
 from reference_server.statements import NOTHING, Strategy, read_statement, shortened
 from scenarios.queries.parameter_classes import SQL_FOLDER
 
+Design = dict[tuple[str, str], asyncpg.Record]  # (kind, name) → what physical_design.sql says of it
+
 
 @dataclass(frozen=True)
 class AppliedStrategy:
@@ -48,9 +50,7 @@ async def apply(connection: asyncpg.Connection, strategy: Strategy) -> AppliedSt
     )
 
 
-def _check_made(
-    strategy: Strategy, before: dict[tuple[str, str], asyncpg.Record], after: dict[tuple[str, str], asyncpg.Record]
-) -> None:
+def _check_made(strategy: Strategy, before: Design, after: Design) -> None:
     definitions = [{key: row["definition"] for key, row in design.items()} for design in (before, after)]
     if definitions[0] == definitions[1] and strategy.name != NOTHING:
         raise InputError(
@@ -62,8 +62,22 @@ def _check_made(
         raise InputError(
             f"index strategy {strategy.name!r} leaves the invalid index {', '.join(invalid)}; correct its file"
         )
+    _check_no_duplicate(strategy, before, after)
 
 
-async def _physical_design(connection: asyncpg.Connection) -> dict[tuple[str, str], asyncpg.Record]:
+def _check_no_duplicate(strategy: Strategy, before: Design, after: Design) -> None:
+    """InputError for an index that another one, older or of the strategy's own, makes useless: both cost writes."""
+    owners = {row["shape"]: name for (kind, name), row in before.items() if kind == "index"}
+    for (kind, name), row in after.items():
+        if kind != "index" or (kind, name) in before:
+            continue
+        owner = owners.setdefault(row["shape"], name)
+        if owner != name:
+            raise InputError(
+                f"index strategy {strategy.name!r} creates {name}, which is {owner} again; leave out one of the two"
+            )
+
+
+async def _physical_design(connection: asyncpg.Connection) -> Design:
     query = read_statement(SQL_FOLDER / "physical_design.sql")
     return {(row["kind"], row["name"]): row for row in await connection.fetch(query.text)}

@@ -83,7 +83,7 @@ async def _compare(url: str, connections: int) -> tuple[float, float]:
         statements=timed_statements(Metrics()),
         watch=DatabaseWatch(),
     ) as pool:
-        sender = Sender(pool, Rooms(pool, 100_000), lambda _event, _members: None, Metrics())
+        sender = Sender(pool, Rooms(pool, 100_000, lambda: None), lambda _event, _members: None, Metrics())
         ours = [lambda u=user, c=conversation: sender.send(u, c, "hello", uuid4()) for user, conversation in places]
         rates: tuple[list[float], list[float]] = ([], [])
         for block in range(BLOCKS + 1):

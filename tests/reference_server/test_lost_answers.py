@@ -62,7 +62,7 @@ async def opened(url: str) -> AsyncIterator[Chat]:
         statements=timed_statements(metrics),
         watch=DatabaseWatch(),
     ) as pool:
-        rooms = Rooms(pool, 1_000)
+        rooms = Rooms(pool, 1_000, lambda: None)
         chat: Chat
 
         def publish(event: ConversationEvent, members: Collection[UUID]) -> None:

@@ -128,3 +128,10 @@ def test_closes_are_those_of_the_server(server: Any) -> None:
     gateway.ask(UpdatePresence(status="away"))
     gateway.close()
     assert server.metric("chat_gateway_closes_total", code="1000") == 0
+
+
+def test_single_series_can_be_asked_for(server: Any) -> None:
+    """`name[]` leaves everything else out, of counters, histograms and gauges alike."""
+    names = {"chat_pool_wait_seconds_sum", "chat_pool_waiting", "chat_sends_under_way"}
+    text = server.http.get("/metrics", params=[("name[]", name) for name in sorted(names)]).text
+    assert set(re.findall(r"^(\w+)[ {]", text, re.MULTILINE)) == names

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from fixtures.database import app_url
+from fixtures.database import app_url, connect
 from reference_server.database_watch import DatabaseWatch
 from reference_server.errors import UnavailableError
 from reference_server.metrics import Metrics
@@ -79,5 +79,25 @@ def test_who_waits_too_long_is_refused(database: str) -> None:
                 async with pool.as_user(uuid4()):
                     pass
             assert numbers(pool) == (2, 0, 0)
+
+    asyncio.run(scenario())
+
+
+def test_sessions_that_the_database_ended_are_replaced_unnoticed(database: str) -> None:
+    """Connections that rested when their sessions were ended refuse nobody: the next user gets a new one."""
+
+    async def scenario() -> None:
+        async with opened(database, []) as pool:
+            async with pool.as_user(uuid4()), pool.as_user(uuid4()):
+                pass
+            assert numbers(pool) == (0, 2, 0)
+            async with connect(database) as admin:
+                ended = await admin.fetchval(
+                    "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND application_name = 'chatbench'"
+                )
+            assert ended == 2
+            async with pool.as_user(uuid4()) as connection:
+                assert await connection.fetchval("SELECT 1") == 1
 
     asyncio.run(scenario())

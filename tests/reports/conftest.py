@@ -20,6 +20,7 @@ from scenarios.run_folder import (
     RunFolder,
     RunManifest,
     ScenarioRecord,
+    ServerSecond,
 )
 
 RunBuilder = Callable[..., RunFolder]
@@ -259,6 +260,7 @@ def write_tour(path: Path, seed: int = 5, seconds: int = 20) -> RunFolder:
     for name, start in starts.items():
         for second in range(start, start + seconds):
             folder.append_histograms(_SECONDS[name](random, second) + _own_health(random, second, name))
+            folder.append_server([_observed_second(random, second, name)])
     folder.write_ledger(
         LedgerFile(
             ledgers=[
@@ -333,6 +335,12 @@ def _presence_second(random: np.random.Generator, second: int) -> list[Histogram
             line(second, "presence_wire_bytes", [94] * 20, **labels),
         ]
     return lines
+
+
+def _observed_second(random: np.random.Generator, second: int, scenario: str) -> ServerSecond:
+    names = ("server_cpu_percent", "database_cpu_percent", "loop_lag_ms", "pool_wait_ms_sum", "active", "lock_waiting")
+    figures = {name: float(random.lognormal(3, 0.2)) for name in names}
+    return ServerSecond(second=second, scenario=scenario, seconds=1.0, pool_waits=100.0, wal_bytes=60_000, **figures)
 
 
 def _own_health(random: np.random.Generator, second: int, scenario: str) -> list[HistogramLine]:

@@ -142,7 +142,7 @@ def test_headings_are_in_order(tour_page: Document) -> None:
 def test_every_figure_is_told_to_those_who_cannot_see_it(rendered_tour: Report, tour_page: Document) -> None:
     """By its section's reading."""
     figures = tour_page.find("figure")
-    assert len(figures) == len(rendered_tour.figures) == 6
+    assert len(figures) == len(rendered_tour.figures) == len(rendered_tour.summary.sections) > 5
     for (_, attributes, _), section in zip(figures, rendered_tour.summary.sections, strict=True):
         assert attributes["role"] == "img"
         assert section.reading in (attributes["aria-label"] or "")
@@ -214,7 +214,8 @@ def test_unmeasured_sections_close_the_page(build_run: Any, parts: SimpleNamespa
     identifiers = [
         attributes["id"] for tag, attributes, _ in page.elements if tag in {"section", "li"} and "id" in attributes
     ]
-    assert identifiers == ["bytes", "health", "unmeasured", "pagination", "fanout", "presence", "strategies", "facts"]
+    unmeasured = ["pagination", "fanout", "presence", "strategies", "server"]
+    assert identifiers == ["bytes", "health", "unmeasured", *unmeasured, "facts"]
 
 
 def test_repeated_warnings_are_folded(build_run: Any, parts: SimpleNamespace) -> None:

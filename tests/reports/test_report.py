@@ -10,9 +10,9 @@ from PIL import Image
 from fixtures.errors import InputError
 from reports.report import Report, render, summarise
 from reports.terminal import terminal_text
-from scenarios.run_folder import RunFolder
+from scenarios.run_folder import RunFolder, ServerSecond
 
-FIGURES = ("pagination", "fanout", "bytes", "presence", "strategies", "health")
+FIGURES = ("pagination", "fanout", "bytes", "presence", "strategies", "server", "health")
 
 
 def files(run: Path) -> dict[str, bytes]:
@@ -21,7 +21,7 @@ def files(run: Path) -> dict[str, bytes]:
 
 
 def test_every_family_has_its_figure_as_a_file(rendered_tour: Report) -> None:
-    """Six PNGs beside the page."""
+    """PNGs beside the page, one per section."""
     assert [path.name for path in rendered_tour.figures] == [f"{name}.png" for name in FIGURES]
 
 
@@ -48,7 +48,11 @@ def report_of_single_values(parts: SimpleNamespace, tmp_path_factory: pytest.Tem
         parts.line(0, "generator_cpu_permille", [0], scenario="fanout"),
     ]
     queries = [parts.query(0, "none", "s", "hot", latency_us=())]
-    return render(parts.write_run(tmp_path_factory.mktemp("single") / "run", None, lines, (), queries).path)
+    run = parts.write_run(
+        tmp_path_factory.mktemp("single") / "run", parts.manifest([parts.record("fanout", 0)]), lines, (), queries
+    )
+    run.append_server([ServerSecond(second=0, scenario="fanout", seconds=1.0, server_cpu_percent=5.0)])
+    return render(run.path)
 
 
 def test_rendering_twice_gives_the_same_bytes(report_of_single_values: Report) -> None:
@@ -62,7 +66,8 @@ def test_rendering_twice_gives_the_same_bytes(report_of_single_values: Report) -
 def test_nothing_else_is_left_in_the_folder(rendered_tour: Report) -> None:
     """No temporary files."""
     names = {path.name for path in rendered_tour.page.parent.iterdir()}
-    assert names == {"run.json", "ledger.json", "histograms.jsonl", "queries.jsonl", "report.html", "figures"}
+    lines = {"histograms.jsonl", "queries.jsonl", "server.jsonl"}
+    assert names == {"run.json", "ledger.json", "report.html", "figures", *lines}
 
 
 def test_figures_of_an_earlier_drawing_go(build_run: Any) -> None:

@@ -32,6 +32,9 @@ GOLDEN = {
     "bytes.content_bytes.group_size=10": 100.0,
     "bytes.overhead_bytes.group_size=10": 150.0,
     "bytes.wire_megabytes.group_size=10": 0.2,
+    "bytes.gateway_bytes.group_size=10": 250.0,
+    "bytes.realtime_broadcast_bytes.group_size=10": 365.0,
+    "bytes.realtime_postgres_changes_bytes.group_size=10": 1007.0,
     "presence.convergence_count.watchers=5": 160,
     "presence.convergence_ms_p50.watchers=5": 1.0,
     "presence.delivery_ms_p95.watchers=10": 0.5,
@@ -80,6 +83,7 @@ READINGS = {
         "Compared with “none”, “roadmap” touches fewer buffers in 1 of 2 pairs of statement and class (at best 25 "
         "instead of 100: list_conversations, heavy) and more in 1; by latency 1 faster and 1 the same."
     ),
+    "server": "Not measured: nobody observed the server of this run.",
     "health": (
         "In its busiest second the generator used 32.7 % of a core; its event loop was 1.50 ms late at p99; 0.33 % of "
         "1\N{NARROW NO-BREAK SPACE}200 scheduled operations began over 10 ms late; 0 were dropped and 1 failed."
@@ -136,5 +140,5 @@ def test_a_run_without_measurements_has_no_numbers_but_its_headlines(empty_summa
     """All of them say that nothing was measured."""
     assert empty_summary.empty
     assert {number.value for number in empty_summary.numbers.values()} == {None}
-    assert [section.measured for section in empty_summary.sections] == [False] * 6
+    assert not any(section.measured for section in empty_summary.sections)
     assert all(section.reading.startswith("Not measured: ") for section in empty_summary.sections)

@@ -76,6 +76,14 @@ def test_a_scenario_that_left_nothing_is_told(build_run: Any, parts: SimpleNames
     assert surprises(run) == ("presence ran and left no measurement.",)
 
 
+def test_closed_loop_figures_are_labelled(build_run: Any, parts: SimpleNamespace) -> None:
+    """Their latencies leave out what would have been asked during a stall."""
+    lines = [parts.line(0, "start_delay_us", [10], scenario="pagination", operation="get_messages")]
+    closed = build_run(parts.manifest([parts.record("pagination", 0, model="closed", started=1)]), lines=lines)
+    (sentence,) = surprises(closed)
+    assert sentence.startswith("pagination ran closed-loop")
+
+
 def test_an_index_that_makes_it_worse_is_told(build_run: Any, parts: SimpleNamespace) -> None:
     """More buffers and, for sure, slower."""
     queries = [

@@ -1,3 +1,5 @@
+import json
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,6 +23,7 @@ class Party:
     """Users connected to one server."""
 
     def __init__(self, server: Any) -> None:
+        self.base_url = server.url
         self.pool = HttpPool(server.url)
         self.chat = ChatClient(self.pool, server.url, "chatbench")
         self.tokens = [self.chat.login(user) for user in USERS]
@@ -72,6 +75,28 @@ def test_messages_arrive_with_their_times_and_bytes(party: Party) -> None:
     assert all(100 < wire_bytes < 250 for *_, wire_bytes, _, _ in got)
     assert all(arrival_ns <= observed_ns for *_, arrival_ns, observed_ns in got)
     assert client.last_seq == {str(HEAVY): 3003}
+
+
+def test_what_waits_while_the_loop_is_blocked_is_one_deep_read(party: Party) -> None:
+    """A generator that does not come to read finds all that came meanwhile in one read, and counts how much it was."""
+    client = party.connected(0)
+    got, complete = collected(client, 50)
+    client.subscribe_messages()
+    shallow = client.counts.receive_queue_bytes_p99()
+    reads = client.counts.reads
+    for number in range(50):  # plain urllib: this process's event loop stands still meanwhile
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{party.base_url}/v1/conversations/{HEAVY}/messages",
+            data=json.dumps({"content": f"hello {number}", "client_id": str(uuid4())}).encode(),
+            headers={"Authorization": f"Bearer {party.tokens[1]}"},
+        )
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
+    assert complete.wait(timeout=10)
+    client.close()
+    party.pool.close()
+    wire_bytes = sum(one[3] for one in got)
+    assert client.counts.reads == reads + 1
+    assert shallow < wire_bytes <= client.counts.receive_queue_bytes_p99() < 2 * wire_bytes
 
 
 def test_a_change_of_presence_is_confirmed_and_seen(party: Party) -> None:

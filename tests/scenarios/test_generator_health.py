@@ -12,6 +12,8 @@ HEALTHY = Observation(
     dropped=0,
     arrivals=1000,
     unstamped=0,
+    descriptors_share_percent=10.0,
+    receive_queue_bytes_p99=4095,
     clock_step_ms=0.0,
 )
 
@@ -30,6 +32,8 @@ def test_a_healthy_generator_gets_no_word() -> None:
         ("cpu_share_percent", replace(HEALTHY, cpu_share_percent=96)),
         ("late_share_percent", replace(HEALTHY, late=51)),
         ("dropped_share_percent", replace(HEALTHY, dropped=20)),
+        ("descriptors_share_percent", replace(HEALTHY, descriptors_share_percent=96)),
+        ("receive_queue_bytes_p99", replace(HEALTHY, receive_queue_bytes_p99=262_143)),
         ("clock_step_ms", replace(HEALTHY, clock_step_ms=6)),
     ],
 )
@@ -47,6 +51,8 @@ def test_beyond_a_bound_the_run_is_invalid_and_says_why(name: str, sick: Observa
         ("late_share_percent", replace(HEALTHY, late=11)),
         ("dropped_share_percent", replace(HEALTHY, dropped=1)),
         ("unstamped_share_percent", replace(HEALTHY, unstamped=1000)),
+        ("descriptors_share_percent", replace(HEALTHY, descriptors_share_percent=81)),
+        ("receive_queue_bytes_p99", replace(HEALTHY, receive_queue_bytes_p99=32_767)),
     ],
 )
 def test_between_the_bounds_the_reader_is_warned(name: str, tired: Observation) -> None:

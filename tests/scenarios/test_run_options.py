@@ -23,10 +23,13 @@ def given(**changes: Any) -> SimpleNamespace:
     options: dict[str, Any] = {
         "host": "http://127.0.0.1:8000/",
         "allow_remote": False,
+        "arm": "",
+        "block": None,
         "run_folder": "",
         "login_key": "",
         "seed": 1,
         "arrivals": "poisson",
+        "shape": "",
         "server_pid": None,
         "drain_seconds": 5.0,
         "progress": False,
@@ -112,3 +115,11 @@ def test_a_rate_is_above_zero(text: str) -> None:
     """Anything else is refused with its value."""
     with pytest.raises(ArgumentTypeError, match="not a number above 0"):
         positive(text)
+
+
+def test_an_arm_and_its_block_come_together() -> None:
+    """One without the other could not be told from the run's other parts."""
+    assert read_options(given(arm="plain", block=2), 10).arm == "plain"
+    for half in ({"arm": "plain"}, {"block": 0}):
+        with pytest.raises(InputError, match="belong together"):
+            read_options(given(**half), 10)

@@ -1,4 +1,5 @@
 -- purpose: Whether a user is in a conversation now.
+-- question: membership
 -- parameters: conversation_id uuid, user_id uuid
 SELECT EXISTS (
     SELECT FROM conversation_participants

@@ -1,4 +1,5 @@
 -- purpose: A page of one's conversations, newest first, each with its unread count and last message.
+-- question: inbox
 -- parameters: user_id uuid, before_at timestamptz, before_id uuid, page_limit integer
 -- Each branch is ordered and limited by itself: only then does an index on (participant, last_message_at) end early.
 SELECT c.id, c.type, c.name, c.description, c.participant1_id, c.participant2_id, c.created_by, c.created_at,

@@ -1,4 +1,5 @@
 -- purpose: Everyone who is in a conversation now: whom a message fans out to.
+-- question: members
 -- parameters: conversation_id uuid
 SELECT user_id
   FROM conversation_participants

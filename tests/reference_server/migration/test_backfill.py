@@ -5,6 +5,9 @@ import threading
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+import pytest
+
 CONNECTIONS = 24
 MESSAGES = 20
 NEW_MESSAGES = 25
@@ -139,7 +142,7 @@ def test_a_lost_connection_is_continued(world: Any, launch: Any, operator: Any) 
     world.sql(backfill.format(what="pg_terminate_backend(pid)"))
     world.script("COMMIT")
     world.wait_for_phase("complete")
-    assert "the backfill was interrupted" in server.log
+    assert server.events("backfill_interrupted")
     check_independently(world, connection, [])
     assert world.failed_checks() == set()
 
@@ -203,3 +206,35 @@ def test_aborted_in_the_middle_nothing_is_lost(world: Any, launch: Any, log_in: 
     world.wait_for_phase("complete")
     operator(server).check()
     check_independently(world, connection, sent)
+
+
+def test_a_user_with_sql_in_hand_cannot_hold_it_up(world: Any, launch: Any, operator: Any) -> None:
+    """Neither by a lock on the table that stands for the right to copy, nor by any advisory lock."""
+    user, _, connection = world.pair(messages=MESSAGES)
+    session = world.run(world.app_connection(user))
+    for mode in ("ACCESS SHARE", "ROW SHARE", "SHARE UPDATE EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            world.run(session.execute(f"BEGIN; LOCK TABLE chatbench.backfill_turn IN {mode} MODE"))
+        world.run(session.execute("ROLLBACK"))
+    world.run(session.execute("SELECT pg_advisory_lock(hashtext('chatbench backfill'))"))
+    server = launch(world.url)
+    operator(server).post("start")
+    world.wait_for_phase("complete")
+    check_independently(world, connection, [])
+    world.run(session.close())
+
+
+def test_one_server_copies_at_a_time(world: Any, launch: Any, operator: Any) -> None:
+    """While somebody holds the right to copy nothing is copied; when they are gone, it is."""
+    world.pair(messages=MESSAGES)
+    server = launch(world.url)
+    world.sql("BEGIN")
+    world.sql("LOCK TABLE chatbench.backfill_turn IN EXCLUSIVE MODE")
+    operator(server).post("start")
+    server.wait_for_event("backfill_elsewhere")
+    assert world.value("SELECT count(*) FROM chatbench.migrated_connections") == 0
+    world.sql("COMMIT")
+    operator(server).post("pause")
+    operator(server).post("resume")  # it looks again at once
+    world.wait_for_phase("complete")
+    assert world.failed_checks() == set()

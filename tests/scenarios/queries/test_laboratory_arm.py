@@ -12,9 +12,9 @@ from fixtures.errors import InputError
 from fixtures.templates import cloned_database
 from reference_server.statements import Parameter, Statement, find_strategy, server_statements
 from scenarios.queries.arm import Arm, affected_rows, open_arm
+from scenarios.queries.arms import DATABASE_PREFIX
 from scenarios.queries.blocks import Blocks
 from scenarios.queries.findings import Findings
-from scenarios.queries.laboratory import DATABASE_PREFIX
 from scenarios.queries.parameter_classes import Case, Unit, units_of
 from scenarios.run_folder import RunFolder
 

@@ -19,6 +19,7 @@ from scenarios.queries.parameter_classes import (
     unknown_parameters,
     value_text,
 )
+from scenarios.queries.variants import shipped_variants
 
 
 def statement(*names: str, text: str = "SELECT 1") -> Statement:
@@ -46,9 +47,10 @@ def test_the_data_gives_every_class(tiny_url: str) -> None:
 
 
 def test_every_server_statement_is_measured(tiny_url: str) -> None:
-    """No statement of the server is without values."""
+    """No statement of the server and no variant is without values."""
     cases = cases_of(tiny_url)
-    for item in measured_statements().values():
+    for variant in (measured_statements() | shipped_variants()).values():
+        item = variant.statement
         units = units_of(item, cases)
         assert units, item.name
         for unit in units:

@@ -6,8 +6,10 @@ import asyncpg
 import pytest
 
 from fixtures.errors import InputError
+from fixtures.templates import cloned_database
 from reference_server.statements import Strategy, shipped_strategies
 from reference_server.statements import check_strategy as check
+from scenarios.queries.arms import DATABASE_PREFIX
 from scenarios.queries.strategy_ddl import AppliedStrategy, apply
 
 
@@ -123,3 +125,38 @@ def test_making_what_is_there_creates_nothing(empty_url: str) -> None:
 def test_a_storage_setting_is_a_change(empty_url: str) -> None:
     """A strategy need not make an index."""
     assert applied(empty_url, "ALTER TABLE t SET (fillfactor = 85)").new_indexes == ()
+
+
+@pytest.mark.parametrize(
+    ("commands", "sentence"),
+    [
+        (("CREATE INDEX twin ON t (a)",), "'mine' creates twin, which is t_a again"),
+        (("CREATE INDEX one ON t (b)", "CREATE INDEX two ON t (b)"), "'mine' creates two, which is one again"),
+    ],
+)
+def test_an_index_that_is_there_twice_is_refused(empty_url: str, commands: tuple[str, ...], sentence: str) -> None:
+    """Under another name it would cost every write and serve no read."""
+    with pytest.raises(InputError, match=sentence):
+        applied(empty_url, *commands)
+
+
+def test_indexes_that_differ_in_order_or_predicate_are_no_duplicates(empty_url: str) -> None:
+    """Only the same keys, order and predicate make a duplicate."""
+    made = applied(empty_url, "CREATE INDEX down ON t (a DESC)", "CREATE INDEX part ON t (a) WHERE b IS NOT NULL")
+    assert set(made.new_indexes) == {"down", "part"}
+
+
+def test_every_shipped_strategy_can_be_built(cluster_url: str, bare_template: str) -> None:
+    """Each one makes indexes on the server's schema, and no duplicate of a key."""
+
+    async def run() -> None:
+        for shipped in shipped_strategies().values():
+            async with cloned_database(cluster_url, bare_template, prefix=DATABASE_PREFIX) as url:
+                connection = await asyncpg.connect(url)
+                try:
+                    made = await apply(connection, shipped)
+                finally:
+                    await connection.close()
+                assert len(made.new_indexes) == len(shipped.commands)
+
+    asyncio.run(run())

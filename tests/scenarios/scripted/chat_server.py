@@ -4,7 +4,9 @@
 
 Prints its HTTP port; serves until standard input ends. Faults are applied to marked messages only, per recipient and
 delivery, by counting them: every n-th is dropped, doubled, held back behind the next one of its conversation, or
-delayed; every n-th message is also sent to someone who is no member. `GET /log` returns what was really sent.
+delayed; every n-th message is also sent to someone who is no member; every n-th of a resume is lost or repeated. At the
+`stall_at`-th marked message or page of messages, whichever it is, the whole server stands still for `stall_seconds`.
+`GET /log` returns what was really sent, and between which two moments each marked message was answered.
 """
 
 import asyncio
@@ -22,6 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from fixtures.identifiers import user_id
 from fixtures.manifest import ConversationSample, DatasetManifest
 from reference_server import frames
+from scenarios.markers import read_marker
 
 SEED, USERS = 7, 60
 FAULTS: dict[str, float] = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
@@ -39,11 +42,17 @@ class World:
         self.watchers: dict[UUID, set[UUID]] = {}
         self.presence: dict[UUID, ServerConnection] = {}
         self.held: dict[tuple[UUID, UUID], frames.MessageEvent] = {}
+        self.events: dict[UUID, list[frames.MessageEvent]] = {}
         self.deliveries = 0
+        self.replayed = 0
+        self.replays: list[tuple[str, str, int, int]] = []  # (recipient, conversation, seq, copies)
         self.messages = 0
         self.log: list[tuple[str, str, int]] = []  # (recipient, conversation, seq), in order of sending
+        self.receipts: list[tuple[str, str, str, int]] = []  # (recipient, conversation, reader, seq)
         self.acknowledged: list[tuple[str, int]] = []
         self.delayed = 0
+        self.requests = 0  # timed ones: marked messages and pages
+        self.answers: list[tuple[int, int, int]] = []  # intended, just before and just after the answer was written
         self.gateway_port = 0
         self.tasks: set[Any] = set()
         weights = (("heavy", 3000), ("median", 200), ("light", 10))
@@ -76,6 +85,13 @@ class World:
 
 
 WORLD = World()
+
+
+def stall_when_due() -> None:
+    """Stands still, event loop and all, once, at the scripted request."""
+    WORLD.requests += 1
+    if FAULTS.get("stall_at") == WORLD.requests:
+        time.sleep(FAULTS["stall_seconds"])
 
 
 async def put(recipient: UUID, event: frames.MessageEvent) -> None:
@@ -129,6 +145,7 @@ async def send_message(sender: UUID, conversation: UUID, content: str) -> dict[s
     event = frames.MessageEvent(
         conversation_id=conversation, seq=seq, sender_id=sender, created_at_ms=time.time_ns() // 10**6, content=content
     )
+    WORLD.events.setdefault(conversation, []).append(event)
     for member in WORLD.members[conversation]:
         await deliver(member, event)
     if content.startswith("cb1."):
@@ -140,6 +157,30 @@ async def send_message(sender: UUID, conversation: UUID, content: str) -> dict[s
         if FAULTS.get("die_after") == WORLD.messages:
             sys.exit(9)
     return {"message": {"id": str(uuid4()), "conversation_id": str(conversation), "seq": seq}}
+
+
+async def replay(recipient: UUID, resume: dict[UUID, int]) -> None:
+    """Sends what was missed, or does to it what the script says."""
+    missed = [event for key, held_seq in resume.items() for event in WORLD.events.get(key, []) if event.seq > held_seq]
+    for event in missed:
+        WORLD.replayed += 1
+        copies = 0 if WORLD.due("lose_resumed_every", WORLD.replayed) else 1
+        copies += WORLD.due("repeat_resumed_every", WORLD.replayed)
+        WORLD.replays.append((str(recipient), str(event.conversation_id), event.seq, copies))
+        for _ in range(copies):
+            await put(recipient, event)
+
+
+async def mark_read(reader: UUID, conversation: UUID, seq: int) -> dict[str, Any]:
+    """Tells everyone, the reader included, unless the script drops it; receipts are logged under their reader."""
+    event = frames.ReceiptEvent(conversation_id=conversation, user_id=reader, seq=seq)
+    for member in WORLD.members[conversation]:
+        WORLD.deliveries += member != reader
+        if member == reader or not WORLD.due("drop_every", WORLD.deliveries):
+            WORLD.receipts.append((str(member), str(conversation), str(reader), seq))
+            await WORLD.connections[member].send(CODEC.encode(event).decode())
+    WORLD.acknowledged.append((str(reader), seq))
+    return {"last_read_seq": seq, "unread_count": WORLD.seqs[conversation] - seq, "last_seq": WORLD.seqs[conversation]}
 
 
 def page(conversation: UUID, limit: int, before: str | None) -> dict[str, Any]:
@@ -165,7 +206,7 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
         case ("GET", ["log"]):
             members = {str(one): [str(user) for user in users] for one, users in WORLD.members.items()}
             log = {"log": WORLD.log, "acknowledged": WORLD.acknowledged, "members": members, "delayed": WORLD.delayed}
-            return 200, log
+            return 200, {**log, "answers": WORLD.answers, "replays": WORLD.replays, "receipts": WORLD.receipts}
         case ("POST", ["v1", "login"]):
             if data["login_key"] != "chatbench":
                 return 401, {"code": "unauthenticated", "message": "wrong key"}
@@ -182,8 +223,13 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
             WORLD.seqs[conversation] = 0
             return 201, {"conversation": {"id": str(conversation), "type": "group", "last_seq": 0}}
         case ("GET", ["v1", "conversations", conversation, "messages"]):
+            stall_when_due()
             return 200, page(UUID(conversation), int(values["limit"]), values.get("before"))
+        case ("POST", ["v1", "conversations", conversation, "messages", seq, "read"]):
+            return 200, await mark_read(UUID(token), UUID(conversation), int(seq))
         case ("POST", ["v1", "conversations", conversation, "messages"]):
+            if data["content"].startswith("cb1."):
+                stall_when_due()
             return 201, await send_message(UUID(token), UUID(conversation), data["content"])
     return 404, {"code": "not_found", "message": path}
 
@@ -199,7 +245,11 @@ async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             method, path, _ = request.split(" ")
             status, data = await answer(method, path, headers.get("authorization", "").removeprefix("Bearer "), body)
             payload = json.dumps(data).encode()
+            marker = read_marker(json.loads(body).get("content", "")) if path.endswith("/messages") and body else None
+            before_ns = time.time_ns()
             writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(payload)}\r\n\r\n".encode() + payload)
+            if marker is not None:
+                WORLD.answers.append((marker.intended_ns, before_ns, time.time_ns()))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
@@ -218,6 +268,7 @@ async def gateway(connection: ServerConnection) -> None:
                 case frames.SubscribeMessages():
                     assert user is not None
                     WORLD.connections[user] = connection
+                    await replay(user, command.resume)
                     answer_frame = frames.Subscribed(topic="messages")
                 case frames.SubscribePresence():
                     assert user is not None
@@ -250,7 +301,7 @@ async def gateway(connection: ServerConnection) -> None:
 
 async def main() -> None:
     """Serves until standard input ends."""
-    http_server = await asyncio.start_server(http, "127.0.0.1", 0)
+    http_server = await asyncio.start_server(http, "127.0.0.1", 0, backlog=1024)
     async with serve(gateway, "127.0.0.1", 0, compression=None, subprotocols=["chat.v1.json"]) as server:
         WORLD.gateway_port = server.sockets[0].getsockname()[1]
         sys.stdout.write(f"{http_server.sockets[0].getsockname()[1]}\n")

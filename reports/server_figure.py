@@ -1,0 +1,43 @@
+"""The figure of what the server did, over the seconds of a run."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from reports.figure_style import Drawing
+from reports.server import NAME, ServerSummary
+from reports.time_axis import mark_spans, over_time
+
+
+def server_drawing(summary: ServerSummary) -> Drawing | None:
+    """CPU, waits and WAL; None when no second was observed."""
+    if not summary.seconds:
+        return None
+    content = (
+        (
+            "CPU",
+            "% of one core",
+            {"chat server": summary.of("cpu_percent"), "PostgreSQL": summary.of("database_cpu_percent")},
+        ),
+        (
+            "waiting inside the server",
+            "ms",
+            {"for a connection, mean": summary.of("pool_wait_ms"), "event-loop lag": summary.of("loop_lag_ms")},
+        ),
+        (
+            "PostgreSQL's backends",
+            "backends, mean",
+            {"in a statement": summary.of("active_backends"), "waiting: lock": summary.of("lock_waiting_backends")},
+        ),
+        ("write-ahead log", "kB per second", {"WAL": summary.of("wal_kilobytes_per_second")}),
+    )
+
+    def draw(panels: Sequence[Axes]) -> None:
+        for axes, (title, unit, lines) in zip(panels, content, strict=True):
+            over_time(axes, summary.seconds, lines)
+            axes.set_title(title)
+            axes.set_ylabel(unit)
+            axes.set_xlabel("seconds since the run began")
+            mark_spans(axes, summary.spans)
+
+    return Drawing(NAME, len(content), draw, panel_inches=2.5)

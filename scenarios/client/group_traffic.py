@@ -1,0 +1,146 @@
+"""Conversations of a run's own users: timed sends into them, and the books of every delivery to every member."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from gevent.lock import BoundedSemaphore
+
+from scenarios.client.chat_client import Message
+from scenarios.client.delivery_books import DeliveryBooks, DeliverySeries
+from scenarios.client.gateway_client import GatewayClient
+from scenarios.client.http_client import Response
+from scenarios.client.locust_requests import report_request
+from scenarios.client.made_groups import MadeGroup, make_direct, make_group
+from scenarios.client.marked_sends import MarkedSends
+from scenarios.client.run_session import RunSession
+from scenarios.ledger import Ledger, Recipient, SettledMessage
+from scenarios.run_folder import LedgerTotals
+
+RECONNECT_SECONDS = 0.5
+
+
+class GroupTraffic:
+    """Makes groups, connects members, sends, and reconciles; the ledger counts by group size."""
+
+    def __init__(self, session: RunSession, *, deadline_ms: float, settle_seconds: float, subprotocol: str) -> None:
+        self.session = session
+        self.subprotocol = subprotocol
+        ledger = Ledger(
+            session.scenario,
+            deadline_ns=int(deadline_ms * 1e6),
+            settle_after_ns=int(settle_seconds * 1e9),
+        )
+        self.books = DeliveryBooks(ledger, session.token)
+        self.groups: list[MadeGroup] = []
+        self._sends = MarkedSends(session, ledger)
+        self._series = DeliverySeries(session.recorder)
+        self._recipients: dict[int, Recipient] = {}
+        self._connecting: defaultdict[int, BoundedSemaphore] = defaultdict(BoundedSemaphore)  # one attempt at a time
+        session.on_second = self.settle
+
+    # --- before the measured time -----------------------------------------------------------------------
+
+    def make_group(self, name: str, members: Sequence[int], opening_messages: int) -> MadeGroup:
+        """A new group of these users, with its first messages sent, unmeasured; InputError when it is refused."""
+        return self._open_books(make_group(self.session, name, members, opening_messages))
+
+    def make_direct(self, one: int, other: int) -> MadeGroup:
+        """The direct conversation of two users."""
+        return self._open_books(make_direct(self.session, one, other))
+
+    def _open_books(self, group: MadeGroup) -> MadeGroup:
+        self.groups.append(group)
+        self.books.ledger.add_conversation(self._key(group), {"group_size": str(group.size)})
+        return group
+
+    # --- members ----------------------------------------------------------------------------------------
+
+    def join(self, user: Any) -> None:
+        """Connects a user (its `number`, `user_id`, `gateway`) and opens the books of its memberships."""
+        client = GatewayClient(self.subprotocol, self.session.counts)
+        user.gateway = client
+        recipient = self.books.ledger.add_recipient(str(user.number))
+        self._recipients[user.number] = recipient
+        for group in self.groups:
+            if user.number in group.members:
+                conversation = self.books.ledger.conversations[self._key(group)]
+                base = max([group.last_seq, *(high for high, _ in conversation.acknowledged)])
+                recipient.join(conversation, base)
+                client.last_seq[conversation.key] = base
+        client.on_message = self.books.receiver(recipient)
+        client.on_close = lambda code, reason: self._connection_ended(user.number, code, reason)
+        self._connect(user)
+
+    def _connect(self, user: Any, *, resume: bool = False) -> bool:
+        client = user.gateway
+        return self.session.connect(client, user.user_id, lambda: client.subscribe_messages(resume=resume))
+
+    def stay_connected(self, user: Any) -> None:
+        """Receives, which needs nothing from this greenlet; one who is cut off comes back and asks what it missed."""
+        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
+            with self._connecting[user.number]:
+                if user.gateway is not None and not user.gateway.is_open:
+                    self._connect(user, resume=True)
+
+    def reconnect(self, user: Any) -> bool:
+        """Loses the user's connection as a network does, and comes back with resume; False when it cannot."""
+        client = user.gateway
+        with self._connecting[user.number]:
+            on_close, client.on_close = client.on_close, lambda _code, _reason: None  # lost on purpose
+            client.abort()
+            client.on_close = on_close
+            return self._connect(user, resume=True)
+
+    def leave(self, user: Any) -> None:
+        """One who leaves on purpose misses nothing from now on."""
+        recipient = self._recipients.pop(user.number, None)
+        if recipient is not None and user.gateway is not None and user.gateway.is_open:
+            recipient.stop_listening()
+
+    def _connection_ended(self, number: int, code: int, reason: str) -> None:
+        if number in self._recipients:
+            self.session.connection_ended(code, reason)
+
+    # --- the measured time ------------------------------------------------------------------------------
+
+    def send(self, group: MadeGroup, sender: int, intended_ns: int) -> tuple[Response, Message | None]:
+        """One timed send; its acknowledgement opens the expectation of its deliveries. Response, and the message."""
+        return self._sends.send(
+            self.session.user_id(sender),
+            group.conversation_id,
+            self._key(group),
+            intended_ns,
+            weight=f"group of {group.size}",
+            name=f"send to {group.size}",
+        )
+
+    def settle(self, now_ns: int, *, everything: bool = False) -> None:
+        """Records what arrived since the last time."""
+        self.books.settle(now_ns, self._record, everything=everything)
+
+    def outstanding(self) -> int:
+        """Deliveries not yet here, and sends not yet answered."""
+        return self._sends.unanswered + self.books.ledger.outstanding()
+
+    def finish(self) -> list[LedgerTotals]:
+        """Closes the books; leaks are warned of."""
+        self.settle(time.time_ns(), everything=True)
+        totals = self.books.ledger.reconcile()
+        for one in totals:
+            if one.leaked:
+                size = one.labels.get("group_size", "unknown")
+                self.session.warnings.append(f"{one.leaked} deliveries of group size {size} came to non-members")
+        return totals
+
+    def _record(self, settled: SettledMessage) -> None:
+        self._series.record(settled)
+        # One line per message in Locust's own statistics, not one per delivery: firing its event costs 3.3 µs.
+        last_us = settled.reached_us(1.0)
+        if last_us is not None:
+            size = settled.conversation.labels["group_size"]
+            report_request("WS", f"last delivery of {size}", last_us / 1000, settled.content_bytes)
+
+    def _key(self, group: MadeGroup) -> str | bytes:
+        return str(group.conversation_id) if self.subprotocol.endswith("json") else group.conversation_id.bytes

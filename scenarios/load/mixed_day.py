@@ -1,0 +1,386 @@
+"""Asks whether an ordinary day holds its objective, hour by hour and action by action.
+
+A day is compressed to seconds. Its actions arrive open-loop at the rate of the hour, in the mix that is published for
+Mattermost; four classes of users share them. They read what the data set holds of them, and write into conversations
+that the run makes of its own users, so that every delivery is in the ledger.
+
+    locust -f scenarios/load/mixed_day.py --host http://127.0.0.1:8000 --headless
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from fixtures.errors import InputError
+from fixtures.sizes import SHAPE
+from reference_server.frames import SUBPROTOCOLS, PresenceStatus
+from scenarios.behaviour import Behaviour, UserClass
+from scenarios.catalogue import SCENARIOS
+from scenarios.client.chat_client import Conversation
+from scenarios.client.gateway_socket import ConnectFailedError
+from scenarios.client.group_traffic import GroupTraffic
+from scenarios.client.http_client import Response
+from scenarios.client.load_scenario import ChatUser, LoadScenario, install
+from scenarios.client.locust_requests import report_request
+from scenarios.client.made_groups import MadeGroup
+from scenarios.client.run_options import add_option, positive
+from scenarios.client.run_session import RunSession
+from scenarios.day_shape import HOURS, DayShape, day_arrivals, hour_label
+from scenarios.page_walk import depth_label
+from scenarios.run_folder import LedgerTotals
+from scenarios.schedules import ARRIVALS
+from scenarios.workload import Row
+
+_OF_A_POST = "actions per message sent"
+_NOT_DONE = "this chat has none, so it is left out"
+
+WORKLOAD = {
+    "rate": Row(30, "actions/s", "guess: the mean of the day; its busiest hour has 1.6 times as many"),
+    "day_seconds": Row(20, "s", "guess: a day that fits a short run, most of a second per hour"),
+    "objective_ms": Row(200, "ms", "guess: what feels immediate, with room for the network that loopback lacks"),
+    "objective_share_percent": Row(99, "% of actions", "guess: one in a hundred may be slow"),
+    "deadline_ms": Row(1000, "ms", "guess: later than this a conversation stops feeling live"),
+    "settle_seconds": Row(8, "s", "guess: a message's last recipient is waited for this long"),
+    # What is done, relative to a post.
+    "open_conversation_weight": Row(
+        6.52, _OF_A_POST, "cited: Mattermost, switch channel; here its newest page, then marked as read"
+    ),
+    "scroll_back_weight": Row(1.99, _OF_A_POST, "cited: Mattermost, scroll channel; here the next older page"),
+    "list_conversations_weight": Row(
+        1, _OF_A_POST, "cited: Mattermost, unread check; here the list, which carries the unread counts"
+    ),
+    "send_message_weight": Row(1, _OF_A_POST, "cited: Mattermost, create post, the measure of the others"),
+    "open_direct_weight": Row(0.98, _OF_A_POST, "cited: Mattermost, open direct or group; here the direct one"),
+    "reconnect_weight": Row(0.144, _OF_A_POST, "cited: Mattermost, reconnect the socket; here with resume"),
+    "edit_message_weight": Row(0.04, _OF_A_POST, "cited: Mattermost, edit; here one's own last message"),
+    "change_status_weight": Row(
+        0.5, _OF_A_POST, "guess: away and back around each pause; Zulip's 36 % are polls, here the gateway's pings"
+    ),
+    "add_reaction_weight": Row(0, _OF_A_POST, f"cited: Mattermost, 0.13 reactions; {_NOT_DONE}"),
+    "search_weight": Row(0, _OF_A_POST, f"cited: Mattermost, 0.022 searches; {_NOT_DONE}"),
+    # Who does it.
+    "idle_share": Row(0.4, "of users", "guess: a tab in the background"),
+    "idle_activity": Row(0.2, "relative to a reader", "guess: looks whether something is new"),
+    "reader_share": Row(0.3, "of users", "guess"),
+    "reader_activity": Row(1, "relative to a reader", "guess: the measure of the others"),
+    "chatter_share": Row(0.2, "of users", "guess: a few people write most of what is written"),
+    "chatter_activity": Row(3, "relative to a reader", "guess"),
+    "lurker_share": Row(0.1, "of users", "guess: reads large groups and says nothing"),
+    "lurker_activity": Row(0.5, "relative to a reader", "guess"),
+    # Where they write.
+    "team_size": Row(8, "members", "guess: a team"),
+    "direct_partners": Row(3, "per chatter", "guess: those whom one writes to in a day"),
+    "direct_send_share": Row(0.5, "of messages", "guess: half of what is written is for one person"),
+    "team_send_share": Row(0.45, "of messages", "guess"),
+    "room_send_share": Row(0.05, "of messages", "guess: to everyone, now and then"),
+    "page_size": Row(50, "messages", "cited: the roadmap's getMessages default"),
+    "list_size": Row(20, "conversations", "guess: what a screen shows"),
+    "http_connections": Row(30, "connections", "guess: opened ahead, so that connecting is not measured"),
+}
+_READS = ("open_conversation", "scroll_back", "list_conversations")
+_ALL = ("reconnect", "change_status")
+CLASS_ACTIONS = {
+    "idle": ("list_conversations", *_ALL),
+    "reader": (*_READS, "open_direct", *_ALL),
+    "chatter": (*_READS, "open_direct", "send_message", "edit_message", *_ALL),
+    "lurker": (*_READS, *_ALL),
+}
+STATUSES: tuple[PresenceStatus, ...] = ("online", "away")
+# The hours at which the data set's messages were written; linear between full hours, and midnight is midnight.
+DAY = DayShape(tuple((float(hour), float(SHAPE.hour_weights[hour % 24])) for hour in range(int(HOURS) + 1)))
+
+
+def _value(name: str) -> float:
+    return float(WORKLOAD[name].value)
+
+
+class Person:
+    """What one user has open; one does one thing at a time."""
+
+    def __init__(self, user: ChatUser, token: str, user_class: str) -> None:
+        self.user = user
+        self.token = token
+        self.user_class = user_class
+        self.turn = BoundedSemaphore(1)
+        self.conversations: list[Conversation] = []
+        self.open: Conversation | None = None
+        self.cursor: str | None = None
+        self.page = 1
+        self.status: PresenceStatus = "online"
+        self.last_sent: tuple[UUID, int] | None = None  # conversation and seq
+
+
+class MixedDay(LoadScenario):
+    """Lives one day."""
+
+    entry = SCENARIOS["mixed_day"]
+
+    def __init__(self, session: RunSession, options: Any) -> None:
+        super().__init__(session, options)
+        self.rate = float(options.rate)
+        self.day_seconds = float(options.day_seconds)
+        self.objective_us = float(options.objective_ms) * 1000
+        self.objective_share = float(options.objective_share)
+        actions = [name.removesuffix("_weight") for name in WORKLOAD if name.endswith("_weight")]
+        self.behaviour = Behaviour(
+            {action: _value(f"{action}_weight") for action in actions},
+            [
+                UserClass(name, _value(f"{name}_share"), _value(f"{name}_activity"), does)
+                for name, does in CLASS_ACTIONS.items()
+            ],
+        )
+        self.user_count = session.options.user_count
+        smallest = int(_value("team_size"))
+        if self.user_count < smallest:
+            raise InputError(f"--users {self.user_count} make no team of {smallest}; use {smallest} or more")
+        self.members = self.behaviour.members(self.user_count)
+        self.traffic = GroupTraffic(
+            session,
+            deadline_ms=_value("deadline_ms"),
+            settle_seconds=_value("settle_seconds"),
+            subprotocol=SUBPROTOCOLS[0],
+        )
+        self.people: dict[int, Person] = {}
+        self.begin_realtime_ns = 0
+        self.acting = 0
+        self.begun = 0
+        self.met = 0
+        self.hours: Counter[str] = Counter()
+        self.is_over = False
+
+    @staticmethod
+    def add_options(parser: Any) -> None:
+        """The day's own options."""
+        texts = SCENARIOS["mixed_day"].options
+        for option, row in (
+            ("--rate", "rate"),
+            ("--day-seconds", "day_seconds"),
+            ("--objective-ms", "objective_ms"),
+            ("--objective-share", "objective_share_percent"),
+        ):
+            add_option(parser, option, texts[option], type=positive, default=WORKLOAD[row].value)
+
+    @staticmethod
+    def own_options(options: Any) -> dict[str, Any]:
+        """As the run's record keeps them."""
+        if options.objective_share > 100:
+            raise InputError(f"--objective-share {options.objective_share:g} is above 100 %; use 100 or less")
+        return {name: getattr(options, name) for name in ("rate", "day_seconds", "objective_ms", "objective_share")}
+
+    def prepare(self) -> None:
+        """Makes the room, the teams and the pairs in which people will write."""
+        session, traffic = self.session, self.traffic
+        self.room = traffic.make_group("everyone", range(self.user_count), 1)
+        colleagues = [number for number in range(self.user_count) if number not in self.members["lurker"]]
+        session.random.shuffle(colleagues)
+        size = int(_value("team_size"))
+        teams = [colleagues[start : start + size] for start in range(0, len(colleagues), size)]
+        if len(teams[-1]) == 1 and len(teams) > 1:
+            teams[-2] += teams.pop()
+        for number, team in enumerate(teams):
+            traffic.make_group(f"team {number}", team, 1)
+        pairs: set[tuple[int, int]] = set()
+        for one in self.members["chatter"]:
+            others = [number for number in range(self.user_count) if number != one]
+            for other in session.random.sample(others, min(len(others), int(_value("direct_partners")))):
+                pairs.add((min(one, other), max(one, other)))
+        for one, other in sorted(pairs):
+            traffic.make_direct(one, other)
+        for name, numbers in self.members.items():
+            session.count("day_users", len(numbers), user_class=name)
+        session.pool.warm(int(_value("http_connections")))
+
+    def user_started(self, user: ChatUser) -> None:
+        """Connects, and looks at the list of conversations, unmeasured."""
+        self.traffic.join(user)
+        user_class = next(name for name, numbers in self.members.items() if user.number in numbers)
+        person = Person(user, self.session.login(user.user_id), user_class)
+        self._take_list(person, self._fetch_list(person, time.time_ns()))
+        self.people[user.number] = person
+
+    def measure(self, begin_ns: int) -> None:
+        """Starts the day."""
+        self.begin_realtime_ns = self.session.probe.clock.realtime_ns(begin_ns)
+        unit = ARRIVALS[self.session.options.arrivals](1.0, f"{self.session.options.seed} day")
+        arrivals = day_arrivals(DAY, unit, self.rate * self.day_seconds, self.day_seconds)
+        gevent.spawn(self._live_the_day, arrivals, begin_ns)
+
+    def _live_the_day(self, arrivals: Iterator[int], begin_ns: int) -> None:
+        self.session.open_loop("day_action").drive(arrivals, begin_ns, self.act)
+        self.is_over = not self.session.stopping.is_set()
+        self.session.end()
+
+    def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - the day decides who acts
+        """Receives."""
+        self.traffic.stay_connected(user)
+
+    def user_stopped(self, user: ChatUser) -> None:
+        """Who leaves acts no more, and misses nothing."""
+        self.people.pop(user.number, None)
+        self.traffic.leave(user)
+
+    def act(self, intended_ns: int) -> None:
+        """One timed action of somebody."""
+        action, number = self.behaviour.draw(self.session.random, self.user_count)
+        person = self.people.get(number)
+        if person is None:
+            self.session.failures[f"{action}: its user is not connected"] += 1
+            return
+        if action == "edit_message" and person.last_sent is None:
+            action = "send_message"  # there is nothing to edit yet
+        hour = hour_label((intended_ns - self.begin_realtime_ns) / 1e9, self.day_seconds)
+        self.begun += 1
+        self.hours[hour] += 1
+        self.session.count("day_actions", action=action, hour=hour)
+        self.session.count("day_class_actions", user_class=person.user_class)
+        self.acting += 1
+        try:
+            with person.turn:
+                ended_ns = getattr(self, f"_{action}")(person, intended_ns)
+        finally:
+            self.acting -= 1
+        if ended_ns is None:
+            return
+        took_us = max(0, (ended_ns - intended_ns) // 1000)
+        is_met = took_us <= self.objective_us
+        self.met += is_met
+        self.session.recorder.series("day_action_us", action=action, hour=hour)(took_us)
+        self.session.count("day_actions_within_objective", int(is_met), action=action, hour=hour)
+        report_request("DAY", action.replace("_", " "), took_us / 1000, 0)
+
+    def outstanding(self) -> int:
+        """Actions not yet answered, and deliveries not yet here."""
+        return self.acting + self.traffic.outstanding()
+
+    def finish(self) -> list[LedgerTotals]:
+        """Closes the books, and says whether the objective was held."""
+        warnings = self.session.warnings
+        if self.begun and 100 * self.met < self.objective_share * self.begun:
+            warnings.append(
+                f"objective missed: {self.met} of {self.begun} actions ({100 * self.met / self.begun:.2f} %) took at "
+                f"most {self.objective_us / 1000:g} ms, and {self.objective_share:g} % should"
+            )
+        if not self.is_over:
+            last = max(self.hours, default="00")
+            warnings.append(f"the day ended early, at hour {last}; use a longer --run-time or shorter --day-seconds")
+        return self.traffic.finish()
+
+    # --- actions: each returns when its last answer came, None when it failed ---------------------------
+
+    def _open_conversation(self, person: Person, intended_ns: int) -> int | None:
+        """Reads the newest page of a conversation, and marks it as read."""
+        self._choose(person)
+        response, newest = self._read_page(person, intended_ns)
+        if response is None or newest is None or person.open is None:
+            return response.arrived_ns if response is not None else None
+        kind = person.open.type
+        read = self.session.chat.mark_read(person.token, person.open.id, newest)
+        self.session.note_response("mark_message_as_read", read, weight=kind, depth="new")
+        return read.arrived_ns if read.ok else None
+
+    def _scroll_back(self, person: Person, intended_ns: int) -> int | None:
+        """The next older page; at the beginning of a conversation, the newest page of another one."""
+        if person.cursor is None:
+            self._choose(person)
+        response, _ = self._read_page(person, intended_ns)
+        return response.arrived_ns if response is not None else None
+
+    def _list_conversations(self, person: Person, intended_ns: int) -> int | None:
+        response = self._fetch_list(person, intended_ns)
+        self.session.note_response("get_conversations", response, weight="list", depth="1")
+        return self._take_list(person, response)
+
+    def _send_message(self, person: Person, intended_ns: int) -> int | None:
+        """Writes into a pair, the team or the room."""
+        number = person.user.number
+        mine = [group for group in self.traffic.groups if number in group.members]
+        kinds: dict[str, list[MadeGroup]] = {
+            "direct": [group for group in mine if group.size == 2],
+            "team": [group for group in mine if group.size > 2 and group is not self.room],
+            "room": [self.room],
+        }
+        there = [kind for kind, groups in kinds.items() if groups]
+        kind = self.session.random.choices(there, [_value(f"{one}_send_share") for one in there])[0]
+        group = self.session.random.choice(kinds[kind])
+        response, message = self.traffic.send(group, number, intended_ns)
+        if message is None:
+            return None
+        person.last_sent = (group.conversation_id, message.seq)
+        return int(response.arrived_ns)
+
+    def _edit_message(self, person: Person, intended_ns: int) -> int | None:
+        assert person.last_sent is not None
+        response = self.session.chat.edit_message(person.token, *person.last_sent, "on second thought", intended_ns)
+        self.session.note_response("edit_message", response, weight="own", depth="new")
+        return response.arrived_ns if response.ok else None
+
+    def _open_direct(self, person: Person, intended_ns: int) -> int | None:
+        """Opens the conversation with somebody of the run, which is mostly there already."""
+        other = self.session.random.choice([one for one in self.people.values() if one is not person] or [person])
+        response = self.session.chat.open_direct_conversation(person.token, other.user.user_id, intended_ns)
+        self.session.note_response("create_direct_conversation", response, weight="direct", depth="new")
+        return response.arrived_ns if response.ok else None
+
+    def _reconnect(self, person: Person, intended_ns: int) -> int | None:  # noqa: ARG002 - ends when the gateway answered
+        """Loses the gateway connection and comes back with resume; timed until the subscription stands."""
+        return time.time_ns() if self.traffic.reconnect(person.user) else None
+
+    def _change_status(self, person: Person, intended_ns: int) -> int | None:  # noqa: ARG002 - the same
+        """Away, and back; timed until the gateway confirms."""
+        client = person.user.gateway
+        person.status = STATUSES[person.status == "online"]
+        try:
+            if client is None or not client.is_open:
+                raise ConnectFailedError("the gateway connection is lost")  # noqa: TRY301 - told with the others
+            client.change_presence(person.status)
+        except ConnectFailedError as error:
+            self.session.failures[f"change_status: {error}"] += 1
+            return None
+        return time.time_ns()
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    def _choose(self, person: Person) -> None:
+        """Opens a conversation of the list; who lurks, a group."""
+        wanted = [one for one in person.conversations if one.type == "group" or person.user_class != "lurker"]
+        person.open = self.session.random.choice(wanted) if wanted else None
+        person.cursor = None
+        person.page = 1
+
+    def _read_page(self, person: Person, intended_ns: int) -> tuple[Response | None, int | None]:
+        """The page at the reader's place, and its newest seq; (None, None) when it failed."""
+        if person.open is None:
+            self.session.failures["get_messages: there is no conversation to open"] += 1
+            return None, None
+        limit = int(_value("page_size"))
+        response = self.session.chat.get_messages(person.token, person.open.id, limit, person.cursor, intended_ns)
+        self.session.note_response("get_messages", response, weight=person.open.type, depth=depth_label(person.page))
+        page = self.session.chat.parse_page(response)
+        if page is None:
+            person.cursor = None
+            return None, None
+        person.cursor = page.next_cursor if page.has_more else None
+        person.page += 1
+        return response, page.messages[0].seq if page.messages else None
+
+    def _fetch_list(self, person: Person, intended_ns: int) -> Response:
+        return self.session.chat.get_conversations(person.token, int(_value("list_size")), None, intended_ns)
+
+    def _take_list(self, person: Person, response: Response) -> int | None:
+        page = self.session.chat.parse_conversations(response)
+        if page is None:
+            return None
+        person.conversations = page.conversations
+        return response.arrived_ns
+
+
+class MixedDayUser(ChatUser):
+    """Idles, reads, chats or lurks."""
+
+
+install(MixedDay)

@@ -1,0 +1,5 @@
+-- purpose: Everyone who is in a conversation now, said as plainly as possible.
+-- parameters: conversation_id uuid
+SELECT user_id
+  FROM conversation_participants
+ WHERE conversation_id = $1 AND left_at IS NULL

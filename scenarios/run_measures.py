@@ -1,0 +1,139 @@
+"""The numbers of a run by name, for objectives: a metric's statistic in a unit, or a count of the books.
+
+delivery_ms_p99                   any metric of scenarios/metrics.py, in a unit of its kind, at a percentile
+delivery_ms_p99.group_size=100    the same under one label's value
+generator_cpu_percent_mean        `mean` and `max` as well
+missing, late, failed, …          the sums of the ledgers and of the scenarios' records
+bytes_per_delivery                what one delivery costs on the wire, in the mean
+
+Pure but for reading the run folder.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from hdrh.histogram import HdrHistogram
+
+from fixtures.errors import InputError
+from scenarios.histograms import new_histogram, percentile
+from scenarios.metrics import METRICS
+from scenarios.run_folder import LedgerTotals, RunFolder, ScenarioRecord
+
+# A unit that ends a metric's name → the units in which it can be asked for, and their factors.
+_UNITS = {"us": {"us": 1.0, "ms": 1e-3, "s": 1e-6}, "permille": {"permille": 1.0, "percent": 0.1}}
+_STATISTIC = re.compile(r"(?P<name>.+)_(?P<statistic>p(?P<percent>\d{1,2}(?:\.\d+)?)|mean|max)")
+_WIRE_BYTES = frozenset({"delivery_wire_bytes", "presence_wire_bytes"})
+_LEDGER_COUNTS = ("messages", "expected", "delivered", "missing", "duplicate", "reordered", "late", "leaked")
+_RECORD_COUNTS = ("started", "dropped", "failed")
+_PLAIN = ("bytes_per_delivery", "failed_percent", *_LEDGER_COUNTS, *_RECORD_COUNTS)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number that a run may hold."""
+
+    name: str
+    metrics: frozenset[str] = frozenset()  # histograms it is taken from; empty: it is a count
+    factor: float = 1.0  # from the metrics' unit to the asked one
+    statistic: str = ""  # "p99", "mean" or "max"
+    labels: tuple[tuple[str, str], ...] = ()  # only lines with these
+
+
+def _askable() -> dict[str, tuple[str, float]]:
+    """Name with unit and without statistic → metric, factor."""
+    found = {}
+    for metric in METRICS:
+        base, _, unit = metric.rpartition("_")
+        units = {f"{base}_{other}": factor for other, factor in _UNITS.get(unit, {}).items()} or {metric: 1.0}
+        found.update({name: (metric, factor) for name, factor in units.items()})
+    return found
+
+
+_ASKABLE = _askable()
+
+
+def known_measures() -> tuple[str, ...]:
+    """What can be asked for, as patterns: pNN stands for any percentile; µs metrics by their milliseconds."""
+    preferred = {
+        metric: name for name, (metric, _) in _ASKABLE.items() if not name.endswith(("_us", "_s", "_permille"))
+    }
+    return (*_PLAIN, *(f"{name}_pNN|mean|max" for name in preferred.values()))
+
+
+def parse_measure(name: str) -> Measure:
+    """The measure of a name; InputError naming those there are."""
+    base, _, label_text = name.partition(".") if "=" in name else (name, "", "")
+    # A percentile such as p99.9 holds a point itself.
+    fraction = re.match(r"(\d+)\.(?=.*=)", label_text)
+    if fraction:
+        base, label_text = f"{base}.{fraction[1]}", label_text[fraction.end() :]
+    labels = tuple(sorted(_label(part, name) for part in label_text.split(","))) if label_text else ()
+    if base == "bytes_per_delivery":
+        return Measure(name, _WIRE_BYTES, statistic="mean", labels=labels)
+    if base in _PLAIN:
+        return Measure(name, labels=labels, statistic=base)
+    match = _STATISTIC.fullmatch(base)
+    if match is None or match["name"] not in _ASKABLE:
+        raise InputError(f"no number of a run is named {name!r}; known are: {', '.join(known_measures())}")
+    metric, factor = _ASKABLE[match["name"]]
+    _check_labels(name, labels, METRICS[metric].labels)
+    return Measure(name, frozenset({metric}), factor, match["statistic"], labels)
+
+
+def measure_values(folder: RunFolder, measures: Iterable[Measure]) -> dict[str, float | None]:
+    """The value of each measure in a run folder, by its name; None for what the run did not measure."""
+    asked = list(measures)
+    histograms = {measure.name: new_histogram() for measure in asked if measure.metrics}
+    if histograms:
+        for line in folder.read_histograms():
+            for measure in asked:
+                if line.metric in measure.metrics and _has(line.labels, measure.labels):
+                    histograms[measure.name].decode_and_add(line.payload.encode("ascii"))
+    records, ledgers = folder.read_manifest().scenarios, folder.read_ledger().ledgers
+    return {
+        measure.name: _statistic(histograms[measure.name], measure)
+        if measure.metrics
+        else _count(measure, records, ledgers)
+        for measure in asked
+    }
+
+
+def _statistic(histogram: HdrHistogram, measure: Measure) -> float | None:
+    if not histogram.get_total_count():
+        return None
+    if measure.statistic == "mean":
+        value: float | None = histogram.get_mean_value()
+    elif measure.statistic == "max":
+        value = histogram.get_max_value()
+    else:
+        value = percentile(histogram, float(measure.statistic[1:]))
+    return None if value is None else value * measure.factor
+
+
+def _count(measure: Measure, records: list[ScenarioRecord], ledgers: list[LedgerTotals]) -> float | None:
+    if measure.statistic in _LEDGER_COUNTS:
+        found = [ledger for ledger in ledgers if _has({"scenario": ledger.scenario, **ledger.labels}, measure.labels)]
+        return float(sum(getattr(ledger, measure.statistic) for ledger in found)) if found else None
+    chosen = [record for record in records if _has({"scenario": record.name}, measure.labels)]
+    if measure.statistic == "failed_percent":
+        started = sum(record.started for record in chosen)
+        return 100 * sum(record.failed for record in chosen) / started if started else None
+    return float(sum(getattr(record, measure.statistic) for record in chosen)) if chosen else None
+
+
+def _has(labels: dict[str, str], wanted: Iterable[tuple[str, str]]) -> bool:
+    return all(labels.get(name) == value for name, value in wanted)
+
+
+def _label(part: str, name: str) -> tuple[str, str]:
+    label, separator, value = part.partition("=")
+    if not separator or not label:
+        raise InputError(f"{name!r} names no label in {part!r}; write it as MEASURE.label=value,label=value")
+    return label.strip(), value.strip()
+
+
+def _check_labels(name: str, labels: Iterable[tuple[str, str]], known: Collection[str]) -> None:
+    for label, _ in labels:
+        if label not in known and label != "scenario":
+            raise InputError(f"{name!r}: there is no label {label!r}; choose from {', '.join(('scenario', *known))}")

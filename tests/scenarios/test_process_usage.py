@@ -1,0 +1,40 @@
+import os
+import subprocess
+import sys
+
+from scenarios.process_usage import ProcessUsage
+
+BUSY = "import sys\nwhile True:\n    sum(range(10**6)); sys.stdout.write('x'); sys.stdout.flush()\n"
+
+
+def test_a_process_that_works_uses_cpu_and_memory() -> None:
+    """What a child used between two looks is its CPU time over the time between."""
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        usage = ProcessUsage()
+        assert usage.look([child.pid]) is not None
+        child.stdout.read(20)
+        found = usage.look([child.pid])
+        child.kill()
+    assert found is not None
+    assert found.cpu_percent > 0
+    assert found.memory_bytes > 2**20
+
+
+def test_what_was_used_before_the_first_look_is_not_counted() -> None:
+    """This process has used CPU for long: at the first look, that is no usage."""
+    now = [100.0]
+    usage = ProcessUsage(lambda: now[0])
+    now[0] += 0.001
+    found = usage.look([os.getpid()])
+    assert found is not None
+    assert found.cpu_percent == 0
+
+
+def test_a_process_that_is_gone_or_another_is_none() -> None:
+    """No process of the name, no figure: a wrong one would be worse."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    usage = ProcessUsage()
+    assert usage.look([child.pid]) is None
+    assert usage.look([os.getpid()], name="postgres") is None
