@@ -31,19 +31,32 @@ class Target:
 class LocalTarget:
     """A reference server on `database_url` for as long as the `with` block lasts, on free loopback ports.
 
-    `settings` are settings of its own, as NAME=VALUE.
+    `settings` are settings of its own, as NAME=VALUE; `python` and `tree` run the code of another version.
     """
 
-    def __init__(self, database_url: str, login_key: str, log: Path, settings: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        login_key: str,
+        log: Path,
+        settings: Sequence[str] = (),
+        *,
+        python: str = sys.executable,
+        tree: Path | None = None,
+    ) -> None:
         self.log = log
         self._settings = tuple(settings)
+        self._python = python
+        self._tree = tree
         self._environment = {"CHATBENCH_DATABASE_URL": database_url, "CHATBENCH_LOGIN_KEY": login_key}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Target:
-        command = [sys.executable, "-m", "reference_server", "--http-port", "0", "--gateway-port", "0"]
+        command = [self._python, "-m", "reference_server", "--http-port", "0", "--gateway-port", "0"]
         command += [word for setting in self._settings for word in ("--set", setting)]
-        self._process = start_child(command, log=self.log, environment=self._environment, stdout=subprocess.PIPE)
+        self._process = start_child(
+            command, log=self.log, environment=self._environment, stdout=subprocess.PIPE, folder=self._tree
+        )
         try:
             ready = msgspec.json.decode(self._first_line(), type=dict[str, Any])
         except BaseException:

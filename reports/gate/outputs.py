@@ -25,11 +25,13 @@ class Outcome:
     decision: Decision
     counters: tuple[CounterFinding, ...] = ()
     remarks: tuple[str, ...] = ()  # what differs between the arms beside the code, and what the reader should know
+    reasons: tuple[str, ...] = ()  # why the run itself must not be believed
 
     @property
     def verdict(self) -> Verdict:
         """Of metrics and counters together."""
-        return worst([self.decision.verdict, *(one.verdict for one in self.counters)])
+        broken: list[Verdict] = ["INVALID"] if self.reasons else []
+        return worst([self.decision.verdict, *(one.verdict for one in self.counters), *broken])
 
 
 def exit_code(verdict: Verdict) -> int:
@@ -89,6 +91,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "title": outcome.title,
         "verdict": outcome.verdict,
         "exit_code": exit_code(outcome.verdict),
+        "reasons": list(outcome.reasons),
         "remarks": list(outcome.remarks),
         "metrics": [_metric_document(finding) for finding in outcome.decision.findings],
         "counters": [
@@ -125,6 +128,7 @@ def _lines(outcome: Outcome) -> tuple[_Line, ...]:
     return (
         *(_metric_line(finding) for finding in outcome.decision.findings),
         *(_counter_line(finding) for finding in outcome.counters),
+        *(_Line("the run", "INVALID", reason, ("the run", *["–"] * 5, "INVALID")) for reason in outcome.reasons),
     )
 
 
