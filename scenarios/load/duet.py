@@ -74,6 +74,7 @@ class Duet(LoadScenario):
         self.begin_realtime_ns = 0
         self.sent_count = 0
         self.under_way = 0
+        self.awaited_deliveries = 0  # of answered sends, not yet here
 
     @staticmethod
     def add_options(parser: Any) -> None:
@@ -135,8 +136,8 @@ class Duet(LoadScenario):
         self.session.stopping.wait()
 
     def outstanding(self) -> int:
-        """Requests not yet answered."""
-        return self.under_way
+        """Requests not yet answered, and deliveries not yet here."""
+        return self.under_way + max(0, self.awaited_deliveries)
 
     def finish(self) -> list[LedgerTotals]:
         """Disconnects; a duet keeps no ledger."""
@@ -178,6 +179,8 @@ class Duet(LoadScenario):
             return
         number = self._round(response.intended_ns)
         if number is not None:
+            if operation == "send_message":
+                self.awaited_deliveries += len(self.members)
             labels = {"arm": arm.name, "block": self.block, "round": number}
             session.recorder.series("duet_request_us", operation=operation, **labels)(response.request_us)
             session.count("duet_requests", operation=operation, arm=arm.name)
@@ -190,6 +193,7 @@ class Duet(LoadScenario):
                 return
             number = self._round(marker.intended_ns)
             if number is not None:
+                self.awaited_deliveries -= 1
                 labels = {"arm": arm.name, "block": self.block, "round": number}
                 delay_us = (arrival_ns - marker.intended_ns) // 1000
                 self.session.recorder.series("duet_delivery_us", **labels)(delay_us)
