@@ -20,6 +20,7 @@ from front_door import (
     progress_bar,
     show,
     show_listing,
+    show_outcome,
     show_plans,
     show_ready,
     show_report,
@@ -251,6 +252,58 @@ def capacity(
         folder = find_capacity(options, progress)
     show_report(folder.path, as_json=as_json)
     require_kept(folder)
+
+
+@app.command()
+def ab(
+    base: Annotated[str, typer.Argument(help="A git ref, URL, strategy:NAME, set:NAME=VALUE, python:PATH, or `.`.")],
+    head: Annotated[str, typer.Argument(help="The same; what is judged.")],
+    blocks: Annotated[
+        int, typer.Option(min=1, max=100, help="Blocks of fresh servers; more find smaller effects.")
+    ] = 5,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds per block.")] = 5,
+    round_seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of a round.")] = 4,
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, help="Pairs per second. [half of what both arms manage]")
+    ] = None,
+    size: Size = "small",
+    seed: Seed = 1,
+    strategy: Strategy = DEFAULT_STRATEGY,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write it as Markdown, for a pull request.")] = None,
+    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="URLs may be of other machines.")] = False,
+    login_key: LoginKey = DEFAULT_LOGIN_KEY,
+    database_url: DatabaseUrl = None,
+    out: Out = DEFAULT_OUT,
+    as_json: Json = False,
+) -> None:
+    """Judge whether one version is slower than another: both run side by side on the same arrivals."""
+    with whole_imports():
+        from reports.gate.duet import judge_duet, needs_confirmation, read_duet
+        from scenarios.ab import CONFIRMING_BLOCKS, AbOptions, ab_run
+
+    options = AbOptions(
+        base=base,
+        head=head,
+        size=size,
+        seed=seed,
+        strategy=strategy,
+        blocks=blocks,
+        rounds=rounds,
+        round_seconds=round_seconds,
+        rate=rate,
+        out=out,
+        database_url=database_url,
+        login_key=login_key,
+        allow_remote=allow_remote,
+    )
+    with progress_bar() as progress, ab_run(options, progress) as arms:
+        arms.measure(blocks)
+        if needs_confirmation(judge_duet(read_duet(arms.folder.path), blocks)):
+            arms.measure(CONFIRMING_BLOCKS)
+        folder = arms.finish()
+    outcome = judge_duet(read_duet(folder.path), blocks)
+    show_outcome(outcome, folder.path, junit=junit, markdown=markdown, as_json=as_json)
 
 
 @app.command()

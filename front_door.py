@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from fixtures.errors import ChatbenchError, InputError, RunInvalidError
+
+if TYPE_CHECKING:
+    from reports.gate.outputs import Outcome
 
 # Typer brings a private copy of click; what it complains of usage with is the public BadParameter's base.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -43,6 +46,24 @@ def show_report(run_folder: Path, *, as_json: bool, **more: Any) -> None:
         print(terminal_text(rendered))  # noqa: T201 - standard output is where results go
     if rendered.verdict.verdict != "VALID":
         raise RunInvalidError(f"the run is INVALID: {'; '.join(rendered.verdict.reasons)}")
+
+
+def show_outcome(
+    outcome: "Outcome", run_folder: Path, *, junit: Path | None, markdown: Path | None, as_json: bool
+) -> None:
+    """Prints a gate's verdict and writes it where CI looks; ends with its exit code."""
+    with whole_imports():
+        from reports.gate import outputs
+        from reports.gate.files import write_outcome
+
+    write_outcome(outcome, junit_file=junit, markdown_file=markdown, json_file=run_folder / "verdict.json")
+    if as_json:
+        print_json({**outputs.document(outcome), "files": {"run": run_folder}})
+    else:
+        print(f"{outputs.markdown(outcome)}\nRun: {run_folder}")  # noqa: T201 - standard output is for results
+    code = outputs.exit_code(outcome.verdict)
+    if code:
+        raise typer.Exit(code)
 
 
 def show_listing(items: list[dict[str, Any]], *, as_json: bool) -> None:

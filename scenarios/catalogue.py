@@ -259,3 +259,22 @@ SCENARIOS = {
         ),
     )
 }
+
+# Run by `chatbench ab`, which starts both of its servers: no scenario of its own.
+DUET = Scenario(
+    name="duet",
+    question="Is one of two servers slower, when both meet the same arrivals at the same time?",
+    default_users=20,
+    default_run_seconds=30,
+    options={
+        "--head-host": "URL of the second server; --host is the first",
+        "--rate": "pairs of operations per second; 0: half of what both manage together, measured first",
+        "--rounds": "rounds of this block",
+        "--round-seconds": "length of a round",
+    },
+)
+
+
+def scenario_named(name: str) -> Scenario:
+    """The scenario, or the duet; KeyError for a name that is neither."""
+    return DUET if name == DUET.name else SCENARIOS[name]

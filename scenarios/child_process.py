@@ -13,7 +13,12 @@ _PR_SET_PDEATHSIG = 1  # prctl(2): the kernel sends this signal when the parent 
 
 
 def start_child(
-    command: Sequence[str], *, log: Path, environment: dict[str, str], stdout: int | None = None
+    command: Sequence[str],
+    *,
+    log: Path,
+    environment: dict[str, str],
+    stdout: int | None = None,
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Starts a process in its own session, so that Ctrl-C reaches it only through us; its output goes to `log`."""
     # Python's own handlers around a fork swallow an interrupt that comes within them: it waits until they are through.
@@ -22,6 +27,7 @@ def start_child(
         with log.open("ab") as file:
             process = subprocess.Popen(
                 list(command),
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=file if stdout is None else stdout,
                 stderr=file,

@@ -31,14 +31,19 @@ class Target:
 class ChildServer:
     """A chat server that a command starts, for as long as the `with` block lasts; its first line says where it is."""
 
-    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path | None = None
+    ) -> None:
         self.log = log
         self._command = tuple(command)
         self._environment = dict(environment)
+        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Target:
-        self._process = start_child(self._command, log=self.log, environment=self._environment, stdout=subprocess.PIPE)
+        self._process = start_child(
+            self._command, log=self.log, environment=self._environment, stdout=subprocess.PIPE, folder=self._folder
+        )
         try:
             ready = msgspec.json.decode(self._first_line(), type=dict[str, Any])
         except BaseException:
@@ -78,14 +83,23 @@ class ChildServer:
 class LocalTarget(ChildServer):
     """A reference server on `database_url`, on free loopback ports.
 
-    `settings` are settings of its own, as NAME=VALUE.
+    `settings` are settings of its own, as NAME=VALUE; `python` and `tree` run the code of another version.
     """
 
-    def __init__(self, database_url: str, login_key: str, log: Path, settings: Sequence[str] = ()) -> None:
-        command = [sys.executable, "-m", "reference_server", "--http-port", "0", "--gateway-port", "0"]
+    def __init__(
+        self,
+        database_url: str,
+        login_key: str,
+        log: Path,
+        settings: Sequence[str] = (),
+        *,
+        python: str = sys.executable,
+        tree: Path | None = None,
+    ) -> None:
+        command = [python, "-m", "reference_server", "--http-port", "0", "--gateway-port", "0"]
         command += [word for setting in settings for word in ("--set", setting)]
         environment = {"CHATBENCH_DATABASE_URL": database_url, "CHATBENCH_LOGIN_KEY": login_key}
-        super().__init__(command, log, environment)
+        super().__init__(command, log, environment, tree)
 
 
 class StandIn(ChildServer):

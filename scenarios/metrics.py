@@ -134,6 +134,18 @@ METRICS = {
             "change of presence → every watcher knows; of a lost connection: since the end of the grace period",
             ("cause", "watchers"),
         ),
+        Metric(
+            "duet_request_us",
+            "µs",
+            "one arm's part of a pair of requests: intended start → arrival of the response's last segment",
+            ("operation", "arm", "block", "round"),
+        ),
+        Metric(
+            "duet_delivery_us",
+            "µs",
+            "one arm's part of a pair of messages: intended send → arrival at one recipient",
+            ("arm", "block", "round"),
+        ),
         Metric("start_delay_us", "µs", "actual − intended start of an operation", ("operation",)),
         Metric("generator_loop_lag_us", "µs", "how late a 10 ms timer of the generator's event loop fires", ()),
         Metric("generator_cpu_permille", "‰", "CPU of the generator process, of one core", ()),
@@ -153,6 +165,12 @@ class Count:
 
 
 _COUNTS: tuple[Count, ...] = (
+    Count("duet_capacity_per_second", "pairs/s", "what both arms of a duet manage together, measured closed-loop", ()),
+    Count("duet_rate_per_second", "pairs/s", "pairs that a duet intends", ()),
+    Count("duet_requests", "requests", "answered requests of a duet", ("operation", "arm")),
+    Count("duet_response_bytes", "B", "bytes of their bodies", ("operation", "arm")),
+    Count("duet_deliveries", "deliveries", "message events that reached recipients of a duet", ("arm",)),
+    Count("duet_delivery_bytes", "B", "their bytes on the wire, frame header included", ("arm",)),
     Count("storms", "storms", "outages from which everybody came back", ("mode",)),
     Count("storm_connects", "connections", "users who came back, all storms together", ("mode",)),
     Count(

@@ -22,7 +22,7 @@ from fixtures.errors import ChatbenchError, InputError
 from fixtures.progress import Progress
 from reference_server.statements import find_strategy
 from scenarios.arms import DEFAULT_BLOCKS, SECONDS_MIN, arms_of
-from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS, Scenario
+from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS, Scenario, scenario_named
 from scenarios.child_process import log_tail, start_child, stop_child
 from scenarios.comparison import Comparison, Turn, compare
 from scenarios.peers import Peer, own_peers, peers_text
@@ -216,7 +216,7 @@ def _arms_of(scenario: Scenario) -> dict[str, tuple[str, ...]]:
 
 def _allowed_options(name: str) -> dict[str, str]:
     """A scenario's own options, and the common ones that the run does not set itself."""
-    return {**SCENARIOS[name].options, **{option: COMMON_OPTIONS[option] for option in FREE_COMMON_OPTIONS}}
+    return {**scenario_named(name).options, **{option: COMMON_OPTIONS[option] for option in FREE_COMMON_OPTIONS}}
 
 
 def check_scenario_options(names: list[str], given: dict[str, str]) -> None:
@@ -300,7 +300,7 @@ def _file_name(turn: Turn) -> str:
 
 def _peers(turn: Turn, options: RunOptions) -> AbstractContextManager[dict[str, Peer]]:
     """The servers that a scenario compares with its target; none when the target or they are not ours."""
-    scenario, place = SCENARIOS[turn.scenario], turn.place
+    scenario, place = scenario_named(turn.scenario), turn.place
     if not scenario.peers or place.database_url is None or "--peers" in options.scenario_options:
         return nullcontext({})
     is_embedded = options.database_url is None
@@ -318,7 +318,7 @@ def _complaint(log: Path) -> str:
 
 def _locust_command(turn: Turn, options: RunOptions, folder: RunFolder) -> list[str]:
     name, target = turn.scenario, turn.place.target
-    command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--headless", "--only-summary"]
+    command = [sys.executable, "-m", "locust", "-f", str(scenario_named(name).file), "--headless", "--only-summary"]
     command += ["--host", target.http_url, "--run-time", f"{max(1, round(turn.run_time_seconds))}s"]
     command += ["--run-folder", str(folder.path), "--seed", str(turn.generator_seed(options.seed))]
     if options.processes > 1:

@@ -1,0 +1,253 @@
+"""What may be concluded from paired rounds: pure, values in, verdicts out.
+
+A round is a few seconds in which both arms ran side by side. Of every metric it gives one value per arm, and of the two
+one difference: d = ln(head ÷ base). The rounds, not the requests, are what is tested:
+
+    d − ln(1 + margin) of every round ──▶ exact signed-rank test ──▶ Holm over all metrics ──▶ confirmed on fresh blocks
+
+Errors, chosen before any data is seen: a false failure of the whole gate in at most 1 of 100 decisions (Holm at 0.01),
+then confirmed at 0.05.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Literal
+
+import numpy as np
+
+from reports.gate.signed_rank import Estimate, critical_sum, differences_needed, estimate, greater_p
+
+FAMILY_ALPHA = 0.01
+CONFIRMING_ALPHA = 0.05
+CONFIDENCE = 0.95
+POWER = 0.95  # the smallest detectable effect is found this often
+ROUND_OPERATIONS_MIN = 200  # per arm: fewer leave a p95 to ten values
+
+_RESAMPLES = 200
+
+Verdict = Literal["PASS", "IMPROVED", "REGRESSED", "UNCERTAIN", "INVALID"]
+# The worst verdict of its metrics is the gate's; an improvement is worth telling when nothing else is.
+_BY_WEIGHT: tuple[Verdict, ...] = ("INVALID", "REGRESSED", "UNCERTAIN", "IMPROVED", "PASS")
+
+
+@dataclass(frozen=True)
+class Round:
+    """One metric in one round, in the metric's unit."""
+
+    block: int
+    base: float
+    head: float
+    operations: int  # of the arm that had fewer
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A metric that the gate judges; more of it is worse."""
+
+    name: str
+    unit: str
+    margin: float  # as a share: up to here, slower is not a regression
+    floor: float  # in the unit: a smaller difference is none that anybody feels
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One metric's verdict, and everything it rests on."""
+
+    metric: Gated
+    verdict: Verdict
+    sentence: str
+    rounds: int = 0
+    base: float | None = None  # median of the rounds, in the unit
+    head: float | None = None
+    ratio: Estimate | None = None  # head ÷ base
+    p: float | None = None  # that the ratio is no more than 1 + margin
+    confirming_p: float | None = None
+    smallest_effect: float | None = None  # as a share; None: no effect could have been found
+    noise: float | None = None  # as a share: how far one round's ratio lies from the estimate, median
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The gate's verdict."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+
+
+def rounds_needed(metrics: int) -> int:
+    """How many rounds the test needs so that the hardest step of Holm's method can be passed at all."""
+    return differences_needed(FAMILY_ALPHA / metrics)
+
+
+def decide(
+    metrics: Sequence[Gated],
+    rounds: Mapping[str, Sequence[Round]],
+    confirming: Mapping[str, Sequence[Round]] | None = None,
+) -> Decision:
+    """The verdict on every metric and on the whole; `confirming`: rounds of fresh blocks, once a failure is suspected.
+
+    Without `confirming`, a suspected failure is UNCERTAIN: `suspects` names them, and fresh blocks decide.
+    """
+    judged = {metric.name: _complaint(metric, rounds.get(metric.name, ()), len(metrics)) for metric in metrics}
+    worse = _significant(metrics, rounds, judged, direction=1)
+    better = _significant(metrics, rounds, judged, direction=-1)
+    alphas = _holm_alphas(len(metrics), worse)
+    findings = []
+    for metric in metrics:
+        complaint = judged[metric.name]
+        if complaint is not None:
+            findings.append(Finding(metric, "INVALID", complaint))
+            continue
+        fresh = (confirming or {}).get(metric.name, ())
+        finding = _measured(metric, rounds[metric.name], alphas[metric.name])
+        findings.append(_judged(finding, worse[metric.name][1], better[metric.name][1], fresh))
+    findings += [
+        Finding(
+            Gated(name, "", 0, 0), "INVALID", f"{name} was measured and is no metric of this gate; name it or drop it"
+        )
+        for name in sorted(rounds.keys() - judged.keys())
+    ]
+    return Decision(worst(finding.verdict for finding in findings), tuple(findings))
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict on the whole: the gravest of its parts, and INVALID when there are none."""
+    found = set(verdicts)
+    return next((one for one in _BY_WEIGHT if one in found), "INVALID")
+
+
+def suspects(decision: Decision) -> tuple[str, ...]:
+    """The metrics that fresh blocks have to confirm."""
+    return tuple(
+        finding.metric.name
+        for finding in decision.findings
+        if finding.verdict == "UNCERTAIN" and finding.sentence.startswith(_SUSPECTED)
+    )
+
+
+_SUSPECTED = "slower, to be confirmed"
+
+
+def _complaint(metric: Gated, rounds: Sequence[Round], metrics: int) -> str | None:
+    """Why nothing may be said of a metric."""
+    if not rounds:
+        return f"{metric.name} was not measured; a metric without data is no pass"
+    values = [value for one in rounds for value in (one.base, one.head)]
+    if not all(math.isfinite(value) and value > 0 for value in values):
+        return f"{metric.name} holds a value that is no positive number; look at the run's records"
+    fewest = min(one.operations for one in rounds)
+    if fewest < ROUND_OPERATIONS_MIN:
+        return (
+            f"{metric.name} rests on {fewest} operations in one round and {ROUND_OPERATIONS_MIN} are needed; "
+            "raise the rate or lengthen the rounds"
+        )
+    needed = rounds_needed(metrics)
+    if len(rounds) < needed:
+        return (
+            f"{metric.name} has {len(rounds)} rounds: the smallest probability they can give is above what "
+            f"{metrics} metrics need; run at least {needed}"
+        )
+    return None
+
+
+def _logs(rounds: Sequence[Round]) -> list[float]:
+    return [math.log(one.head / one.base) for one in rounds]
+
+
+def _significant(
+    metrics: Sequence[Gated],
+    rounds: Mapping[str, Sequence[Round]],
+    complaints: Mapping[str, str | None],
+    direction: int,
+) -> dict[str, tuple[float, bool]]:
+    """Every metric's probability, and whether Holm's step-down method rejects it; 1 for those without data."""
+    p = {
+        metric.name: greater_p([direction * d - math.log1p(metric.margin) for d in _logs(rounds[metric.name])])
+        if complaints[metric.name] is None
+        else 1.0
+        for metric in metrics
+    }
+    found: dict[str, tuple[float, bool]] = {}
+    rejects = True
+    for place, name in enumerate(sorted(p, key=lambda name: p[name])):
+        rejects = rejects and p[name] <= FAMILY_ALPHA / (len(p) - place)
+        found[name] = (p[name], rejects)
+    return found
+
+
+def _holm_alphas(count: int, found: Mapping[str, tuple[float, bool]]) -> dict[str, float]:
+    """What each metric's probability had to reach, in Holm's order."""
+    ordered = sorted(found, key=lambda name: found[name][0])
+    return {name: FAMILY_ALPHA / (count - place) for place, name in enumerate(ordered)}
+
+
+def _measured(metric: Gated, rounds: Sequence[Round], alpha: float) -> Finding:
+    logs = _logs(rounds)
+    located = estimate(logs, CONFIDENCE)
+    ratio = Estimate(math.exp(located.value), math.exp(located.low), math.exp(located.high), located.coverage)
+    residuals = [d - located.value for d in logs]
+    return Finding(
+        metric=metric,
+        verdict="PASS",
+        sentence="",
+        rounds=len(rounds),
+        base=median(one.base for one in rounds),
+        head=median(one.head for one in rounds),
+        ratio=ratio,
+        p=greater_p([d - math.log1p(metric.margin) for d in logs]),
+        smallest_effect=smallest_effect(residuals, [one.block for one in rounds], metric.margin, alpha),
+        noise=math.expm1(median(abs(one) for one in residuals)),
+    )
+
+
+def _judged(finding: Finding, is_worse: bool, is_better: bool, fresh: Sequence[Round]) -> Finding:
+    metric, ratio = finding.metric, finding.ratio
+    assert ratio is not None
+    assert finding.base is not None
+    felt = abs(finding.base * (ratio.value - 1)) >= metric.floor
+    confirming_p = greater_p([d - math.log1p(metric.margin) for d in _logs(fresh)]) if fresh else None
+    verdict: Verdict
+    if is_worse and not felt:
+        verdict = "PASS"
+        sentence = f"slower by less than {metric.floor:g} {metric.unit}, which nobody feels"
+    elif is_worse and confirming_p is None:
+        verdict, sentence = "UNCERTAIN", f"{_SUSPECTED} on fresh blocks"
+    elif is_worse and confirming_p is not None and confirming_p <= CONFIRMING_ALPHA:
+        verdict = "REGRESSED"
+        sentence = f"slower by more than {metric.margin:.0%}, confirmed on fresh blocks"
+    elif is_worse:
+        verdict, sentence = "UNCERTAIN", "slower at first, and not on fresh blocks"
+    elif is_better and felt:
+        verdict, sentence = "IMPROVED", f"faster by more than {metric.margin:.0%}"
+    elif ratio.high <= 1 + metric.margin or finding.base * (ratio.high - 1) < metric.floor:
+        verdict, sentence = "PASS", f"no slower than {metric.margin:.0%} beyond doubt"
+    else:
+        verdict = "UNCERTAIN"
+        sentence = f"its interval reaches beyond {metric.margin:.0%}; more rounds would tell"
+    return replace(finding, verdict=verdict, sentence=sentence, confirming_p=confirming_p)
+
+
+def smallest_effect(residuals: Sequence[float], blocks: Sequence[int], margin: float, alpha: float) -> float | None:
+    """The slow-down, as a share, that noise like this run's would have let through in at most 1 - POWER of cases.
+
+    By resampling whole blocks of this run's residuals, seeded, because rounds of one block are alike. The rank sum of
+    values shifted by s counts the pairwise means above -s, so it reaches its critical value exactly when s passes minus
+    the critical-th largest of them: no search is needed. None when so few rounds cannot attain `alpha`.
+    """
+    count = len(residuals)
+    critical = critical_sum(count, alpha)
+    if critical is None:
+        return None
+    random = np.random.default_rng(20260101)
+    values, of_block = np.asarray(residuals), np.asarray(blocks)
+    members = [values[of_block == block] for block in np.unique(of_block)]
+    draws = random.integers(len(members), size=(_RESAMPLES, len(members)))
+    resampled = np.stack([np.resize(np.concatenate([members[one] for one in draw]), count) for draw in draws])
+    first, second = np.triu_indices(count)
+    place = len(first) - critical
+    means = np.partition((resampled[:, first] + resampled[:, second]) / 2, place, axis=1)
+    shift = float(np.quantile(-means[:, place], POWER))
+    return (1 + margin) * math.exp(max(shift, 0.0)) - 1

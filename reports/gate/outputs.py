@@ -1,0 +1,205 @@
+"""A gate's verdict in the forms that CI reads: JUnit XML, Markdown, annotations and JSON.
+
+Every form names the metric, the estimate and its interval, and what to look at; none says less than another.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from reports.gate.counters import CounterFinding
+from reports.gate.decisions import Decision, Finding, Verdict, worst
+from reports.numbers import format_number
+
+DOCUMENT_VERSION = 1
+_FAILING: tuple[Verdict, ...] = ("REGRESSED",)
+_BROKEN: tuple[Verdict, ...] = ("INVALID",)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything a gate has to say."""
+
+    title: str  # what was compared: "main against 1a2b3c4"
+    decision: Decision
+    counters: tuple[CounterFinding, ...] = ()
+    remarks: tuple[str, ...] = ()  # what differs between the arms beside the code, and what the reader should know
+    reasons: tuple[str, ...] = ()  # why the run itself must not be believed
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of metrics and counters together."""
+        broken: list[Verdict] = ["INVALID"] if self.reasons else []
+        return worst([self.decision.verdict, *(one.verdict for one in self.counters), *broken])
+
+
+def exit_code(verdict: Verdict) -> int:
+    """0 fine, 1 regression, 3 no judgement possible. UNCERTAIN is 0: it is no evidence against the change."""
+    return 1 if verdict in _FAILING else 3 if verdict in _BROKEN else 0
+
+
+def junit(outcome: Outcome) -> bytes:
+    """One test case per metric and counter: failures are regressions, errors are what could not be judged."""
+    lines = _lines(outcome)
+    failures = sum(line.verdict in _FAILING for line in lines)
+    errors = sum(line.verdict in _BROKEN for line in lines)
+    counts = {"tests": str(len(lines)), "failures": str(failures), "errors": str(errors)}
+    root = ElementTree.Element("testsuites", {"name": "chatbench", **counts})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": outcome.title, **counts})
+    for line in lines:
+        case = ElementTree.SubElement(suite, "testcase", {"classname": "chatbench.gate", "name": line.name})
+        if line.verdict in _FAILING or line.verdict in _BROKEN:
+            kind = "failure" if line.verdict in _FAILING else "error"
+            told = ElementTree.SubElement(case, kind, {"type": line.verdict, "message": line.sentence})
+            told.text = line.whole
+        else:
+            ElementTree.SubElement(case, "system-out").text = line.whole
+    ElementTree.indent(root)
+    document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def markdown(outcome: Outcome) -> str:
+    """For a pull request: verdict, table, what to look at."""
+    lines = _lines(outcome)
+    head = ("metric", "base", "head", "change", "95 % interval", "would have found", "verdict")
+    parts = [f"### chatbench: {outcome.verdict}", "", f"{outcome.title}. {_sentence(outcome)}", ""]
+    parts += [f"| {' | '.join(head)} |", "|---|--:|--:|--:|--:|--:|---|"]
+    parts += [f"| {' | '.join(_escaped(cell) for cell in line.cells)} |" for line in lines]
+    told = [f"{line.name}: {line.sentence}" for line in lines if line.verdict not in ("PASS", "IMPROVED")]
+    if told or outcome.remarks:
+        parts += ["", "**What to look at**", ""]
+        parts += [f"- {_escaped(sentence)}" for sentence in (*told, *outcome.remarks)]
+    return "\n".join(parts) + "\n"
+
+
+def annotations(outcome: Outcome) -> tuple[str, ...]:
+    """GitHub workflow commands: errors for failures, warnings for what is uncertain."""
+    commands = {"REGRESSED": "error", "INVALID": "error", "UNCERTAIN": "warning"}
+    return tuple(
+        f"::{commands[line.verdict]} title={_property(f'{line.verdict}: {line.name}')}::{_data(line.whole)}"
+        for line in _lines(outcome)
+        if line.verdict in commands
+    )
+
+
+def document(outcome: Outcome) -> dict[str, Any]:
+    """Plain JSON values; None where something could not be computed."""
+    return {
+        "document_version": DOCUMENT_VERSION,
+        "title": outcome.title,
+        "verdict": outcome.verdict,
+        "exit_code": exit_code(outcome.verdict),
+        "reasons": list(outcome.reasons),
+        "remarks": list(outcome.remarks),
+        "metrics": [_metric_document(finding) for finding in outcome.decision.findings],
+        "counters": [
+            {
+                "name": one.counter.name,
+                "unit": one.counter.unit,
+                "verdict": one.verdict,
+                "base": one.base,
+                "head": one.head,
+                "tolerance": one.counter.tolerance,
+                "sentence": one.sentence,
+            }
+            for one in outcome.counters
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class _Line:
+    name: str
+    verdict: Verdict
+    sentence: str
+    cells: tuple[str, ...]
+
+    @property
+    def whole(self) -> str:
+        """Everything in one sentence."""
+        names = ("base", "head", "change", "95 % interval", "smallest effect that would have been found")
+        told = [f"{name} {cell}" for name, cell in zip(names, self.cells[1:], strict=False) if cell not in ("", "–")]
+        return f"{self.name}: {self.sentence} ({', '.join(told)})" if told else f"{self.name}: {self.sentence}"
+
+
+def _lines(outcome: Outcome) -> tuple[_Line, ...]:
+    return (
+        *(_metric_line(finding) for finding in outcome.decision.findings),
+        *(_counter_line(finding) for finding in outcome.counters),
+        *(_Line("the run", "INVALID", reason, ("the run", *["–"] * 5, "INVALID")) for reason in outcome.reasons),
+    )
+
+
+def _metric_line(finding: Finding) -> _Line:
+    metric = finding.metric
+    cells = [metric.name, _value(finding.base, metric.unit), _value(finding.head, metric.unit)]
+    if finding.ratio is None:
+        cells += ["–", "–", "–"]
+    else:
+        ratio = finding.ratio
+        cells += [_change(ratio.value), f"{_change(ratio.low)} … {_change(ratio.high)}"]
+        cells.append("none" if finding.smallest_effect is None else f"{finding.smallest_effect:+.1%}")
+    return _Line(metric.name, finding.verdict, finding.sentence, (*cells, finding.verdict))
+
+
+def _counter_line(finding: CounterFinding) -> _Line:
+    unit = finding.counter.unit
+    change = _change(finding.head / finding.base) if finding.base and finding.head is not None else "–"
+    cells = (finding.counter.name, _value(finding.base, unit), _value(finding.head, unit), change, "counted", "–")
+    return _Line(finding.counter.name, finding.verdict, finding.sentence, (*cells, finding.verdict))
+
+
+def _value(value: float | None, unit: str) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{format_number(value)} {unit}".strip()
+
+
+def _change(ratio: float) -> str:
+    return f"{ratio - 1:+.1%}"
+
+
+def _sentence(outcome: Outcome) -> str:
+    return {
+        "PASS": "Nothing got slower beyond its margin.",
+        "IMPROVED": "Something got faster, and nothing slower beyond its margin.",
+        "REGRESSED": "Something got slower beyond its margin, and fresh blocks confirmed it.",
+        "UNCERTAIN": "No slow-down was proven, and none beyond the margin can be ruled out.",
+        "INVALID": "Nothing may be concluded from this comparison.",
+    }[outcome.verdict]
+
+
+def _metric_document(finding: Finding) -> dict[str, Any]:
+    ratio = finding.ratio
+    return {
+        "name": finding.metric.name,
+        "unit": finding.metric.unit,
+        "verdict": finding.verdict,
+        "sentence": finding.sentence,
+        "margin": finding.metric.margin,
+        "floor": finding.metric.floor,
+        "rounds": finding.rounds,
+        "base": finding.base,
+        "head": finding.head,
+        "ratio": None if ratio is None else ratio.value,
+        "ratio_low": None if ratio is None else ratio.low,
+        "ratio_high": None if ratio is None else ratio.high,
+        "coverage": None if ratio is None else ratio.coverage,
+        "p": finding.p,
+        "confirming_p": finding.confirming_p,
+        "smallest_effect": finding.smallest_effect,
+        "noise": finding.noise,
+    }
+
+
+def _escaped(text: str) -> str:
+    """Text within a Markdown table."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,163 @@
+"""Two versions side by side in one session: blocks of fresh servers, measured as a duet.
+
+    block 0: copy, copy ─▶ server, server ─▶ one generator, pairs of requests ─▶ histograms by arm, block and round
+    block 1: …
+
+Every block starts both arms anew, on fresh copies of the same data set: what a process happens to be like (its memory's
+layout, its caches) is drawn again, and does not count as a difference between the versions.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fixtures.progress import Progress
+from scenarios import runner
+from scenarios.arms import Arm
+from scenarios.catalogue import DUET
+from scenarios.child_process import log_tail
+from scenarios.comparison import Turn
+from scenarios.place import Place, open_cluster
+from scenarios.run_folder import ArmRecord, RunFolder
+from scenarios.run_so_far import RunSoFar
+from scenarios.versions import Version, parse_version, prepare, servers
+
+BLOCKS = 5
+CONFIRMING_BLOCKS = 3  # fifteen rounds: enough for p = 0.05, which needs five
+ROUNDS = 5
+ROUND_SECONDS = 4.0
+# Past its rounds a block prepares both arms, warms them and measures what they manage.
+OVERHEAD_SECONDS = 14.0
+_PREPARING_SHARE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbOptions:
+    """What is compared, and how long."""
+
+    base: str
+    head: str
+    size: str = "small"
+    seed: int = 1
+    strategy: str = "roadmap_membership"
+    blocks: int = BLOCKS
+    rounds: int = ROUNDS
+    round_seconds: float = ROUND_SECONDS
+    rate: float | None = None  # pairs per second; None: half of what both arms manage
+    out: Path = Path("out")
+    database_url: str | None = None
+    login_key: str = "chatbench"
+    allow_remote: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """As the manifest keeps them."""
+        names = ("base", "head", "size", "seed", "strategy", "blocks", "rounds", "round_seconds", "rate")
+        return {name: getattr(self, name) for name in names}
+
+
+class AbRun:
+    """An A/B run while it goes."""
+
+    def __init__(
+        self, options: AbOptions, versions: tuple[Version, Version], cluster_url: str, progress: Progress
+    ) -> None:
+        self._options = options
+        self._versions = versions
+        self._cluster_url = cluster_url
+        self._progress = progress
+        self._so_far = RunSoFar(options.out / "runs", (DUET.name,), options.seed, options.record())
+        self._measured = 0
+        self._rate = options.rate or 0.0
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where the blocks go."""
+        return self._so_far.folder(None)
+
+    def measure(self, blocks: int) -> None:
+        """Measures so many more blocks; KeyboardInterrupt is noted in the record before it goes on."""
+        total = self._measured + blocks
+        for block in range(self._measured, total):
+            self._measure_block(block, total)
+            self._measured = block + 1
+
+    def _measure_block(self, block: int, total: int) -> None:
+        options = self._options
+
+        def told(_: str, share: float) -> None:
+            done = _PREPARING_SHARE + (1 - _PREPARING_SHARE) * (block + share) / total
+            self._progress(f"block {block + 1} of {total}", min(done, 0.99))
+
+        told("", 0.0)
+        opened = servers(
+            self._versions, self._cluster_url, options.size, options.seed, options.strategy, options.out / "logs"
+        )
+        with opened as (base, head):
+            self._so_far.folder(base)
+            if not block:
+                self._name_arms({"base": base, "head": head})
+            given = {
+                "--head-host": head.target.http_url,
+                "--rate": f"{self._rate:g}",
+                "--rounds": str(options.rounds),
+                "--round-seconds": f"{options.round_seconds:g}",
+            }
+            arm = Arm("pair", options.size, options.strategy, scenario_options=given)
+            seconds = options.rounds * options.round_seconds + OVERHEAD_SECONDS
+            turn = Turn(scenario=DUET.name, place=base, seconds=seconds, arm=arm, block=block)
+            run_options = runner.RunOptions(
+                seed=options.seed, login_key=options.login_key, allow_remote=options.allow_remote, out=options.out
+            )
+            try:
+                runner.run_load_scenario(turn, run_options, self._so_far, told)
+            except KeyboardInterrupt:
+                self._so_far.note(cut_short=True)
+                raise
+            for name, place in (("base", base), ("head", head)):
+                if place.server is not None and not place.server.alive:
+                    self._so_far.note(reason=f"{name} ended in block {block + 1}: {log_tail(place.server.log)}")
+        if not self._rate:
+            self._rate = self._rate_of_first_block()
+
+    def _name_arms(self, places: dict[str, Place]) -> None:
+        """Puts down what each arm is: as it was named, and every setting of its server."""
+        manifest = self.folder.read_manifest()
+        manifest.arms[DUET.name] = [
+            ArmRecord(name=name, settings={"version": version.text, **_settings(version, place)})
+            for (name, place), version in zip(places.items(), self._versions, strict=True)
+        ]
+        self.folder.write_manifest(manifest)
+
+    def _rate_of_first_block(self) -> float:
+        """All blocks meet the same load; 0, and every block measures anew, when the first one was not finished."""
+        counts = [count for record in self.folder.read_manifest().scenarios for count in record.counts]
+        return next((count.value for count in counts if count.name == "duet_rate_per_second"), 0.0)
+
+    def finish(self) -> RunFolder:
+        """The run's own verdict is given."""
+        return self._so_far.finish()
+
+
+@contextmanager
+def ab_run(options: AbOptions, progress: Progress) -> Iterator[AbRun]:
+    """A run whose arms are there to be measured; InputError before anything is measured."""
+    folder = options.out / "versions"
+    base, head = (
+        parse_version(text, folder, allow_remote=options.allow_remote) for text in (options.base, options.head)
+    )
+    versions = (base, head)
+    with open_cluster(options.out, options.database_url) as cluster_url:
+        arguments = (versions, cluster_url, options.size, options.seed, options.strategy)
+        prepare(*arguments, progress=lambda step, share: progress(step, share * _PREPARING_SHARE))
+        yield AbRun(options, versions, cluster_url, progress)
+
+
+def _settings(version: Version, place: Place) -> dict[str, str]:
+    """What the arms may differ in: indexes, and the server's settings but for its addresses."""
+    found = {name: str(value) for name, value in place.target.settings.items() if name not in _OWN}
+    return {**found, **({"strategy": Path(version.strategy).name} if version.strategy else {})}
+
+
+_OWN = frozenset({"database_url", "replica_url", "http_port", "gateway_port"})
