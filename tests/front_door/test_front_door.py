@@ -101,6 +101,13 @@ def test_serve_refuses_a_database_that_is_not_seeded(chatbench: Chatbench, empty
     assert result.returncode == 2
 
 
+def test_serve_refuses_another_size_than_is_there(chatbench: Chatbench, tiny_url: str, tmp_path: Path) -> None:
+    """In a database of one's own, too."""
+    result = chatbench("serve", "--database-url", tiny_url, "--size", "small", "--http-port", 0, folder=tmp_path)
+    assert "holds size 'tiny' with seed 1, not what --size and --seed ask for" in complaint(result)
+    assert result.returncode == 2
+
+
 def test_seed_prints_one_document(chatbench: Chatbench, empty_url: str, tmp_path: Path) -> None:
     """--json puts one JSON document on standard output and nothing else there."""
     result = chatbench("seed", "--size", "tiny", "--database-url", empty_url, "--json", folder=tmp_path)

@@ -1,6 +1,7 @@
 """reference_server.seed: the schema, filled."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,16 @@ def test_row_level_security_is_on(tiny_url: str) -> None:
             )
 
     assert {"chat_messages", "conversation_participants", "conversations"} <= set(asyncio.run(run()))
+
+
+def test_what_is_being_served_is_not_replaced(tiny_url: str, launch: Any) -> None:
+    """Seeding says so at once instead of waiting for the server to end; when it has ended, it goes on."""
+    server = launch(tiny_url)
+    with pytest.raises(InputError, match=r"a server is serving .*; stop it"):
+        asyncio.run(seed(tiny_url, "tiny", 2, "none"))
+    assert server.http.get("/v1/dataset").json()["seed"] == 1
+    server.stop()
+    assert asyncio.run(seed(tiny_url, "tiny", 2, "none")).seed == 2
 
 
 def test_a_template_is_found_again(postgres: EmbeddedPostgres, tiny_template: str) -> None:
