@@ -74,6 +74,7 @@ class Fanout(LoadScenario):
         self.series = DeliverySeries(session.recorder)
         self.recipients: dict[int, Recipient] = {}
         self.groups: list[Group] = []
+        self.senders: dict[str, tuple[int, ...]] = {}  # conversation → users who send in it here
         self.sent_count = 0
         self.unanswered = 0
         session.on_second = self.settle
@@ -124,6 +125,12 @@ class Fanout(LoadScenario):
         self.groups = plan
         for group in self.groups:
             self.books.ledger.add_conversation(self._key(group), {"group_size": str(group.size)})
+            # Members who are users of this process, if there are any: their tokens are here anyway.
+            own = tuple(number for number in group.members if self.session.is_own(number))
+            self.senders[group.conversation_id] = own or group.members
+            if not own:
+                for number in group.members:
+                    self.session.login(self.session.user_id(number))
         self.session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
@@ -169,7 +176,7 @@ class Fanout(LoadScenario):
         self.sent_count += 1
         marker = Marker(session.token, self.sent_count, session.shared_ns(intended_ns))
         content = marked_content(marker, content_length(session.random))
-        sender = session.user_id(session.random.choice(group.members))
+        sender = session.user_id(session.random.choice(self.senders[group.conversation_id]))
         token = session.login(sender)
         self.unanswered += 1
         response = session.chat.send_message(token, group.conversation_id, content, uuid4(), intended_ns)
