@@ -111,8 +111,12 @@ class RunSession:
         """The id of the run's user `number`, from 0."""
         return user_id(self.dataset.seed, self.user_indexes[number])
 
+    def is_own(self, number: int) -> bool:
+        """Whether the run's user `number` is one of this process."""
+        return number % self.seat.count == self.seat.index
+
     def login(self, user: UUID) -> str:
-        """The access token of a user, asked for once and renewed in time; do not keep it."""
+        """The access token of a user, asked for once and renewed in time; do not keep it. InputError without one."""
         return self.tokens.of(user)
 
     def _renewal_failed(self, problem: str) -> None:

@@ -8,6 +8,7 @@ whatever reaches them is a leak.
 """
 
 from typing import Any
+from uuid import UUID
 
 import gevent
 
@@ -60,6 +61,7 @@ class Fanout(LoadScenario):
         )
         self.traffic.on_settled = self._count_received
         self.written_before: tuple[int, int] | None = None
+        self.senders: dict[UUID, tuple[int, ...]] = {}  # conversation → users who send in it here
 
     @staticmethod
     def add_options(parser: Any) -> None:
@@ -95,6 +97,12 @@ class Fanout(LoadScenario):
         """Opens the books of every group, and connections."""
         for group in plan:
             self.traffic.open_books(group)
+            # Members who are users of this process, if there are any: their tokens are here anyway.
+            own = tuple(number for number in group.members if self.session.is_own(number))
+            self.senders[group.conversation_id] = own or group.members
+            if not own:
+                for number in group.members:
+                    self.session.login(self.session.user_id(number))
         self.session.pool.warm(int(WORKLOAD["http_connections"].value))
         if self._keeps_the_run:
             self.written_before = self.session.chat.written_events(MESSAGE_KIND)
@@ -123,7 +131,7 @@ class Fanout(LoadScenario):
 
     def send(self, group: MadeGroup, intended_ns: int) -> None:
         """One timed send by a member of the group."""
-        self.traffic.send(group, self.session.random.choice(group.members), intended_ns)
+        self.traffic.send(group, self.session.random.choice(self.senders[group.conversation_id]), intended_ns)
 
     def unanswered_count(self) -> int:
         """Sends not yet answered."""

@@ -131,8 +131,10 @@ class Pagination(LoadScenario):
         return self.bookmarks
 
     def adopt(self, plan: dict[str, list[Bookmark]]) -> None:
-        """Takes the deep cursors, and opens connections."""
+        """Takes the deep cursors, logs in whoever reads and writes, and opens connections."""
         self.bookmarks = plan
+        for user in {user for samples in self.samples.values() for sample in samples for user in sample.member_ids}:
+            self.session.login(user)
         self.session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:

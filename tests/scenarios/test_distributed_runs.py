@@ -233,3 +233,15 @@ def test_chatbench_run_passes_processes_on(scripted_server: Callable[..., Any], 
     assert [worker.name for worker in record.workers] == ["1", "2"]
     assert manifest.options["processes"] == record.options["workers"] == 2
     assert record.started > 0
+
+
+def test_a_server_that_dies_ends_the_run_of_all_workers(scripted_server: Callable[..., Any], tmp_path: Path) -> None:
+    """Whichever worker notices first, the master ends the run, all hand over, and the reason names the server."""
+    server = scripted_server(die_after=60)
+    code, said = run("fanout", server.url, tmp_path, *FANOUT, *two_processes(), run_time="50s")
+    manifest = RunFolder(tmp_path).read_manifest()
+    assert code == 3, said
+    assert any("stopped answering" in reason for reason in manifest.reasons), said
+    assert not any(worker.lost for worker in manifest.scenarios[0].workers)
+    assert counts(tmp_path)["delivery_us"] > 0
+    assert "Traceback" not in said
