@@ -209,7 +209,7 @@ class _Binding:
 
     def check(self, environment: Environment, **_: Any) -> None:
         """Headless runs learn of bad options before anything starts; the web page may still change them."""
-        # Timers count from the loop's last look at the clock. On a busy machine, importing takes seconds since then, and
+        # Timers count from the loop's last look at the clock. On a busy machine, importing has taken seconds since, and
         # a short --run-time would be over as soon as it began.
         gevent.get_hub().loop.update_now()
         options = environment.parsed_options

@@ -20,10 +20,16 @@ FANOUT = ("--users", "18", "--group-sizes", "2,5,12", "--non-members", "4", "--d
 
 
 def start(
-    name: str, host: str, folder: Path, *options: str, run_time: str = "3s", cwd: Path | None = None
+    name: str,
+    host: str,
+    folder: Path,
+    *options: str,
+    run_time: str = "3s",
+    cwd: Path | None = None,
+    file: Path | None = None,
 ) -> "subprocess.Popen[str]":
-    """A scenario under plain Locust, headless."""
-    command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS[name].file), "--headless", "--host", host]
+    """A scenario under plain Locust, headless; from another file when one is given."""
+    command = [sys.executable, "-m", "locust", "-f", str(file or SCENARIOS[name].file), "--headless", "--host", host]
     command += ["--only-summary", "--run-folder", str(folder), "--run-time", run_time, *options]
     return subprocess.Popen(
         command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -127,6 +133,21 @@ def test_fanout_times_every_delivery(scripted_server: Callable[..., Any], tmp_pa
     assert code == (3 if manifest.verdict == "INVALID" else 0)
     assert manifest.finished_at is not None
     assert manifest.scenarios[0].options["group_sizes"] == "2,5,12"
+
+
+def test_a_slow_start_does_not_shorten_the_run(scripted_server: Callable[..., Any], tmp_path: Path) -> None:
+    """The run time counts from the beginning of the run, however long importing took."""
+    slow = tmp_path / "slow_fanout.py"
+    slow.write_text(
+        "import time\n"
+        "from scenarios.load.fanout import FanoutUser\n"
+        "until = time.monotonic() + 3\n"
+        "while time.monotonic() < until:\n"
+        "    pass\n"
+    )
+    _, said = run("fanout", scripted_server().url, tmp_path, *FANOUT, file=slow)
+    assert (tmp_path / "run.json").exists(), said
+    assert RunFolder(tmp_path).read_manifest().scenarios[0].started > 0, said
 
 
 def test_presence_counts_superseded_changes(scripted_server: Callable[..., Any], tmp_path: Path) -> None:
