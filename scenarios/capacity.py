@@ -44,7 +44,7 @@ STEPS_FOLDER = "steps"
 WORKLOAD = {
     "seconds": Row(10, "s", "guess: connecting takes one; the rest holds a p99 of 100 operations at 11 per second"),
     "repetitions": Row(
-        4, "rounds of 3 steps", "measured: with brackets 17 steps of 14 s, 4 minutes; ±8 % at a sharp knee"
+        4, "rounds of 3 steps", "measured: with brackets 17 steps of 13 s, 4 minutes; ±8 % at a sharp knee"
     ),
     "lowest_factor": Row(1 / 8, "of the scenario's own rate", "guess: below it the scenario asks nothing any more"),
     "highest_factor": Row(64, "of the scenario's own rate", "guess: no generator process offers more"),

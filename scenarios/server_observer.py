@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ import asyncpg
 import psutil
 
 from fixtures.database import connect, is_local
+from fixtures.errors import InputError
 from reference_server.statements import read_statement
 from scenarios.process_usage import ProcessUsage, Usage
 from scenarios.run_folder import RunFolder, ServerSecond, StatementTotal
@@ -152,7 +153,12 @@ async def _database(subject: Subject) -> AsyncIterator[_Database | None]:
         return
     names = ("database_activity", "database_counters")
     queries = {name: read_statement(_SQL_FOLDER / f"{name}.sql").text for name in names}
-    async with connect(subject.cluster_url) as connection:
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(connect(subject.cluster_url))
+        except InputError:
+            yield None  # such as too many connections: the load goes on, and its lines say that this was not observed
+            return
         yield _Database(connection, subject.database, is_local(subject.cluster_url), queries)
 
 

@@ -149,6 +149,17 @@ def test_a_server_that_does_not_answer_costs_its_own_figures_only(folder: RunFol
         assert (line.pool_waits, line.wal_bytes, line.database_cpu_percent, line.active) == (None, None, None, None)
 
 
+def test_a_database_that_refuses_costs_its_own_figures_only(folder: RunFolder) -> None:
+    """The load goes on unobserved there; nothing is raised."""
+    refusing = Subject("http://127.0.0.1:1", os.getpid(), "postgresql://me@127.0.0.1:1/postgres", "chat")
+    with ServerObserver(refusing, folder, "fanout"):
+        begin(folder)
+        wait_for(folder, lambda lines: len(lines) >= 1, lambda: None)
+    line = seconds_of(folder)[0]
+    assert line.server_cpu_percent is not None
+    assert (line.commits, line.active) == (None, None)
+
+
 def test_samples_are_read_by_name_and_first_label() -> None:
     """Other series, comments and further labels are passed over."""
     text = (
