@@ -24,20 +24,6 @@ class Conversation(msgspec.Struct):
     last_seq: int
 
 
-class ListedConversation(Conversation):
-    """A conversation as its participant's list shows it."""
-
-    last_read_seq: int
-    unread_count: int
-    participant1_id: str | None = None  # of a direct conversation
-    participant2_id: str | None = None
-
-    def partner_id(self, user_id: UUID) -> UUID | None:
-        """Whom a user talks to in it; None in a group."""
-        ids = [UUID(id_) for id_ in (self.participant1_id, self.participant2_id) if id_ is not None]
-        return next((id_ for id_ in ids if id_ != user_id), None)
-
-
 class Message(msgspec.Struct):
     """As much of a message as load needs."""
 
@@ -56,6 +42,28 @@ class MessagePage(msgspec.Struct):
 
 class ConversationPage(msgspec.Struct):
     """One page of a user's conversations, newest first."""
+
+    conversations: list[Conversation]
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class ListedConversation(Conversation):
+    """A conversation as its participant's list shows it."""
+
+    last_read_seq: int
+    unread_count: int
+    participant1_id: str | None = None  # of a direct conversation
+    participant2_id: str | None = None
+
+    def partner_id(self, user_id: UUID) -> UUID | None:
+        """Whom a user talks to in it; None in a group."""
+        ids = [UUID(id_) for id_ in (self.participant1_id, self.participant2_id) if id_ is not None]
+        return next((id_ for id_ in ids if id_ != user_id), None)
+
+
+class Inbox(msgspec.Struct):
+    """The same page with what a list shows of each conversation."""
 
     conversations: list[ListedConversation]
     has_more: bool
@@ -224,6 +232,11 @@ class ChatClient:
     def parse_page(response: Response) -> MessagePage | None:
         """The page in an answer to `get_messages`; None when it is not one."""
         return parsed_or_none(response, MessagePage)
+
+    @staticmethod
+    def parse_inbox(response: Response) -> Inbox | None:
+        """The page in an answer to `get_conversations`, unread counts included; None when it is not one."""
+        return _parsed_or_none(response, Inbox)
 
     @staticmethod
     def parse_message(response: Response) -> Message | None:

@@ -144,7 +144,7 @@ class Inbox(LoadScenario):
         self.unanswered -= 1
         session.note_response("get_conversations", response, weight=reader.label, depth="1")
         report_response(f"list of {reader.label}", "GET", response)
-        page = session.chat.parse_conversations(response)
+        page = session.chat.parse_inbox(response)
         for listed in page.conversations if page is not None else ():
             bounds = self.books.bounds(reader.number, before, listed.id)
             if bounds is not None:
@@ -216,9 +216,7 @@ class Inbox(LoadScenario):
         found: list[ListedConversation] = []
         cursor: str | None = None
         while True:
-            page = chat.parse_conversations(
-                chat.get_conversations(token, int(WORKLOAD["survey_page_size"].value), cursor)
-            )
+            page = chat.parse_inbox(chat.get_conversations(token, int(WORKLOAD["survey_page_size"].value), cursor))
             if page is None:
                 return None
             found += page.conversations

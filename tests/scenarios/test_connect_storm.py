@@ -75,6 +75,6 @@ def test_bad_input_is_one_sentence(scripted_server: Callable[..., Any], tmp_path
     """A group of one has nobody to miss anything, and too few users make none."""
     url = scripted_server().url
     for options, sentence in ((("--group-size", "1"), "--group-size 1 is below 2"), (("--users", "3"), "3 users make")):
-        code, said = run("connect_storm", url, tmp_path, *options)
+        code, said = run("connect_storm", url, tmp_path, *options, run_time="30s")
         assert code == 2
         assert sentence in said

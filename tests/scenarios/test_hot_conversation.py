@@ -69,6 +69,6 @@ def test_bad_input_is_one_sentence(chat_server: Callable[..., str], tmp_path: Pa
         (("--listeners", "0"), "--listeners 0 is below 1"),
         (("--users", "3", "--listeners", "4"), "--listeners 4 are more than the 3 users"),
     ):
-        code, said = run("hot_conversation", url, tmp_path, *options)
+        code, said = run("hot_conversation", url, tmp_path, *options, run_time="30s")
         assert code == 2
         assert sentence in said

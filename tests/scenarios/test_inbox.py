@@ -30,7 +30,7 @@ WRITTEN = "SELECT count(DISTINCT conversation_id), count(*) FROM chat_messages W
 
 def test_every_count_of_every_list_is_checked(chat_server: Callable[..., str], tiny_url: str, tmp_path: Path) -> None:
     """As many as lists and conversations make, during writes and at rest, and all are right."""
-    _, said = run("inbox", chat_server(), tmp_path, *OPTIONS, run_time="7s")
+    _, said = run("inbox", chat_server(), tmp_path, *OPTIONS, run_time="9s")
     for size in SIZES:
         label = str(size)
         lists = samples(tmp_path, "request_us", request="get_conversations", weight=label)
@@ -48,7 +48,7 @@ def test_wrong_counts_are_found(chat_server: Callable[..., str], tiny_url: str, 
     """Where a message counts as read by everyone: during the writes, and afterwards in what was written to."""
     for statement in FORGETFUL:
         rows(tiny_url, statement)
-    _, said = run("inbox", chat_server(), tmp_path, *OPTIONS, "--mark-rate", "1", run_time="7s")
+    _, said = run("inbox", chat_server(), tmp_path, *OPTIONS, "--mark-rate", "1", run_time="9s")
     assert sum(exact_counts(tmp_path, "unread_mismatches").values()) > 0, said
     wrong = sum(exact_counts(tmp_path, "unread_mismatches_at_rest").values())
     assert 0 < wrong <= rows(tiny_url, WRITTEN)[0][0]
@@ -58,10 +58,10 @@ def test_wrong_counts_are_found(chat_server: Callable[..., str], tiny_url: str, 
 def test_sizes_that_nobody_fits_are_told(chat_server: Callable[..., str], tmp_path: Path) -> None:
     """A class that nobody is small enough for is left out; none at all is one sentence."""
     url = chat_server()
-    run("inbox", url, tmp_path, "--users", "6", "--conversations", "2,40", run_time="5s")
+    run("inbox", url, tmp_path, "--users", "6", "--conversations", "2,40", run_time="8s")
     (record,) = RunFolder(tmp_path).read_manifest().scenarios
     assert any(warning.startswith("left out: no user with at most 0") for warning in record.warnings)
     assert set(exact_counts(tmp_path, "unread_checked")) == {("40",)}
-    code, said = run("inbox", url, tmp_path, "--users", "6", "--conversations", "1")
+    code, said = run("inbox", url, tmp_path, "--users", "6", "--conversations", "1", run_time="30s")
     assert code == 2
     assert "few enough conversations for --conversations 1" in said

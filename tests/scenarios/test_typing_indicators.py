@@ -82,10 +82,10 @@ def test_an_expiry_that_does_not_come_is_noticed(chat_server: Callable[..., str]
 def test_rooms_that_do_not_fit_are_told(chat_server: Callable[..., str], tmp_path: Path) -> None:
     """One that does is measured alone; none at all is one sentence."""
     url = chat_server()
-    run("typing_indicators", url, tmp_path, "--users", "4", "--audiences", "3,9", "--typists", "1", run_time="3s")
+    run("typing_indicators", url, tmp_path, "--users", "4", "--audiences", "3,9", "--typists", "1", run_time="6s")
     (record,) = RunFolder(tmp_path).read_manifest().scenarios
     assert "left out: 1 typists before an audience of 9" in record.warnings
     assert set(ledgers(tmp_path, "audience")) == {"3"}
-    code, said = run("typing_indicators", url, tmp_path, "--users", "4", "--audiences", "9")
+    code, said = run("typing_indicators", url, tmp_path, "--users", "4", "--audiences", "9", run_time="30s")
     assert code == 2
     assert "no audience of 9" in said
