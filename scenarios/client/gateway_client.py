@@ -126,15 +126,15 @@ class GatewayClient:
         assert isinstance(state, PresenceState)
         return state
 
-    def update_presence(self, status: PresenceStatus) -> None:
-        """Sets this device's status; the answer arrives at `on_presence_updated`."""
-        self._send(UpdatePresence(status=status))
-
     def change_presence(self, status: PresenceStatus) -> PresenceUpdated:
         """Sets this device's status and waits for the answer."""
         updated = self._ask(UpdatePresence(status=status), PresenceUpdated)
         assert isinstance(updated, PresenceUpdated)
         return updated
+
+    def update_presence(self, status: PresenceStatus) -> None:
+        """Sets this device's status; the answer arrives at `on_presence_updated`."""
+        self._send(UpdatePresence(status=status))
 
     def close(self) -> None:
         """Ends the connection politely."""

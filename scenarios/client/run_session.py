@@ -29,7 +29,7 @@ from scenarios.client.run_record import RunRecord
 from scenarios.generator_health import Observation, judge
 from scenarios.histograms import Recorder
 from scenarios.metrics import COUNTS
-from scenarios.run_folder import CountRecord, LedgerTotals, ScenarioRecord
+from scenarios.run_folder import CountRecord, HistogramLine, LedgerTotals, ScenarioRecord
 from scenarios.schedules import StartLog
 
 # How long a server that stopped answering may take to come back before the run is given up.
@@ -78,6 +78,7 @@ class RunSession:
         self._measuring_began = 0.0
         self._measured_seconds = 0.0
         self._flusher: gevent.Greenlet | None = None
+        self._flushed: list[HistogramLine] = []  # taken from the recorder and not yet on disk
 
     # --- users ------------------------------------------------------------------------------------------
 
@@ -230,7 +231,8 @@ class RunSession:
         self.phase = "finished"
         if self._flusher is not None:
             self._flusher.kill()
-        self.record.append(list(self.recorder.flush(self.record.second())))
+        # The flusher may have been ended between taking lines and writing them.
+        self.record.append([*self._flushed, *self.recorder.flush(self.record.second())])
         reasons, warnings = self._judgement(measured)
         record = ScenarioRecord(
             name=self.scenario,
@@ -295,13 +297,13 @@ class RunSession:
             second = max(0, self.record.second() - 1)
             self.probe.sample()
             self.on_second(time.time_ns())
-            lines = []
             for line in self.recorder.flush(second):
-                lines.append(line)
+                self._flushed.append(line)
                 # Each takes about 0.3 ms; sleep(0) would let only greenlets run between two, not arrivals.
                 gevent.sleep(0.001)
             try:
-                self.record.append(lines)
+                self.record.append(self._flushed)
+                self._flushed = []
             except InputError as error:
                 self.give_up(str(error))
                 return

@@ -17,8 +17,8 @@ from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_request
-from scenarios.client.operator_client import OperatorClient
-from scenarios.client.run_options import LOOPBACK_LOGIN_KEY, add_option, positive
+from scenarios.client.operator_client import LOOPBACK_OPERATOR_KEY, OperatorClient
+from scenarios.client.run_options import add_option, positive
 from scenarios.client.run_session import RunSession
 from scenarios.client.two_chats import Person, TwoChats
 from scenarios.rollout import Stage, plan
@@ -35,7 +35,7 @@ WORKLOAD = {
     "read_weight": Row(8.5, "per message sent", "cited: Mattermost, switch 6.52 and scroll 1.99 per post"),
     "list_weight": Row(1, "per message sent", "cited: Mattermost, unread check"),
     "send_weight": Row(3, "per message sent", "guess: three times the cited 1, so that each stage has some"),
-    "history_messages": Row(10, "messages per connection", "guess: something that the backfill has to copy"),
+    "history_messages": Row(5, "messages per connection", "guess: something that the backfill has to copy"),
     "page_size": Row(50, "messages", "cited: the roadmap's getMessages default"),
     "poll_seconds": Row(0.5, "s", "guess: how often the operator looks at the migration"),
     "http_connections": Row(20, "connections", "guess: opened ahead, so that connecting is not measured"),
@@ -76,7 +76,9 @@ class Migration(LoadScenario):
         self.back_out: str = options.back_out
         self.stages = plan(parse_percentages(options.stages), options.back_out)
         self.chats = TwoChats(session, int(WORKLOAD["page_size"].value))
-        self.operator = OperatorClient(session.chat, options.operator_key or LOOPBACK_LOGIN_KEY)
+        self.operator = OperatorClient(
+            session.pool, session.options.host, options.operator_key or LOOPBACK_OPERATOR_KEY
+        )
         self.people: dict[int, Person] = {}
         self.stage: Stage = self.stages[0]
         self.started = False
@@ -120,12 +122,14 @@ class Migration(LoadScenario):
                 "(POST /v1/operator/migration/roll_back), or use another database"
             )
         user_count = session.options.user_count
+        history = int(WORKLOAD["history_messages"].value)
         people = [Person(session.login(session.user_id(number))) for number in range(user_count)]
-        for number, person in enumerate(people):
-            other = (number + 1) % user_count
-            if other == number:
-                continue
-            self.chats.connect(person, people[other], session.user_id(other), int(WORKLOAD["history_messages"].value))
+        pairs = [(number, (number + 1) % user_count) for number in range(user_count if user_count > 1 else 0)]
+        connecting = [
+            gevent.spawn(self.chats.connect, people[one], people[other], session.user_id(other), history)
+            for one, other in pairs
+        ]
+        gevent.joinall(connecting, raise_error=True)
         if not any(person.connections for person in people):
             raise InputError(f"none of {user_count} users could be connected with another; use more --users")
         self.people = {number: person for number, person in enumerate(people) if person.connections}

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import gevent
 from gevent.lock import BoundedSemaphore
@@ -277,8 +278,8 @@ class MixedDay(LoadScenario):
         if response is None or newest is None or person.open is None:
             return response.arrived_ns if response is not None else None
         kind = person.open.type
-        read = self.session.chat.mark_message_as_read(person.token, person.open.id, newest)
-        self.session.note_response("mark_message_as_read", read, weight=kind, depth="new")
+        read = self.session.chat.mark_read(person.token, UUID(person.open.id), newest)
+        self.session.note_response("mark_read", read, weight=kind, depth="new")
         return read.arrived_ns if read.ok else None
 
     def _scroll_back(self, person: Person, intended_ns: int) -> int | None:
