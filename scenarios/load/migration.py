@@ -15,6 +15,7 @@ import gevent
 
 from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
+from scenarios.client.http_client import REQUEST_TIMEOUT_SECONDS
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_request
 from scenarios.client.operator_client import LOOPBACK_OPERATOR_KEY, OperatorClient
@@ -87,6 +88,7 @@ class Migration(LoadScenario):
         self.routed: dict[tuple[str, str], set[int]] = {}  # (stage, chat) → users
         self.mismatches: dict[str, float] = {}  # stage → most users who differed at one time
         self.acting = 0
+        self.operating: list[gevent.Greenlet] = []
 
     @staticmethod
     def add_options(parser: Any) -> None:
@@ -142,8 +144,7 @@ class Migration(LoadScenario):
         """Starts the operator, and the users' actions."""
         arrivals = ARRIVALS[self.session.options.arrivals](self.rate, f"{self.session.options.seed} users")
         gevent.spawn(self.session.open_loop("migration_action").drive, arrivals, begin_ns, self.act)
-        gevent.spawn(self._operate)
-        gevent.spawn(self._watch)
+        self.operating = [gevent.spawn(self._operate), gevent.spawn(self._watch)]
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:
         """The schedule decides who acts."""
@@ -187,6 +188,7 @@ class Migration(LoadScenario):
     def finish(self) -> list[LedgerTotals]:
         """Takes the migration back if that is still to be done, verifies it, and looks for every message."""
         session = self.session
+        gevent.joinall(self.operating, timeout=REQUEST_TIMEOUT_SECONDS)  # a command may be under way
         for (stage, chat), users in self.routed.items():
             session.count("migration_users", len(users), stage=stage, chat=chat)
         for stage, differing in self.mismatches.items():
@@ -265,26 +267,32 @@ class Migration(LoadScenario):
         self.backed_out = True
 
     def _watch(self) -> None:
-        """Sees the backfill's end, and users who differ."""
-        is_told = False
+        """Sees the backfill go on and end, and users who differ."""
+        copied: dict[str, int] = {}
+        seconds: float | None = None
         while not self.session.stopping.wait(timeout=float(WORKLOAD["poll_seconds"].value)):
             try:
                 state = self.operator.migration()
                 differing = self.session.chat.server_metric("chat_migration_mismatches")
             except InputError as error:
                 self.session.warnings.append(f"the operator could not look at the migration: {error}")
-                return
+                break
             if differing is not None:
                 stage = self.stage.label
                 self.mismatches[stage] = max(differing, self.mismatches.get(stage, 0))
-            if state.phase == "complete" and not is_told and state.started_at and state.ended_at:
-                is_told = True
+            if state.phase in {"running", "complete"}:
+                copied = {"connections": state.connections_copied, "messages": state.messages_copied}
+            if state.phase == "complete" and state.started_at and state.ended_at:
                 seconds = (state.ended_at - state.started_at).total_seconds()
-                self.session.count("migration_backfill_seconds", round(seconds, 3))
-                self.session.count("migration_copied", state.connections_copied, what="connections")
-                self.session.count("migration_copied", state.messages_copied, what="messages")
-        if self.started and not is_told:
-            self.session.warnings.append("the backfill had not ended when the run did, or when it was backed out")
+        for what, count in copied.items():
+            self.session.count("migration_copied", count, what=what)
+        if seconds is not None:
+            self.session.count("migration_backfill_seconds", round(seconds, 3))
+        elif self.started:
+            self.session.warnings.append(
+                f"the backfill had not ended when the run did or was backed out: {copied.get('connections', 0)} "
+                "connections were copied; use longer --stage-seconds to see its end"
+            )
 
 
 class MigrationUser(ChatUser):
