@@ -114,9 +114,7 @@ class ChatClient:
         body = {"name": name, "user_ids": user_ids}
         return self._required("POST", "/v1/conversations/group", _OneConversation, token=token, body=body).conversation
 
-    def get_conversations(
-        self, token: str, limit: int, cursor: str | None = None, intended_ns: int | None = None
-    ) -> Response:
+    def get_conversations(self, token: str, limit: int, cursor: str | None, intended_ns: int | None = None) -> Response:
         """A page of the caller's conversations."""
         after = f"&cursor={quote(cursor)}" if cursor else ""
         return self.pool.request("GET", f"/v1/conversations?limit={limit}{after}", token=token, intended_ns=intended_ns)

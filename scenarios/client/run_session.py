@@ -78,7 +78,7 @@ class RunSession:
         self._measuring_began = 0.0
         self._measured_seconds = 0.0
         self._flusher: gevent.Greenlet | None = None
-        self._flushed: list[HistogramLine] = []  # taken from the recorder and not yet on disk
+        self._unwritten: list[HistogramLine] = []  # of a flush under way
 
     # --- users ------------------------------------------------------------------------------------------
 
@@ -231,8 +231,8 @@ class RunSession:
         self.phase = "finished"
         if self._flusher is not None:
             self._flusher.kill()
-        # The flusher may have been ended between taking lines and writing them.
-        self.record.append([*self._flushed, *self.recorder.flush(self.record.second())])
+        # A flush that the end of the run interrupted has taken its values out of the recorder already.
+        self.record.append([*self._unwritten, *self.recorder.flush(self.record.second())])
         reasons, warnings = self._judgement(measured)
         record = ScenarioRecord(
             name=self.scenario,
@@ -298,12 +298,12 @@ class RunSession:
             self.probe.sample()
             self.on_second(time.time_ns())
             for line in self.recorder.flush(second):
-                self._flushed.append(line)
+                self._unwritten.append(line)
                 # Each takes about 0.3 ms; sleep(0) would let only greenlets run between two, not arrivals.
                 gevent.sleep(0.001)
+            lines, self._unwritten = self._unwritten, []
             try:
-                self.record.append(self._flushed)
-                self._flushed = []
+                self.record.append(lines)
             except InputError as error:
                 self.give_up(str(error))
                 return
