@@ -19,9 +19,9 @@ class Stage:
 
 def plan(percentages: Sequence[int], back_out: BackOut) -> tuple[Stage, ...]:
     """Before, one stage per percentage (the migration starts with the first), and the way back if there is one."""
-    stages = [Stage("1 before")]
+    stages = [Stage("1: before")]
     for number, percentage in enumerate(percentages):
-        stages.append(Stage(f"{number + 2} at {percentage} %", percentage, starts_migration=number == 0))
+        stages.append(Stage(f"{number + 2}: {percentage} %", percentage, starts_migration=number == 0))
     if back_out != "none":
-        stages.append(Stage(f"{len(stages) + 1} backed out", backs_out=True))
+        stages.append(Stage(f"{len(stages) + 1}: back", backs_out=True))
     return tuple(stages)

@@ -123,11 +123,11 @@ class ChatClient:
     def login_answer(self, user_id: UUID) -> Login:
         """The same, with its lifetime."""
         body = {"user_id": user_id, "login_key": self._login_key}
-        return self.required("POST", "/v1/login", Login, body=body)
+        return self._required("POST", "/v1/login", Login, body=body)
 
     def gateway(self, token: str) -> Gateway:
         """Where the gateway is."""
-        return self.required("GET", "/v1/gateway", Gateway, token=token)
+        return self._required("GET", "/v1/gateway", Gateway, token=token)
 
     def dataset(self) -> DatasetManifest:
         """What the server's database was seeded with."""
@@ -137,7 +137,7 @@ class ChatClient:
                 f"the database behind {self._base_url} holds no data set of chatbench; "
                 "fill it with `chatbench seed` and start the server again"
             )
-        return self.parsed("GET /v1/dataset", response, DatasetManifest)
+        return self._parsed("GET /v1/dataset", response, DatasetManifest)
 
     def written_events(self, kind: str) -> tuple[int, int] | None:
         """How many events of a kind the server has written to gateway connections so far, and their bytes.
@@ -160,7 +160,7 @@ class ChatClient:
 
     def create_direct_conversation(self, token: str, user_id: UUID) -> Conversation:
         """The one direct conversation with `user_id`."""
-        answer = self.required(
+        answer = self._required(
             "POST", "/v1/conversations/direct", _OneConversation, token=token, body={"user_id": user_id}
         )
         return answer.conversation
@@ -168,12 +168,26 @@ class ChatClient:
     def create_group_conversation(self, token: str, name: str, user_ids: list[UUID]) -> Conversation:
         """A new group of the caller and `user_ids`."""
         body = {"name": name, "user_ids": user_ids}
-        return self.required("POST", "/v1/conversations/group", _OneConversation, token=token, body=body).conversation
+        return self._required("POST", "/v1/conversations/group", _OneConversation, token=token, body=body).conversation
 
     def get_conversations(self, token: str, limit: int, cursor: str | None, intended_ns: int | None = None) -> Response:
         """A page of the caller's conversations."""
         after = f"&cursor={quote(cursor)}" if cursor else ""
         return self.pool.request("GET", f"/v1/conversations?limit={limit}{after}", token=token, intended_ns=intended_ns)
+
+    def open_direct_conversation(self, token: str, user_id: UUID, intended_ns: int) -> Response:
+        """Opens the one direct conversation with `user_id`, which may exist already."""
+        path = "/v1/conversations/direct"
+        return self.pool.request("POST", path, token=token, body=_encode({"user_id": user_id}), intended_ns=intended_ns)
+
+    def edit_message(
+        self, token: str, conversation_id: UUID | str, seq: int, content: str, intended_ns: int
+    ) -> Response:
+        """Gives a message of one's own new content."""
+        path = f"/v1/conversations/{conversation_id}/messages/{seq}"
+        return self.pool.request(
+            "PATCH", path, token=token, body=_encode({"content": content}), intended_ns=intended_ns
+        )
 
     def all_message_ids(self, token: str, conversation_id: UUID | str) -> list[str]:
         """The ids of a conversation's messages, newest first, page after page; InputError when one does not come."""
@@ -181,7 +195,7 @@ class ChatClient:
         cursor: str | None = None
         while True:
             response = self.get_messages(token, conversation_id, _PAGE_MAX, cursor)
-            page = self.parsed(f"GET the messages of {conversation_id}", response, MessagePage)
+            page = self._parsed(f"GET the messages of {conversation_id}", response, MessagePage)
             ids += [message.id for message in page.messages]
             cursor = page.next_cursor
             if not page.has_more:
@@ -209,29 +223,15 @@ class ChatClient:
         path = f"/v1/conversations/{conversation_id}/messages"
         return self.pool.request("POST", path, token=token, body=body, intended_ns=intended_ns)
 
-    def open_direct_conversation(self, token: str, user_id: UUID, intended_ns: int) -> Response:
-        """Opens the one direct conversation with `user_id`, which may exist already."""
-        path = "/v1/conversations/direct"
-        return self.pool.request("POST", path, token=token, body=_encode({"user_id": user_id}), intended_ns=intended_ns)
-
     def mark_read(self, token: str, conversation_id: UUID | str, seq: int, intended_ns: int | None = None) -> Response:
         """Marks everything up to message `seq` as read."""
         path = f"/v1/conversations/{conversation_id}/messages/{seq}/read"
         return self.pool.request("POST", path, token=token, intended_ns=intended_ns)
 
-    def edit_message(
-        self, token: str, conversation_id: UUID | str, seq: int, content: str, intended_ns: int
-    ) -> Response:
-        """Gives a message of one's own new content."""
-        path = f"/v1/conversations/{conversation_id}/messages/{seq}"
-        return self.pool.request(
-            "PATCH", path, token=token, body=_encode({"content": content}), intended_ns=intended_ns
-        )
-
     @staticmethod
     def parse_page(response: Response) -> MessagePage | None:
         """The page in an answer to `get_messages`; None when it is not one."""
-        return parsed_or_none(response, MessagePage)
+        return _parsed_or_none(response, MessagePage)
 
     @staticmethod
     def parse_inbox(response: Response) -> Inbox | None:
@@ -241,36 +241,29 @@ class ChatClient:
     @staticmethod
     def parse_message(response: Response) -> Message | None:
         """The message in an answer to `send_message`; None when it is not one."""
-        answer = parsed_or_none(response, _OneMessage)
+        answer = _parsed_or_none(response, _OneMessage)
         return answer.message if answer else None
 
     @staticmethod
     def parse_read_state(response: Response) -> ReadState | None:
         """How far the caller has read, in an answer to `mark_read`; None when it is not one."""
-        return parsed_or_none(response, ReadState)
+        return _parsed_or_none(response, ReadState)
 
     @staticmethod
     def parse_conversations(response: Response) -> ConversationPage | None:
         """The page in an answer to `get_conversations`; None when it is not one."""
-        return parsed_or_none(response, ConversationPage)
+        return _parsed_or_none(response, ConversationPage)
 
-    def required(
-        self,
-        method: str,
-        path: str,
-        type_: type[T],
-        *,
-        token: str | None = None,
-        operator_key: str | None = None,
-        body: Any = None,
-    ) -> T:
-        """The answer that a run cannot do without; InputError that says what came instead."""
-        payload = _encode(body) if body is not None else b""
-        response = self.pool.request(method, path, token=token, operator_key=operator_key, body=payload)
-        return self.parsed(f"{method} {path}", response, type_)
+    @staticmethod
+    def parse(response: Response, type_: type[T]) -> T | None:
+        """An answer of another shape; None when it is not one."""
+        return _parsed_or_none(response, type_)
 
-    def parsed(self, request: str, response: Response, type_: type[T]) -> T:
-        """The answer in a response to `request`; InputError that says what came instead."""
+    def _required(self, method: str, path: str, type_: type[T], *, token: str | None = None, body: Any = None) -> T:
+        response = self.pool.request(method, path, token=token, body=_encode(body) if body is not None else b"")
+        return self._parsed(f"{method} {path}", response, type_)
+
+    def _parsed(self, request: str, response: Response, type_: type[T]) -> T:
         if response.status == 0:
             raise InputError(
                 f"no answer from {self._base_url} to {request} ({response.error}); "
@@ -289,8 +282,7 @@ class ChatClient:
             ) from error
 
 
-def parsed_or_none(response: Response, type_: type[T]) -> T | None:
-    """The answer in a response; None when it is not one."""
+def _parsed_or_none(response: Response, type_: type[T]) -> T | None:
     if not response.ok:
         return None
     try:

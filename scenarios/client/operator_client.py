@@ -5,7 +5,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from fixtures.errors import InputError
 from scenarios.client.chat_client import ChatClient
+from scenarios.client.http_client import HttpPool
 
 T = TypeVar("T")
 
@@ -38,11 +40,16 @@ class Verification(msgspec.Struct):
     checks: list[Check]
 
 
+# The reference server's own default key; it accepts it on loopback only.
+LOOPBACK_OPERATOR_KEY = "chatbench"
+
+
 class OperatorClient:
     """The operator's routes; each returns the answer, or raises InputError that says what the server answered."""
 
-    def __init__(self, chat: ChatClient, operator_key: str) -> None:
-        self._chat = chat
+    def __init__(self, pool: HttpPool, base_url: str, operator_key: str) -> None:
+        self._pool = pool
+        self._base_url = base_url
         self._operator_key = operator_key
 
     def migration(self) -> Migration:
@@ -68,6 +75,18 @@ class OperatorClient:
         return self._ask("POST", "/verify", Verification)
 
     def _ask(self, method: str, path: str, type_: type[T], body: Any = None) -> T:
-        return self._chat.required(
-            method, f"/v1/operator/migration{path}", type_, operator_key=self._operator_key, body=body
-        )
+        path = f"/v1/operator/migration{path}"
+        payload = msgspec.json.encode(body) if body is not None else b""
+        response = self._pool.request(method, path, operator_key=self._operator_key, body=payload)
+        if response.status == 401:
+            raise InputError(
+                f"{self._base_url} does not take the operator's key; give its own with --operator-key or in "
+                "CHATBENCH_OPERATOR_KEY"
+            )
+        answer = ChatClient.parse(response, type_)
+        if answer is None:
+            raise InputError(
+                f"{self._base_url} answered the operator's {method} {path} with {response.problem()}; does it serve "
+                "the older chat and its migration (docs/migration.md)?"
+            )
+        return answer

@@ -30,15 +30,17 @@ class TwoChats:
     """Reads, lists and sends in the older chat or in the new one; keeps the ids of what was acknowledged."""
 
     def __init__(self, session: RunSession, page_size: int) -> None:
-        self.legacy = LegacyClient(session.chat)
+        self.legacy = LegacyClient(session.pool, session.options.host, session.options.login_key)
         self.sent: dict[str, list[str]] = {"old": [], "new": []}  # ids of acknowledged messages by chat
+        # Connection → conversation as any user was told: after a way back, the server may not tell any more.
+        self._conversations: dict[UUID, UUID] = {}
         self._session = session
         self._page_size = page_size
         self._sent_count = 0
 
     def connect(self, one: Person, other: Person, other_id: UUID, history_messages: int) -> None:
         """Connects two users in the older chat, with a history, unmeasured; nothing when they are connected already."""
-        connection = self.legacy.connect(one.token, other.token, other_id)
+        connection = self.legacy.connect_legacy(one.token, other.token, other_id)
         if connection is None:
             return
         one.connections.append(connection)
@@ -50,11 +52,11 @@ class TwoChats:
         """One action in the older chat."""
         page_size = self._page_size
         if action == "read":
-            return self.legacy.get_messages(person.token, connection, page_size)
+            return self.legacy.get_legacy_messages(person.token, connection, page_size)
         if action == "list":
-            return self.legacy.get_connections(person.token, page_size)
+            return self.legacy.get_legacy_connections(person.token, page_size)
         response = self._send(person, connection)
-        self._note("old", self.legacy.parse_message(response))
+        self._note("old", self.legacy.parse_legacy_message(response))
         return response
 
     def in_new(self, person: Person, connection: UUID, action: str) -> Response | None:
@@ -75,14 +77,14 @@ class TwoChats:
     def _conversation(self, person: Person, connection: UUID) -> UUID | None:
         """What the connection has become, asked for once; asking migrates it."""
         if connection not in person.conversations:
-            found = self.legacy.parse_conversation(self.legacy.get_conversation(person.token, connection))
+            found = self.legacy.parse_legacy_conversation(self.legacy.get_legacy_conversation(person.token, connection))
             if found is None:
                 return None
-            person.conversations[connection] = found
+            person.conversations[connection] = self._conversations[connection] = found
         return person.conversations[connection]
 
     def _send(self, person: Person, connection: UUID) -> Response:
-        return self.legacy.send_message(person.token, connection, self._content())
+        return self.legacy.send_legacy_message(person.token, connection, self._content())
 
     def _content(self) -> str:
         self._sent_count += 1
@@ -104,7 +106,7 @@ class TwoChats:
         owners = {connection: person for person in people for connection in person.connections}
         for connection, person in owners.items():
             shown["old"] += self._shown_in_old(person, connection)
-            conversation = self._conversation(person, connection)
+            conversation = self._conversations.get(connection) or self._conversation(person, connection)
             if conversation is not None:
                 shown["new"] += self._session.chat.all_message_ids(person.token, conversation)
         everything = self.sent["old"] + self.sent["new"]
@@ -118,8 +120,8 @@ class TwoChats:
         ids: list[str] = []
         before = None
         while True:
-            response = self.legacy.get_messages(person.token, connection, _PAGE_MAX, before)
-            page = self.legacy.parse_messages(response)
+            response = self.legacy.get_legacy_messages(person.token, connection, _PAGE_MAX, before)
+            page = self.legacy.parse_legacy_messages(response)
             if page is None:
                 raise InputError(f"the older chat does not show {connection}: {response.problem()}")
             ids += [str(message.id) for message in page]

@@ -15,10 +15,11 @@ import gevent
 
 from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
+from scenarios.client.http_client import REQUEST_TIMEOUT_SECONDS
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_request
-from scenarios.client.operator_client import OperatorClient
-from scenarios.client.run_options import LOOPBACK_LOGIN_KEY, add_option, positive
+from scenarios.client.operator_client import LOOPBACK_OPERATOR_KEY, OperatorClient
+from scenarios.client.run_options import add_option, positive
 from scenarios.client.run_session import RunSession
 from scenarios.client.two_chats import Person, TwoChats
 from scenarios.rollout import Stage, plan
@@ -35,7 +36,7 @@ WORKLOAD = {
     "read_weight": Row(8.5, "per message sent", "cited: Mattermost, switch 6.52 and scroll 1.99 per post"),
     "list_weight": Row(1, "per message sent", "cited: Mattermost, unread check"),
     "send_weight": Row(3, "per message sent", "guess: three times the cited 1, so that each stage has some"),
-    "history_messages": Row(10, "messages per connection", "guess: something that the backfill has to copy"),
+    "history_messages": Row(5, "messages per connection", "guess: something that the backfill has to copy"),
     "page_size": Row(50, "messages", "cited: the roadmap's getMessages default"),
     "poll_seconds": Row(0.5, "s", "guess: how often the operator looks at the migration"),
     "http_connections": Row(20, "connections", "guess: opened ahead, so that connecting is not measured"),
@@ -76,7 +77,9 @@ class Migration(LoadScenario):
         self.back_out: str = options.back_out
         self.stages = plan(parse_percentages(options.stages), options.back_out)
         self.chats = TwoChats(session, int(WORKLOAD["page_size"].value))
-        self.operator = OperatorClient(session.chat, options.operator_key or LOOPBACK_LOGIN_KEY)
+        self.operator = OperatorClient(
+            session.pool, session.options.host, options.operator_key or LOOPBACK_OPERATOR_KEY
+        )
         self.people: dict[int, Person] = {}
         self.stage: Stage = self.stages[0]
         self.started = False
@@ -85,6 +88,7 @@ class Migration(LoadScenario):
         self.routed: dict[tuple[str, str], set[int]] = {}  # (stage, chat) → users
         self.mismatches: dict[str, float] = {}  # stage → most users who differed at one time
         self.acting = 0
+        self.operating: list[gevent.Greenlet] = []
 
     @staticmethod
     def add_options(parser: Any) -> None:
@@ -120,12 +124,14 @@ class Migration(LoadScenario):
                 "(POST /v1/operator/migration/roll_back), or use another database"
             )
         user_count = session.options.user_count
+        history = int(WORKLOAD["history_messages"].value)
         people = [Person(session.login(session.user_id(number))) for number in range(user_count)]
-        for number, person in enumerate(people):
-            other = (number + 1) % user_count
-            if other == number:
-                continue
-            self.chats.connect(person, people[other], session.user_id(other), int(WORKLOAD["history_messages"].value))
+        pairs = [(number, (number + 1) % user_count) for number in range(user_count if user_count > 1 else 0)]
+        connecting = [
+            gevent.spawn(self.chats.connect, people[one], people[other], session.user_id(other), history)
+            for one, other in pairs
+        ]
+        gevent.joinall(connecting, raise_error=True)
         if not any(person.connections for person in people):
             raise InputError(f"none of {user_count} users could be connected with another; use more --users")
         self.people = {number: person for number, person in enumerate(people) if person.connections}
@@ -138,8 +144,7 @@ class Migration(LoadScenario):
         """Starts the operator, and the users' actions."""
         arrivals = ARRIVALS[self.session.options.arrivals](self.rate, f"{self.session.options.seed} users")
         gevent.spawn(self.session.open_loop("migration_action").drive, arrivals, begin_ns, self.act)
-        gevent.spawn(self._operate)
-        gevent.spawn(self._watch)
+        self.operating = [gevent.spawn(self._operate), gevent.spawn(self._watch)]
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:
         """The schedule decides who acts."""
@@ -183,6 +188,7 @@ class Migration(LoadScenario):
     def finish(self) -> list[LedgerTotals]:
         """Takes the migration back if that is still to be done, verifies it, and looks for every message."""
         session = self.session
+        gevent.joinall(self.operating, timeout=REQUEST_TIMEOUT_SECONDS)  # a command may be under way
         for (stage, chat), users in self.routed.items():
             session.count("migration_users", len(users), stage=stage, chat=chat)
         for stage, differing in self.mismatches.items():
@@ -261,26 +267,32 @@ class Migration(LoadScenario):
         self.backed_out = True
 
     def _watch(self) -> None:
-        """Sees the backfill's end, and users who differ."""
-        is_told = False
+        """Sees the backfill go on and end, and users who differ."""
+        copied: dict[str, int] = {}
+        seconds: float | None = None
         while not self.session.stopping.wait(timeout=float(WORKLOAD["poll_seconds"].value)):
             try:
                 state = self.operator.migration()
                 differing = self.session.chat.server_metric("chat_migration_mismatches")
             except InputError as error:
                 self.session.warnings.append(f"the operator could not look at the migration: {error}")
-                return
+                break
             if differing is not None:
                 stage = self.stage.label
                 self.mismatches[stage] = max(differing, self.mismatches.get(stage, 0))
-            if state.phase == "complete" and not is_told and state.started_at and state.ended_at:
-                is_told = True
+            if state.phase in {"running", "complete"}:
+                copied = {"connections": state.connections_copied, "messages": state.messages_copied}
+            if state.phase == "complete" and state.started_at and state.ended_at:
                 seconds = (state.ended_at - state.started_at).total_seconds()
-                self.session.count("migration_backfill_seconds", round(seconds, 3))
-                self.session.count("migration_copied", state.connections_copied, what="connections")
-                self.session.count("migration_copied", state.messages_copied, what="messages")
-        if self.started and not is_told:
-            self.session.warnings.append("the backfill had not ended when the run did, or when it was backed out")
+        for what, count in copied.items():
+            self.session.count("migration_copied", count, what=what)
+        if seconds is not None:
+            self.session.count("migration_backfill_seconds", round(seconds, 3))
+        elif self.started:
+            self.session.warnings.append(
+                f"the backfill had not ended when the run did or was backed out: {copied.get('connections', 0)} "
+                "connections were copied; use longer --stage-seconds to see its end"
+            )
 
 
 class MigrationUser(ChatUser):

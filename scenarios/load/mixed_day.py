@@ -47,21 +47,21 @@ WORKLOAD = {
     "deadline_ms": Row(1000, "ms", "guess: later than this a conversation stops feeling live"),
     "settle_seconds": Row(8, "s", "guess: a message's last recipient is waited for this long"),
     # What is done, relative to a post.
-    "open_conversation_weight": Row(
+    "open_weight": Row(
         6.52, _OF_A_POST, "cited: Mattermost, switch channel; here its newest page, then marked as read"
     ),
-    "scroll_back_weight": Row(1.99, _OF_A_POST, "cited: Mattermost, scroll channel; here the next older page"),
-    "list_conversations_weight": Row(
+    "scroll_weight": Row(1.99, _OF_A_POST, "cited: Mattermost, scroll channel; here the next older page"),
+    "list_weight": Row(
         1, _OF_A_POST, "cited: Mattermost, unread check; here the list, which carries the unread counts"
     ),
-    "send_message_weight": Row(1, _OF_A_POST, "cited: Mattermost, create post, the measure of the others"),
-    "open_direct_weight": Row(0.98, _OF_A_POST, "cited: Mattermost, open direct or group; here the direct one"),
+    "send_weight": Row(1, _OF_A_POST, "cited: Mattermost, create post, the measure of the others"),
+    "direct_weight": Row(0.98, _OF_A_POST, "cited: Mattermost, open direct or group; here the direct one"),
     "reconnect_weight": Row(0.144, _OF_A_POST, "cited: Mattermost, reconnect the socket; here with resume"),
-    "edit_message_weight": Row(0.04, _OF_A_POST, "cited: Mattermost, edit; here one's own last message"),
-    "change_status_weight": Row(
+    "edit_weight": Row(0.04, _OF_A_POST, "cited: Mattermost, edit; here one's own last message"),
+    "status_weight": Row(
         0.5, _OF_A_POST, "guess: away and back around each pause; Zulip's 36 % are polls, here the gateway's pings"
     ),
-    "add_reaction_weight": Row(0, _OF_A_POST, f"cited: Mattermost, 0.13 reactions; {_NOT_DONE}"),
+    "react_weight": Row(0, _OF_A_POST, f"cited: Mattermost, 0.13 reactions; {_NOT_DONE}"),
     "search_weight": Row(0, _OF_A_POST, f"cited: Mattermost, 0.022 searches; {_NOT_DONE}"),
     # Who does it.
     "idle_share": Row(0.4, "of users", "guess: a tab in the background"),
@@ -82,12 +82,12 @@ WORKLOAD = {
     "list_size": Row(20, "conversations", "guess: what a screen shows"),
     "http_connections": Row(30, "connections", "guess: opened ahead, so that connecting is not measured"),
 }
-_READS = ("open_conversation", "scroll_back", "list_conversations")
-_ALL = ("reconnect", "change_status")
+_READS = ("open", "scroll", "list")
+_ALL = ("reconnect", "status")
 CLASS_ACTIONS = {
-    "idle": ("list_conversations", *_ALL),
-    "reader": (*_READS, "open_direct", *_ALL),
-    "chatter": (*_READS, "open_direct", "send_message", "edit_message", *_ALL),
+    "idle": ("list", *_ALL),
+    "reader": (*_READS, "direct", *_ALL),
+    "chatter": (*_READS, "direct", "send", "edit", *_ALL),
     "lurker": (*_READS, *_ALL),
 }
 STATUSES: tuple[PresenceStatus, ...] = ("online", "away")
@@ -231,8 +231,8 @@ class MixedDay(LoadScenario):
         if person is None:
             self.session.failures[f"{action}: its user is not connected"] += 1
             return
-        if action == "edit_message" and person.last_sent is None:
-            action = "send_message"  # there is nothing to edit yet
+        if action == "edit" and person.last_sent is None:
+            action = "send"  # there is nothing to edit yet
         hour = hour_label((intended_ns - self.begin_realtime_ns) / 1e9, self.day_seconds)
         self.begun += 1
         self.hours[hour] += 1
@@ -251,7 +251,7 @@ class MixedDay(LoadScenario):
         self.met += is_met
         self.session.recorder.series("day_action_us", action=action, hour=hour)(took_us)
         self.session.count("day_actions_within_objective", int(is_met), action=action, hour=hour)
-        report_request("DAY", action.replace("_", " "), took_us / 1000, 0)
+        report_request("DAY", action, took_us / 1000, 0)
 
     def outstanding(self) -> int:
         """Actions not yet answered, and deliveries not yet here."""
@@ -272,7 +272,7 @@ class MixedDay(LoadScenario):
 
     # --- actions: each returns when its last answer came, None when it failed ---------------------------
 
-    def _open_conversation(self, person: Person, intended_ns: int) -> int | None:
+    def _open(self, person: Person, intended_ns: int) -> int | None:
         """Reads the newest page of a conversation, and marks it as read."""
         self._choose(person)
         response, newest = self._read_page(person, intended_ns)
@@ -280,22 +280,22 @@ class MixedDay(LoadScenario):
             return response.arrived_ns if response is not None else None
         kind = person.open.type
         read = self.session.chat.mark_read(person.token, person.open.id, newest)
-        self.session.note_response("mark_message_as_read", read, weight=kind, depth="new")
+        self.session.note_response("mark_read", read, weight=kind, depth="new")
         return read.arrived_ns if read.ok else None
 
-    def _scroll_back(self, person: Person, intended_ns: int) -> int | None:
+    def _scroll(self, person: Person, intended_ns: int) -> int | None:
         """The next older page; at the beginning of a conversation, the newest page of another one."""
         if person.cursor is None:
             self._choose(person)
         response, _ = self._read_page(person, intended_ns)
         return response.arrived_ns if response is not None else None
 
-    def _list_conversations(self, person: Person, intended_ns: int) -> int | None:
+    def _list(self, person: Person, intended_ns: int) -> int | None:
         response = self._fetch_list(person, intended_ns)
         self.session.note_response("get_conversations", response, weight="list", depth="1")
         return self._take_list(person, response)
 
-    def _send_message(self, person: Person, intended_ns: int) -> int | None:
+    def _send(self, person: Person, intended_ns: int) -> int | None:
         """Writes into a pair, the team or the room."""
         number = person.user.number
         mine = [group for group in self.traffic.groups if number in group.members]
@@ -313,13 +313,13 @@ class MixedDay(LoadScenario):
         person.last_sent = (group.conversation_id, message.seq)
         return int(response.arrived_ns)
 
-    def _edit_message(self, person: Person, intended_ns: int) -> int | None:
+    def _edit(self, person: Person, intended_ns: int) -> int | None:
         assert person.last_sent is not None
         response = self.session.chat.edit_message(person.token, *person.last_sent, "on second thought", intended_ns)
         self.session.note_response("edit_message", response, weight="own", depth="new")
         return response.arrived_ns if response.ok else None
 
-    def _open_direct(self, person: Person, intended_ns: int) -> int | None:
+    def _direct(self, person: Person, intended_ns: int) -> int | None:
         """Opens the conversation with somebody of the run, which is mostly there already."""
         other = self.session.random.choice([one for one in self.people.values() if one is not person] or [person])
         response = self.session.chat.open_direct_conversation(person.token, other.user.user_id, intended_ns)
@@ -330,7 +330,7 @@ class MixedDay(LoadScenario):
         """Loses the gateway connection and comes back with resume; timed until the subscription stands."""
         return time.time_ns() if self.traffic.reconnect(person.user) else None
 
-    def _change_status(self, person: Person, intended_ns: int) -> int | None:  # noqa: ARG002 - the same
+    def _status(self, person: Person, intended_ns: int) -> int | None:  # noqa: ARG002 - the same
         """Away, and back; timed until the gateway confirms."""
         client = person.user.gateway
         person.status = STATUSES[person.status == "online"]
@@ -339,7 +339,7 @@ class MixedDay(LoadScenario):
                 raise ConnectFailedError("the gateway connection is lost")  # noqa: TRY301 - told with the others
             client.change_presence(person.status)
         except ConnectFailedError as error:
-            self.session.failures[f"change_status: {error}"] += 1
+            self.session.failures[f"status: {error}"] += 1
             return None
         return time.time_ns()
 

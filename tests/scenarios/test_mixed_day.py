@@ -39,7 +39,7 @@ def test_the_day_counts_what_the_database_holds(
     assert actions.total() == hours.total() == record.started > 150, said
     assert by_label(record, "day_class_actions", "user_class").total() == record.started
     assert by_label(record, "day_users", "user_class") == {"idle": 10, "reader": 7, "chatter": 5, "lurker": 2}
-    assert actions["open_conversation"] > actions["scroll_back"] > actions["send_message"] > 0
+    assert actions["open"] > actions["scroll"] > actions["send"] > 0
     # The night is quiet: its four hours have a fortieth of the day's activity, those around noon a quarter.
     assert sum(hours[one] for one in ("01", "02", "03", "04")) < sum(hours[one] for one in ("10", "11", "12", "13"))
     assert by_label(record, "day_actions_within_objective", "action") == actions
@@ -60,7 +60,7 @@ def test_the_day_counts_what_the_database_holds(
     for row in stored:
         messages[str(row["size"])] += row["messages"]
     told = {totals.labels["group_size"]: totals for totals in folder.read_ledger().ledgers}
-    assert messages.total() == actions["send_message"]
+    assert messages.total() == actions["send"]
     assert {size: totals.messages for size, totals in told.items() if totals.messages} == messages
     for size, totals in told.items():
         assert totals.expected == totals.messages * int(size)

@@ -8,12 +8,12 @@ from scenarios.rollout import Stage, plan
 def test_a_plan_starts_migrating_with_its_first_percentage() -> None:
     """Before, the percentages, the way back."""
     assert plan((0, 100), "roll_back") == (
-        Stage("1 before"),
-        Stage("2 at 0 %", 0, starts_migration=True),
-        Stage("3 at 100 %", 100),
-        Stage("4 backed out", backs_out=True),
+        Stage("1: before"),
+        Stage("2: 0 %", 0, starts_migration=True),
+        Stage("3: 100 %", 100),
+        Stage("4: back", backs_out=True),
     )
-    assert [stage.label for stage in plan((0, 10, 50, 100), "none")][-1] == "5 at 100 %"
+    assert [stage.label for stage in plan((0, 10, 50, 100), "none")][-1] == "5: 100 %"
 
 
 @pytest.mark.parametrize("back_out", ["none", "abort"])
