@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from reports.intervals import Interval, Judgement, judge, median_interval
@@ -79,6 +79,7 @@ class StrategiesSummary:
 
     baseline: str = ""
     cells: tuple[StrategyCell, ...] = ()
+    page_walks: dict[tuple[str, str], int] = field(default_factory=dict)  # (count, way of paging) → rows
 
     @property
     def strategies(self) -> tuple[str, ...]:
@@ -119,7 +120,13 @@ def summarise_strategies(measurements: Measurements) -> StrategiesSummary:
         _cell(groups[key], groups.get((key[0], key[1], baseline), []), is_baseline=key[2] == baseline)
         for key in sorted(groups, key=lambda key: (key[0], key[1], key[2] != baseline, key[2]))
     )
-    return StrategiesSummary(baseline, cells)
+    walked = {
+        (count.name, count.labels["variant"]): round(count.value)
+        for record in measurements.manifest.scenarios
+        for count in record.counts
+        if count.name.startswith("page_walk_")
+    }
+    return StrategiesSummary(baseline, cells, walked)
 
 
 def _cell(lines: list[QueryLine], base: list[QueryLine], *, is_baseline: bool) -> StrategyCell:
@@ -194,7 +201,33 @@ def strategies_section(summary: StrategiesSummary) -> Section:
         ),
         tuple(_row(cell) for cell in summary.cells),
     )
-    return Section(NAME, TITLE, QUESTION, _reading(summary), _how(summary), measured=True, tables=(table,))
+    tables = (table, *_page_walks(summary))
+    return Section(NAME, TITLE, QUESTION, _reading(summary), _how(summary), measured=True, tables=tables)
+
+
+def _page_walks(summary: StrategiesSummary) -> tuple[Table, ...]:
+    """What ways of paging lose and repeat; none when the run walked none."""
+    variants = list(dict.fromkeys(variant for _, variant in summary.page_walks))
+    if not variants:
+        return ()
+    measures = ("rows", "lost", "repeated")
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            variant,
+            *(
+                Number(
+                    number_key(NAME, f"page_walk_{measure}", {"variant": variant}),
+                    summary.page_walks.get((f"page_walk_{measure}", variant)),
+                )
+                for measure in measures
+            ),
+        )
+        for variant in variants
+    )
+    caption = (
+        "Ways of paging, walked to the end while a message is written between any two pages: rows lost and repeated"
+    )
+    return (Table(caption, (Column("paged by"), *(Column(measure) for measure in measures)), rows),)
 
 
 def _row(cell: StrategyCell) -> tuple[Cell, ...]:

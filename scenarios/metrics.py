@@ -115,6 +115,9 @@ _COUNTS: tuple[Count, ...] = (
     Count(
         "churn_stale_at_rest", "pairs", "of those, pairs whose last told state was not the server's, once all was quiet"
     ),
+    Count("page_walk_rows", "rows", "messages that walks of a way of paging should have shown", ("variant",)),
+    Count("page_walk_lost", "rows", "of those, never shown", ("variant",)),
+    Count("page_walk_repeated", "rows", "shown again", ("variant",)),
     Count("database_wal_bytes", "B", "WAL that the cluster wrote during the turn"),
     Count("database_wal_records", "records", "records in that WAL: each change of a table or an index is one"),
     Count("database_full_pages", "pages", "whole pages in that WAL: a page's first change after a checkpoint"),

@@ -13,9 +13,11 @@ from fixtures.database import app_url, connect, redacted, settings_in_force
 from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest, decode
 from reference_server.statements import QUERIES_FOLDER, Statement, Strategy, read_statement
+from scenarios.queries.page_variants import walk_variants
 from scenarios.queries.parameter_classes import SQL_FOLDER, Case, Unit, claims, read_cases, value_text
 from scenarios.queries.plans import PlanSummary, summarise
 from scenarios.queries.strategy_ddl import AppliedStrategy, apply
+from scenarios.run_folder import CountRecord
 
 PlanMode = Literal["custom", "generic"]
 
@@ -123,6 +125,10 @@ class Arm:
     async def settings(self) -> dict[str, str]:
         """The server's settings that differ from PostgreSQL's own."""
         return await settings_in_force(self._admin)
+
+    async def walk_page_variants(self) -> list[CountRecord]:
+        """What every way of paging loses and repeats; writes, so it comes last."""
+        return await walk_variants(self._admin, (await self.dataset()).conversations)
 
     async def update_counts(self) -> dict[str, tuple[int, int]]:
         """Table → its updates so far in this arm, and how many of them were HOT."""

@@ -27,9 +27,10 @@ from scenarios.queries.cluster import check_disk, database_bytes, laboratory_loc
 from scenarios.queries.findings import Findings
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
 from scenarios.queries.verdicts import CONFIDENCE, MARGIN_SHARE, Cell, judge
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import CountRecord, RunFolder, ScenarioRecord
 
 SCENARIO = "queries"
+PAGED_STATEMENT = "list_messages"  # beside it, other ways of paging are walked for lost and repeated rows
 # Below the prefix of run copies, so that those of a killed laboratory are dropped like them.
 DATABASE_PREFIX = f"{RUN_PREFIX}laboratory_"
 # Statements that are left out, and why.
@@ -95,6 +96,7 @@ class _Outcome:
     executions: int = 0
     seconds: float = 0.0
     cut_short: bool = False
+    counts: list[CountRecord] = field(default_factory=list)
 
 
 def run_laboratory(
@@ -149,6 +151,8 @@ async def compare_on_template(
             units = await _units(arms, statements, outcome)
             measuring = True
             await _measure(arms, units, folder, options, outcome, part_of(progress, 0.1, 1.0))
+            if not outcome.cut_short and PAGED_STATEMENT in {statement.name for statement in statements}:
+                outcome.counts = await arms[0].walk_page_variants()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, InputError) as error:
         if not measuring:
             raise
@@ -300,6 +304,7 @@ def _record(
         started=outcome.executions,
         reasons=outcome.findings.reasons,
         warnings=outcome.findings.warnings,
+        counts=outcome.counts,
     )
 
 

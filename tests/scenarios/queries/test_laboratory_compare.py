@@ -54,6 +54,14 @@ def lines_of(folder: RunFolder) -> list[QueryLine]:
     return list(folder.read_queries())
 
 
+def test_ways_of_paging_are_walked_beside_the_server_s_own(comparison: tuple[LaboratoryResult, RunFolder]) -> None:
+    """The record counts what each loses and repeats; the server's loses nothing."""
+    counts = {(count.name, count.labels["variant"]): count.value for count in comparison[0].record.counts}
+    assert counts["page_walk_rows", "seq"] > 0
+    assert counts["page_walk_lost", "seq"] == counts["page_walk_repeated", "seq"] == 0
+    assert counts["page_walk_repeated", "OFFSET"] > 0
+
+
 def test_rows_are_equal(comparison: tuple[LaboratoryResult, RunFolder]) -> None:
     """The roadmap's indexes change no result, so nothing is reported as wrong."""
     result, _ = comparison
