@@ -345,11 +345,11 @@ class RunSession:
             second = max(0, self.record.second() - 1)
             self.probe.sample()
             self.on_second(time.time_ns())
+            lines = []
             for line in self.recorder.flush(second):
-                self._unwritten.append(line)
+                lines.append(line)
                 # Each takes about 0.3 ms; sleep(0) would let only greenlets run between two, not arrivals.
                 gevent.sleep(0.001)
-            lines, self._unwritten = self._unwritten, []
             try:
                 self.record.append(lines)
             except InputError as error:
