@@ -131,6 +131,9 @@ def indexes(
         tuple[str, str] | None,
         typer.Option(metavar="STRATEGY STATEMENT", help="Print one statement's plans under one strategy, and stop."),
     ] = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="Data sets over which growth is followed, such as tiny,small,medium. [none]")
+    ] = None,
     policies: Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")] = True,
     blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
     size: Size = "small",
@@ -181,6 +184,7 @@ def indexes(
             statement_files=tuple(str(path) for path in statement or ()),
             studies=True,
             policies=policies,
+            sizes=split(sizes or ""),
             size=size,
             seed=seed,
             blocks=blocks,

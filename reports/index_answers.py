@@ -72,18 +72,19 @@ def _walk_sentence(walk: Walk) -> str:
 
 def _growth_sentences(growths: tuple[Growth, ...]) -> list[str]:
     """Per question, those that grow against those that do not, under the strategy with which most do not."""
-    groups: dict[tuple[str, str], dict[str, list[Growth]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[str, str, str | None], dict[str, list[Growth]]] = defaultdict(lambda: defaultdict(list))
     for growth in growths:
         if growth.question is not None:
-            groups[growth.question, growth.along][growth.strategy].append(growth)
+            groups[growth.question, growth.along, growth.parameter_class][growth.strategy].append(growth)
     told = []
-    for (_, along), strategies in groups.items():
+    for (_, along, parameter_class), strategies in groups.items():
         strategy = max(strategies, key=lambda name, own=strategies: len(_flat(own[name])))  # type: ignore[misc]
         flat = _flat(strategies[strategy])
         growing = [one for one in strategies[strategy] if one.order in _GROWING]
         if growing and flat:
+            where = f"With the {along} ({parameter_class})" if parameter_class else f"With the {along}"
             told.append(
-                f"With the {along}, under “{strategy}”, {and_list([_span(one) for one in growing])} "
+                f"{where}, under “{strategy}”, {and_list([_span(one) for one in growing])} "
                 f"{'grows' if len(growing) == 1 else 'grow'} while {and_list([_span(one) for one in flat])} "
                 f"{'stays' if len(flat) == 1 else 'stay'} flat."
             )
@@ -119,15 +120,21 @@ def _walk_table(walks: tuple[Walk, ...]) -> Table:
 
 
 def _growth_table(growths: tuple[Growth, ...]) -> Table:
-    columns = ("statement", "strategy", "with", "it", "smallest", "buffers", "largest", "buffers")
+    columns = ("statement", "class", "strategy", "with", "it", "smallest", "buffers", "largest", "buffers")
     rows = []
     for growth in growths:
         if not growth.rungs:
             continue
-        labels = {"statement": growth.statement, "strategy": growth.strategy}
+        labels = {
+            "statement": growth.statement,
+            "strategy": growth.strategy,
+            "along": growth.along,
+            "parameter_class": growth.parameter_class or "all",
+        }
         first, last = growth.compared[0], growth.compared[-1]
         rows.append((
             growth.statement,
+            growth.parameter_class or "all",
             growth.strategy,
             growth.along,
             ORDER_WORDS[growth.order],

@@ -74,6 +74,7 @@ class RunOptions:
         # One's own strategy by its file's name alone.
         kept["strategy"] = Path(self.strategy).name
         kept["laboratory"]["strategies"] = [Path(name).name for name in self.laboratory.strategies]
+        kept["laboratory"]["statement_files"] = [Path(name).name for name in self.laboratory.statement_files]
         return {**kept, "database": "embedded" if self.database_url is None else "given"}
 
 

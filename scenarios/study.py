@@ -48,6 +48,7 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     question: str | None
     statement: str
     strategy: str
+    parameter_class: str | None = None  # None where the sizes are classes of their own
     along: str  # what grows, such as "conversations of the user"
     order: Order
     rungs: tuple[Rung, ...]

@@ -163,6 +163,11 @@ class Arm:
         """What the data says of itself, the same in every arm."""
         return decode(await self._admin.fetchval(_DATASET.text))
 
+    async def shared_buffers_bytes(self) -> int:
+        """The server's shared_buffers."""
+        size: int = await self._admin.fetchval(_SHARED_BUFFERS_BYTES.text)
+        return size
+
     async def settings(self) -> dict[str, str]:
         """The server's settings that differ from PostgreSQL's own."""
         return await settings_in_force(self._admin)
@@ -257,5 +262,6 @@ _FORCE_PLAN_MODE = _own("force_plan_mode")
 _HAS_DATASET = _own("has_dataset")
 _PLAIN_SCANS = _own("plain_scans")
 _PLAN_COUNTS = _own("plan_counts")
+_SHARED_BUFFERS_BYTES = _own("shared_buffers_bytes")
 _TRANSACTION_WRITES = _own("transaction_writes")
 _UPDATE_COUNTS = _own("update_counts")

@@ -18,6 +18,7 @@ import msgspec
 from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest
 from fixtures.progress import Progress, silent
+from fixtures.sizes import find_size
 from reference_server.seed import ensure_template
 from reference_server.statements import NOTHING, Statement, Strategy, find_strategy
 from scenarios.queries.arm import Arm
@@ -26,11 +27,12 @@ from scenarios.queries.blocks import LOST, Blocks
 from scenarios.queries.findings import Findings
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
 from scenarios.queries.policies import compare_policies, policies
+from scenarios.queries.scale import climb_sizes
 from scenarios.queries.studies import causes_of, index_costs, index_uses, study_before
 from scenarios.queries.variants import Variant, questions, read_variant, server_variants, shipped_variants
 from scenarios.queries.verdicts import CONFIDENCE, MARGIN_SHARE, Cell, judge
 from scenarios.run_folder import RunFolder, ScenarioRecord
-from scenarios.study import OPTION, Study
+from scenarios.study import OPTION, Growth, Study
 
 SCENARIO = "queries"
 # Statements that are left out, and why.
@@ -74,6 +76,7 @@ class LaboratoryOptions:
     executions: int = 40  # per statement, parameter class, strategy and block; slow ones get fewer
     statement_timeout_seconds: float = 10.0
     studies: bool = False  # walks, growth, plan modes and causes beside the blocks
+    sizes: tuple[str, ...] = ()  # data sets over which the statements' growth is followed, by counters alone
     policies: bool = False  # forms of row-level security against each other, after the blocks
 
 
@@ -122,11 +125,31 @@ async def compare(
 
     `cluster_url` is an administrator's; the databases are made beside the one it names and dropped at the end.
     """
-    check_request(strategies, options)
+    variants = check_request(strategies, options)
     seeding = part_of(progress, 0.0, 0.3)
     template = await ensure_template(cluster_url, options.size, options.seed, NOTHING, progress=seeding)
+    findings = Findings()
+    growths: list[Growth] = []
+    if options.sizes:
+        growths = await climb_sizes(
+            cluster_url,
+            options.sizes,
+            strategies,
+            variants,
+            seed=options.seed,
+            statement_timeout_seconds=options.statement_timeout_seconds,
+            findings=findings,
+            progress=lambda step, _share: progress(step, 0.3),
+        )
     return await compare_on_template(
-        cluster_url, template, folder, strategies, options, progress=part_of(progress, 0.3, 1.0)
+        cluster_url,
+        template,
+        folder,
+        strategies,
+        options,
+        known=Study(growths=tuple(growths)),
+        findings=findings,
+        progress=part_of(progress, 0.3, 1.0),
     )
 
 
@@ -137,16 +160,18 @@ async def compare_on_template(
     strategies: Sequence[Strategy],
     options: LaboratoryOptions,
     *,
+    known: Study | None = None,
+    findings: Findings | None = None,
     progress: Progress = silent,
 ) -> LaboratoryResult:
     """Compares strategies on copies of a database that chatbench seeded; nobody may be connected to it.
 
     The lines go into the folder block by block. The record goes into its run.json at the end, which Ctrl-C only
-    brings forward.
+    brings forward. What is known and found already goes into it, too.
     """
     variants = check_request(strategies, options)
     started_second = _seconds_since(folder.read_manifest().started_at)
-    outcome = _Outcome(details={"template": template})
+    outcome = _Outcome(details={"template": template}, study=known or Study(), findings=findings or Findings())
     measuring = False
     try:
         async with open_arms(
@@ -204,6 +229,8 @@ def check_request(strategies: Sequence[Strategy], options: LaboratoryOptions) ->
         )
     if options.statement_timeout_seconds <= 0:
         raise InputError(f"a statement timeout of {options.statement_timeout_seconds:g} s ends every statement")
+    for size in options.sizes:
+        find_size(size)
     return _asked_statements(options)
 
 
@@ -267,7 +294,7 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
             study = await study_before(
                 arms, variants, measured, folder, findings=outcome.findings, progress=part_of(progress, 0.1, 0.3)
             )
-            outcome.study = study
+            outcome.study = msgspec.structs.replace(study, growths=(*outcome.study.growths, *study.growths))
         started = time.monotonic()  # the warm-up is over
         for block in range(options.blocks):
             outcome.executions += await blocks.run(block, measured, part_of(progress, 0.3, 1.0))
