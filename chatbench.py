@@ -9,10 +9,11 @@ import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+import command_options as common
 from fixtures.errors import RunInvalidError
 from front_door import (
     exit_code_of,
@@ -36,54 +37,34 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DEFAULT_OUT = Path("out")
-DEFAULT_STRATEGY = "roadmap_membership"
-DEFAULT_LOGIN_KEY = "chatbench"  # the reference server takes it on loopback only
-DEFAULT_OPERATOR_KEY = "chatbench"  # the same
-
-Out = Annotated[Path, typer.Option(help="Folder of PostgreSQL's data, runs and reports.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")]
-Size = Annotated[str, typer.Option(help="Data set: tiny, small, medium or large.")]
-Seed = Annotated[int, typer.Option(help="Same seed, same data and same load.")]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(envvar="CHATBENCH_DATABASE_URL", help="A PostgreSQL of yours, as its administrator. [embedded]"),
-]
-LoginKey = Annotated[str, typer.Option(envvar="CHATBENCH_LOGIN_KEY", help="With it a client may log in as any user.")]
-OperatorKey = Annotated[
-    str, typer.Option(envvar="CHATBENCH_OPERATOR_KEY", help="With it an operator may migrate and change indexes.")
-]
-Strategy = Annotated[str, typer.Option(help="Index strategy: a name from `indexes --list`, or a .sql file.")]
-ListOnly = Annotated[bool, typer.Option("--list", help="Name what there is, and stop.")]
-
 
 @app.command()
 def run(
     scenarios: Annotated[list[str] | None, typer.Argument(help="Names from --list; none for the tour of all.")] = None,
-    size: Size = "small",
-    seed: Seed = 1,
-    strategy: Strategy = DEFAULT_STRATEGY,
+    size: common.Size = "small",
+    seed: common.Seed = 1,
+    strategy: common.Strategy = common.DEFAULT_STRATEGY,
     seconds: Annotated[
         float | None, typer.Option(min=1, max=86_400, help="Per load scenario. [each one's own]")
     ] = None,
-    users: Annotated[int | None, typer.Option(min=1, help="Simulated users. [each scenario's own]")] = None,
+    users: common.Users = None,
     processes: Annotated[
         int, typer.Option(min=1, max=256, help="Generator processes, which share the users of a load scenario.")
     ] = 1,
-    option: Annotated[list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE, from --list.")] = None,
+    option: common.ScenarioOption = None,
     arm: Annotated[
         list[str] | None,
         typer.Option(help="A server to compare, NAME:SETTING=VALUE,…; the first is the baseline. [the scenario's own]"),
     ] = None,
     arms: Annotated[str | None, typer.Option(help="Arms of the scenario by name, from --list.")] = None,
     blocks: Annotated[int, typer.Option(min=1, help="Interleaved blocks of a comparison.")] = 6,
-    target: Annotated[str | None, typer.Option(help="URL of a chat server that runs. [a server of our own]")] = None,
-    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="The target may be another machine.")] = False,
-    login_key: LoginKey = DEFAULT_LOGIN_KEY,
-    database_url: DatabaseUrl = None,
-    out: Out = DEFAULT_OUT,
-    list_only: ListOnly = False,
-    as_json: Json = False,
+    target: common.Target = None,
+    allow_remote: common.AllowRemote = False,
+    login_key: common.LoginKey = common.DEFAULT_LOGIN_KEY,
+    database_url: common.DatabaseUrl = None,
+    out: common.Out = common.DEFAULT_OUT,
+    list_only: common.ListOnly = False,
+    as_json: common.Json = False,
 ) -> None:
     """Run load scenarios and the query laboratory, then write the report."""
     with whole_imports():
@@ -136,12 +117,12 @@ def indexes(
     ] = None,
     policies: Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")] = True,
     blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
-    size: Size = "small",
-    seed: Seed = 1,
-    database_url: DatabaseUrl = None,
-    out: Out = DEFAULT_OUT,
-    list_only: ListOnly = False,
-    as_json: Json = False,
+    size: common.Size = "small",
+    seed: common.Seed = 1,
+    database_url: common.DatabaseUrl = None,
+    out: common.Out = common.DEFAULT_OUT,
+    list_only: common.ListOnly = False,
+    as_json: common.Json = False,
 ) -> None:
     """Compare index strategies on the statements that the server executes."""
     with whole_imports():
@@ -214,17 +195,17 @@ def capacity(
     repetitions: Annotated[
         int, typer.Option(min=1, max=100, help="Rounds of three steps around the capacity; more narrow the interval.")
     ] = 4,
-    users: Annotated[int | None, typer.Option(min=1, help="Simulated users. [the scenario's own]")] = None,
-    option: Annotated[list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE, from `run --list`.")] = None,
-    size: Size = "small",
-    seed: Seed = 1,
-    strategy: Strategy = DEFAULT_STRATEGY,
-    target: Annotated[str | None, typer.Option(help="URL of a chat server that runs. [a server of our own]")] = None,
-    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="The target may be another machine.")] = False,
-    login_key: LoginKey = DEFAULT_LOGIN_KEY,
-    database_url: DatabaseUrl = None,
-    out: Out = DEFAULT_OUT,
-    as_json: Json = False,
+    users: common.Users = None,
+    option: common.ScenarioOption = None,
+    size: common.Size = "small",
+    seed: common.Seed = 1,
+    strategy: common.Strategy = common.DEFAULT_STRATEGY,
+    target: common.Target = None,
+    allow_remote: common.AllowRemote = False,
+    login_key: common.LoginKey = common.DEFAULT_LOGIN_KEY,
+    database_url: common.DatabaseUrl = None,
+    out: common.Out = common.DEFAULT_OUT,
+    as_json: common.Json = False,
 ) -> None:
     """Find the highest load that keeps an objective, and what gives way beyond it."""
     with whole_imports():
@@ -270,16 +251,16 @@ def ab(
     rate: Annotated[
         float | None, typer.Option(min=0.1, help="Pairs per second. [half of what both arms manage]")
     ] = None,
-    size: Size = "small",
-    seed: Seed = 1,
-    strategy: Strategy = DEFAULT_STRATEGY,
+    size: common.Size = "small",
+    seed: common.Seed = 1,
+    strategy: common.Strategy = common.DEFAULT_STRATEGY,
     junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write it as Markdown, for a pull request.")] = None,
-    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="URLs may be of other machines.")] = False,
-    login_key: LoginKey = DEFAULT_LOGIN_KEY,
-    database_url: DatabaseUrl = None,
-    out: Out = DEFAULT_OUT,
-    as_json: Json = False,
+    allow_remote: common.AllowRemote = False,
+    login_key: common.LoginKey = common.DEFAULT_LOGIN_KEY,
+    database_url: common.DatabaseUrl = None,
+    out: common.Out = common.DEFAULT_OUT,
+    as_json: common.Json = False,
 ) -> None:
     """Judge whether one version is slower than another: both run side by side on the same arrivals."""
     with whole_imports():
@@ -313,7 +294,7 @@ def ab(
 @app.command()
 def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A folder below out/runs.")],
-    as_json: Json = False,
+    as_json: common.Json = False,
 ) -> None:
     """Draw the report of a run folder again, from that folder alone."""
     show_report(run_folder, as_json=as_json)
@@ -324,34 +305,22 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the HTTP API; 0: any free one.")] = 8000,
     gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the gateway; 0: any free one.")] = 8001,
-    login_key: LoginKey = DEFAULT_LOGIN_KEY,
-    operator_key: OperatorKey = DEFAULT_OPERATOR_KEY,
-    requests_per_second_max: Annotated[
-        float | None, typer.Option(min=0, help="HTTP requests of one user. [no limit]")
-    ] = None,
-    sends_per_second_max: Annotated[float | None, typer.Option(min=0, help="Messages of one user. [no limit]")] = None,
-    commands_per_second_max: Annotated[
-        float | None, typer.Option(min=0, help="Gateway commands of one user. [no limit]")
-    ] = None,
+    login_key: common.LoginKey = common.DEFAULT_LOGIN_KEY,
+    operator_key: common.OperatorKey = common.DEFAULT_OPERATOR_KEY,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE: any other setting of reference_server/settings.py.")
     ] = None,
     log_format: Annotated[
         str | None, typer.Option(help="Of standard error: text or json. [text on a terminal, else json]")
     ] = None,
-    database_url: DatabaseUrl = None,
-    replica: Annotated[
-        str | None, typer.Option(help="Read pages of messages from a standby: its URL, or `embedded` to start one.")
-    ] = None,
-    read_your_writes: Annotated[
-        Literal["primary", "wait", "eventual"],
-        typer.Option(help="When the replica lacks a write: read from the primary, wait for it, or do without."),
-    ] = "wait",
+    database_url: common.DatabaseUrl = None,
+    replica: common.Replica = None,
+    read_your_writes: common.ReadYourWrites = "wait",
     pool_size: Annotated[int, typer.Option(min=1, help="Connections to each database at most.")] = 16,
     size: Annotated[str | None, typer.Option(help="Data set to serve: tiny, small, medium or large. [small]")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same data. [1]")] = None,
-    out: Out = DEFAULT_OUT,
-    as_json: Json = False,
+    out: common.Out = common.DEFAULT_OUT,
+    as_json: common.Json = False,
 ) -> None:
     """Run the reference chat server until Ctrl-C; the embedded PostgreSQL is seeded when it is empty."""
     with whole_imports():
@@ -377,9 +346,6 @@ def serve(
                 operator_key=operator_key,
                 replica_url=replica_url,
                 read_your_writes=read_your_writes,
-                requests_per_second_max=requests_per_second_max,
-                sends_per_second_max=sends_per_second_max,
-                commands_per_second_max=commands_per_second_max,
             )
             settings = with_values(with_pool_size(settings, pool_size), setting or ())
             logs.set_up(logs.named_format(log_format), secrets=settings.secrets)
@@ -388,13 +354,13 @@ def serve(
 
 @app.command()
 def seed(
-    size: Size = "small",
+    size: common.Size = "small",
     random_seed: Annotated[int, typer.Option("--seed", help="Same seed, same data.")] = 1,
-    strategy: Strategy = DEFAULT_STRATEGY,
+    strategy: common.Strategy = common.DEFAULT_STRATEGY,
     force: Annotated[bool, typer.Option("--force", help="Also into a database with tables of others.")] = False,
-    database_url: DatabaseUrl = None,
-    out: Out = DEFAULT_OUT,
-    as_json: Json = False,
+    database_url: common.DatabaseUrl = None,
+    out: common.Out = common.DEFAULT_OUT,
+    as_json: common.Json = False,
 ) -> None:
     """Put a population into a database; one that chatbench filled before is filled anew."""
     with whole_imports():
@@ -408,7 +374,9 @@ def seed(
 
 
 @app.command()
-def doctor(database_url: DatabaseUrl = None, out: Out = DEFAULT_OUT, as_json: Json = False) -> None:
+def doctor(
+    database_url: common.DatabaseUrl = None, out: common.Out = common.DEFAULT_OUT, as_json: common.Json = False
+) -> None:
     """Say what this machine can measure, and what would help."""
     with whole_imports():
         from scenarios.doctor import examine

@@ -203,7 +203,7 @@ def listing() -> list[dict[str, Any]]:
             "name": item.name,
             "question": item.question,
             "options": {name.removeprefix("--"): meaning for name, meaning in _allowed_options(item.name).items()},
-            "arms": {name: " | ".join(arms) for name, arms in _arms_of(item).items()},
+            "arms": _arms_of(item),
         }
         for item in SCENARIOS.values()
     ]
@@ -211,8 +211,10 @@ def listing() -> list[dict[str, Any]]:
     return [*load, {"name": LABORATORY, "question": question, "options": {}, "arms": {}}]
 
 
-def _arms_of(scenario: Scenario) -> dict[str, tuple[str, ...]]:
-    return {**({"(default)": scenario.arms} if scenario.arms else {}), **scenario.arm_presets}
+def _arms_of(scenario: Scenario) -> dict[str, str]:
+    """The names of its arms: of those that it always compares, and of its presets."""
+    presets = {**({"(default)": scenario.arms} if scenario.arms else {}), **scenario.arm_presets}
+    return {name: " | ".join(arm.partition(":")[0] for arm in arms) for name, arms in presets.items()}
 
 
 def _allowed_options(name: str) -> dict[str, str]:
@@ -291,7 +293,7 @@ def run_load_scenario(turn: Turn, options: RunOptions, so_far: RunSoFar, progres
     if turn.part not in so_far.recorded:
         said = _complaint(log)
         if exit_code == InputError.exit_code:
-            raise InputError(said)
+            raise InputError(said if turn.arm is None else f"{turn.part}: {said}")
         so_far.note(reason=f"{turn.part}: its generator ended with exit code {exit_code}: {said}")
 
 
