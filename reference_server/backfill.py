@@ -46,6 +46,7 @@ class Backfill:
         self._sql = {name: statement.text for name, statement in server_statements().items()}
         self._awake = asyncio.Event()
         self._stopping = False
+        self._is_begun = False  # this process copies, and that has been logged
         self._is_elsewhere = False  # another process copies, and that has been logged
         self._copied: dict[str, Any] = {"connections": 0, "messages": 0}  # since the work began that is under way
         self._told_at = 0.0  # when progress was logged last, by the monotonic clock
@@ -79,24 +80,25 @@ class Backfill:
             except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 reason = str(error) or type(error).__name__
                 logs.event(_log, logging.WARNING, "backfill_interrupted", reason=reason, retry_seconds=RETRY_SECONDS)
-                delay = RETRY_SECONDS
+                delay, self._is_begun = RETRY_SECONDS, False
             except Exception as error:  # noqa: BLE001 - a mistake of ours must not end the backfill for good
                 logs.event(_log, logging.ERROR, "backfill_failed", error=error, retry_seconds=POLL_SECONDS)
-                delay = POLL_SECONDS
+                delay, self._is_begun = POLL_SECONDS, False
             await self._rest(delay)
 
     def _note_turn(self, state: Any, *, is_ours: bool) -> None:
-        if is_ours:
+        if is_ours and not self._is_begun:
+            self._is_begun = True
+            self._copied = {"connections": 0, "messages": 0}
             fields = {name: state[name] for name in ("batch_messages", "pause_seconds", "connections_copied")}
             logs.event(_log, logging.INFO, "backfill_started", **fields)
-        elif not self._is_elsewhere:
+        elif not is_ours and not self._is_elsewhere:
             logs.event(_log, logging.INFO, "backfill_elsewhere", poll_seconds=POLL_SECONDS)
         self._is_elsewhere = not is_ours
 
     async def _work(self, connection: asyncpg.Connection, turn: Turn) -> float:
         """Passes over what is left until nothing is, or nothing is wanted; how long to rest then."""
         unpaused_messages = 0
-        self._copied = {"connections": 0, "messages": 0}
         while turn.is_held and not self._stopping:
             self._awake.clear()  # whoever wakes it from here on wants it to look again
             listed = await connection.fetch(self._sql["list_unmigrated_connections"], LISTED_CONNECTIONS)
@@ -119,9 +121,13 @@ class Backfill:
     async def _is_left(self, connection: asyncpg.Connection) -> bool:
         """Ends the pass; True when connections were passed over and the next pass has to visit them."""
         phase = await connection.fetchval(self._sql["finish_backfill"])
-        name = {"running": "backfill_pass_ended", "complete": "backfill_finished"}.get(phase, "backfill_stopped")
+        if phase == "running":
+            self._note_progress()
+            return True
+        self._is_begun = False
+        name = "backfill_finished" if phase == "complete" else "backfill_stopped"
         logs.event(_log, logging.INFO, name, phase=phase, **self._copied)
-        return bool(phase == "running")
+        return False
 
     async def _copy(self, connection: asyncpg.Connection, connection_id: UUID) -> int:
         """Copies one connection, or leaves it to the next pass; how much work that was, in messages."""
