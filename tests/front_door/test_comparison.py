@@ -1,10 +1,13 @@
 """Servers compared from the command line: real servers, real databases, real Locust, in interleaved blocks."""
 
+import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fixtures.postgres import EmbeddedPostgres
@@ -197,3 +200,32 @@ def test_gathered_events_are_all_delivered(chatbench: Chatbench, postgres: Embed
     ]
     # Most messages open a window; one that comes near a window's end leaves with it.
     assert max(histogram.get_max_value() for histogram in lasts) >= 300_000
+
+
+def test_an_interrupted_comparison_keeps_its_turns(
+    start_chatbench: Callable[..., "subprocess.Popen[str]"], postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """Ctrl-C ends the turn that runs; what was measured is reported as cut short, and nothing is left behind."""
+    run = start_chatbench(
+        "run", "fanout", *SMALL_FANOUT, "--blocks", 50, "--seconds", 100, "--arm", "one", "--arm", "other",
+        "--database-url", postgres.url("postgres"), folder=tmp_path,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not any(
+        len(RunFolder(path.parent).read_manifest().scenarios) > 2 for path in tmp_path.glob("out/runs/*/run.json")
+    ):
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < deadline, "no two turns were measured"
+        time.sleep(0.1)  # between looks: the records are what is waited for
+    children = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(signal.SIGINT)
+    _, complaints = run.communicate(timeout=120)
+    assert run.returncode == 3, complaints
+    (path,) = tmp_path.glob("out/runs/*")
+    manifest = RunFolder(path).read_manifest()
+    assert manifest.cut_short
+    assert manifest.reasons[0] == "cut short by an interrupt"
+    assert {record.arm for record in manifest.scenarios} == {"one", "other"}
+    assert "arms-fanout" in (path / "report.html").read_text(encoding="utf-8")
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
