@@ -101,7 +101,7 @@ def run(
 @app.command()
 def indexes(
     strategies: Annotated[str, typer.Option(help="Names from --list or .sql files; the first is the baseline.")] = (
-        "none,roadmap"
+        "none,roadmap,created_at_desc_id"
     ),
     statements: Annotated[str | None, typer.Option(help="Statements to compare, comma between. [all]")] = None,
     variants: Annotated[

@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from dataclasses import dataclass
 from statistics import median
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from scenarios.run_folder import QueryLine
 from scenarios.study import Cause
 
 NAME = "index_choice"
+WORTH_AN_INDEX_SHARE = 0.2  # guess: an index that saves less of a statement's buffers is not made for it
 TITLE = "Which indexes to choose"
 QUESTION = "Which strategy is the cheapest for which mix of reads and writes, and what makes it so?"
 
@@ -40,6 +42,7 @@ def choice_section(record: IndexRecord) -> Section | None:
         _matrix(record, "p50", "p50 in µs of each statement under each strategy"),
         _matrix(record, "p99", "p99 in µs of each statement under each strategy"),
         _mix_table(told),
+        _use_table(record),
         _cause_table(record.study.causes),
     ]
     tables = [table for table in tables if table.rows]
@@ -76,15 +79,62 @@ def _dominated_sentence(beaten: list[Dominated]) -> str:
 
 
 def _use_sentences(record: IndexRecord) -> list[str]:
-    """For each index of a strategy, the statements that it serves and those that pass it over."""
+    """For each index of a strategy, the statements that it saves a good share of their buffers."""
     told = []
     for use in record.study.index_uses:
-        served = f"serves {and_list(list(use.statements))}" if use.statements else "serves no statement of this run"
-        others = len(use.sub_plan_statements)
-        below = f", and the sub-plans (policies) of {others} others" if others else ""
-        passed = f"; {and_list(list(use.passed_over_by))} read its table without it" if use.passed_over_by else ""
-        told.append(f"{use.name} of “{use.strategy}” {served}{below}{passed}.")
+        gains = [gain for statement in use.statements if (gain := _gain(record, use.strategy, statement)) is not None]
+        served = [
+            f"{gain.statement} ({format_number(gain.before, 0)} to {format_number(gain.after, 0)} buffers)"
+            for gain in gains
+            if gain.after <= (1 - WORTH_AN_INDEX_SHARE) * gain.before
+        ]
+        what = f"serves {and_list(served)}" if served else f"saves none of its {len(gains)} statements a fifth"
+        told.append(f"{use.name} of “{use.strategy}” {what}.")
     return told
+
+
+@dataclass(frozen=True)
+class _Gain:
+    """A statement in the class in which a strategy saves it most."""
+
+    statement: str
+    parameter_class: str
+    before: float  # buffers under the baseline
+    after: float
+
+
+def _gain(record: IndexRecord, strategy: str, statement: str) -> _Gain | None:
+    groups = record.grouped()
+    gains = [
+        _Gain(*cell, buffers_of(groups[record.baseline, cell]), buffers_of(lines))
+        for (name, cell), lines in groups.items()
+        if name == strategy and cell[0] == statement and (record.baseline, cell) in groups
+    ]
+    return min(gains, key=lambda gain: gain.after / max(gain.before, 1.0), default=None)
+
+
+def _use_table(record: IndexRecord) -> Table:
+    columns = ("index", "strategy", "statement", "class", "baseline", "with it")
+    rows = []
+    for use in record.study.index_uses:
+        for statement in use.statements:
+            gain = _gain(record, use.strategy, statement)
+            if gain is None:
+                continue
+            labels = {"index": use.name, "strategy": use.strategy, "statement": statement}
+            rows.append((
+                use.name,
+                use.strategy,
+                statement,
+                gain.parameter_class,
+                Number(number_key(NAME, "use_baseline_buffers", labels), gain.before, digits=0),
+                Number(number_key(NAME, "use_buffers", labels), gain.after, digits=0),
+            ))  # fmt: skip
+        rows += [
+            (use.name, use.strategy, statement, "passed over in all", "–", "–") for statement in use.passed_over_by
+        ]
+    caption = "Buffers of the statements that use an index, in the class that it saves most"
+    return Table(caption, tuple(Column(name) for name in columns), tuple(rows))
 
 
 def _matrix(record: IndexRecord, measure: str, caption: str) -> Table:

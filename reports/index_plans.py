@@ -115,13 +115,33 @@ def _policy_sentences(record: IndexRecord) -> list[str]:
     told: list[str] = []
     steady: list[str] = []
     for statement, by_class in classes.items():
+        told += _counter_sentence(statement, by_class)
         names = sorted({form for forms in by_class.values() for form in forms} - {RLS_OFF})
         turned = [pair for pair in combinations(names, 2) if len(set(_winners(pair, by_class).values())) > 1]
         told += [_turn_sentence(statement, pair, _winners(pair, by_class)) for pair in turned]
         steady += [statement] if not turned else []
     if steady:
-        told.append(f"No two policies of {and_list(steady)} change places with the memberships beyond doubt.")
+        told.append(f"By time, no two policies of {and_list(steady)} change places beyond doubt.")
     return told
+
+
+def _counter_sentence(statement: str, by_class: dict[str, dict[str, list[QueryLine]]]) -> list[str]:
+    """Which forms read least in each class, when none does in all: buffers are exact, and rank before times do."""
+    least: dict[str, tuple[set[str], float]] = {}
+    for parameter_class, forms in by_class.items():
+        counts = {form: buffers_of(lines) for form, lines in forms.items() if form != RLS_OFF}
+        if counts:
+            fewest = min(counts.values())
+            least[parameter_class] = ({form for form, count in counts.items() if count == fewest}, fewest)
+    if len(least) < 2 or set.intersection(*(forms for forms, _ in least.values())):
+        return []
+    named = and_list(
+        [
+            f"{' or '.join(sorted(forms))} for {name} ({format_number(count, 0)})"
+            for name, (forms, count) in least.items()
+        ]
+    )
+    return [f"The policy that reads the fewest buffers for {statement} changes with the memberships: {named}."]
 
 
 def _winners(pair: tuple[str, str], by_class: dict[str, dict[str, list[QueryLine]]]) -> dict[str, str]:
@@ -138,7 +158,7 @@ def _winners(pair: tuple[str, str], by_class: dict[str, dict[str, list[QueryLine
 
 def _turn_sentence(statement: str, pair: tuple[str, str], winners: dict[str, str]) -> str:
     named = and_list([f"{form} is faster for {parameter_class}" for parameter_class, form in winners.items()])
-    return f"The order of {pair[0]} and {pair[1]} on {statement} changes with the memberships: {named}."
+    return f"By time, {pair[0]} and {pair[1]} change places on {statement}: {named}."
 
 
 def _policy_table(record: IndexRecord) -> Table:

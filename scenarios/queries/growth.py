@@ -9,7 +9,7 @@ from scipy.stats import linregress
 
 from scenarios.queries.arm import Arm
 from scenarios.queries.findings import Findings
-from scenarios.queries.parameter_classes import Unit, axis_of
+from scenarios.queries.parameter_classes import Unit, axis_of, knows
 from scenarios.queries.variants import Variant
 from scenarios.study import FEWEST_RUNGS, Growth, Order, Rung, comparable
 
@@ -35,13 +35,14 @@ async def climb(arms: Sequence[Arm], variants: Sequence[Variant], findings: Find
         ladder = LADDERS.get(axis_of(variant.statement).name)
         if ladder is None or variant.statement.writes:
             continue
-        units = [
-            Unit(variant.statement, replace(case, values={**case.values, **WORKLOAD})) for case in cases[ladder[0]]
-        ]
+        steps = [case for case in cases[ladder[0]] if knows(case, variant.statement)]
+        units = [Unit(variant.statement, replace(case, values={**case.values, **WORKLOAD})) for case in steps]
+        if not units:
+            continue  # it needs more than a place on the ladder
         for arm in arms:
             try:
                 rungs = tuple([await _rung(arm, unit) for unit in units])
-            except (asyncpg.PostgresError, KeyError) as error:
+            except asyncpg.PostgresError as error:
                 findings.warning(
                     f"the growth of {variant.name} under {arm.name} is not known: {' '.join(str(error).split())}"
                 )

@@ -67,7 +67,7 @@ AXES = (
     Axis(
         "reading_classes",
         frozenset({"conversation_id", "seq"}),
-        {"hot": "the messages of the conversation with the most, from the oldest that somebody has not read"},
+        {"hot": "what the member who is furthest behind in a conversation has still to read there"},
     ),
     Axis(
         "message_classes",
@@ -262,6 +262,11 @@ def units_of(statement: Statement, cases: Mapping[str, Sequence[Case]]) -> list[
                 Unit(statement, case) for case in fitting if not (statement.writes and case.parameter_class == ABSENT)
             ]
     return []
+
+
+def knows(case: Case, statement: Statement) -> bool:
+    """True when the case, or what is known in every case, has a value for each of a statement's parameters."""
+    return {parameter.name for parameter in statement.parameters} <= _known(case)
 
 
 def unknown_parameters(statement: Statement, cases: Mapping[str, Sequence[Case]]) -> list[str]:

@@ -159,12 +159,17 @@ def test_policies_that_change_places_are_told(build_run: Any, parts: SimpleNames
     for parameter_class, exists_us in (("few", 50.0), ("many", 900.0)):
         for policy, us in (("rls_off", 40.0), ("exists", exists_us), ("scalar_subquery", 100.0)):
             queries += [
-                parts.query(block, "s", "list_messages", parameter_class, latency_us=(us,), policy=policy)
+                parts.query(
+                    block, "s", "list_messages", parameter_class, latency_us=(us,), policy=policy,
+                    buffers_hit=int(us), buffers_read=0,
+                )
                 for block in range(BLOCKS)
-            ]
+            ]  # fmt: skip
     folder = run_of(build_run, parts, queries, Study())
     assert section(folder, "index_plans").reading == (
-        "The order of exists and scalar_subquery on list_messages changes with the memberships: "
+        "The policy that reads the fewest buffers for list_messages changes with the memberships: "
+        "exists for few (50) and scalar_subquery for many (100). "
+        "By time, exists and scalar_subquery change places on list_messages: "
         "exists is faster for few and scalar_subquery is faster for many."
     )
     assert {cell.strategy for cell in summarise(folder.path).strategies.cells} == {"none"}
@@ -189,20 +194,20 @@ def test_plan_modes_tell_the_largest_difference(build_run: Any, parts: SimpleNam
 
 
 def test_an_index_s_use_is_told_and_cells_open_their_plans(build_run: Any, parts: SimpleNamespace) -> None:
-    """Whom it serves, who passes it over; the page links each buffer count to its plan."""
-    queries = mixed_lines(parts, "none", 1, 1, 1) + mixed_lines(parts, "third", 1, 1, 1)
-    use = IndexUse(
-        strategy="third",
-        name="i",
-        statements=("list_members",),
-        sub_plan_statements=("a", "b"),
-        passed_over_by=("list_memberships",),
+    """Whom it saves how much, who passes it over; the page links each buffer count to its plan."""
+    queries = mixed_lines(parts, "none", 1, 1, 400) + mixed_lines(parts, "third", 1, 1, 4)
+    uses = tuple(
+        IndexUse(
+            strategy="third", name=name, statements=(user,), sub_plan_statements=(), passed_over_by=("list_members",)
+        )
+        for name, user in (("i", "list_messages"), ("j", "send_message"))
     )
-    folder = run_of(build_run, parts, queries, Study(index_uses=(use,)))
-    assert (
-        "i of “third” serves list_members, and the sub-plans (policies) of 2 others; "
-        "list_memberships read its table without it." in section(folder, "index_choice").reading
-    )
+    folder = run_of(build_run, parts, queries, Study(index_uses=uses))
+    reading = section(folder, "index_choice").reading
+    assert "i of “third” serves list_messages (400 to 4 buffers)." in reading
+    assert "j of “third” saves none of its 1 statements a fifth." in reading
+    numbers = summarise(folder.path).numbers
+    assert numbers["index_choice.use_buffers.index=i,statement=list_messages,strategy=third"].value == 4
     page = render(folder.path).page.read_text(encoding="utf-8")
     assert f'<a href="plans/{queries[-1].plan}">' in page
 

@@ -1,10 +1,10 @@
--- purpose: The conversation with the most messages, and the member of it who has the most of them still to read.
-WITH hot AS (SELECT id, last_seq FROM conversations ORDER BY last_seq DESC, id LIMIT 1),
-reader AS (
-    SELECT hot.id, hot.last_seq, p.user_id, p.last_read_seq
-      FROM hot
-      JOIN conversation_participants p ON p.conversation_id = hot.id AND p.left_at IS NULL
-     ORDER BY p.last_read_seq, p.user_id
+-- purpose: The member who is furthest behind in a conversation, and all that they have still to read there.
+WITH reader AS (
+    SELECT c.id, c.last_seq, p.user_id, p.last_read_seq
+      FROM conversation_participants p
+      JOIN conversations c ON c.id = p.conversation_id
+     WHERE p.left_at IS NULL
+     ORDER BY c.last_seq - p.last_read_seq DESC, c.id, p.user_id
      LIMIT 1)
 SELECT 'hot' AS parameter_class, user_id AS caller_id, id AS conversation_id, user_id,
        ARRAY(SELECT generate_series(last_read_seq + 1, last_seq)) AS each_seq
