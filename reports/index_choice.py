@@ -115,7 +115,7 @@ def _gain(record: IndexRecord, strategy: str, statement: str) -> _Gain | None:
 
 def _use_table(record: IndexRecord) -> Table:
     columns = ("index", "strategy", "statement", "class", "baseline", "with it")
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for use in record.study.index_uses:
         for statement in use.statements:
             gain = _gain(record, use.strategy, statement)
@@ -163,7 +163,7 @@ def _figure(measure: str, strategy: str, cell: tuple[str, str], lines: list[Quer
 
 def _mix_table(told: list[Mix]) -> Table:
     columns = (Column("reads", "%"), Column("cheapest"), Column("cost", "µs"), Column("indistinguishable from it"))
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for mix in told:
         labels = {"reads": f"{mix.read_share:.1f}"}
         rows.append((
