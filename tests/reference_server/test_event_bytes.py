@@ -45,7 +45,7 @@ def counted(user: Any, subprotocol: str) -> tuple[Any, CountingSocket]:
 def test_a_message_costs_little_beyond_its_content(
     server: Any, administrator_sql: Any, subprotocol: str, content: str
 ) -> None:
-    """At most 140 bytes in JSON and 75 in msgpack, with a ten-digit seq, whatever the length of the content."""
+    """At most 140 bytes in JSON and 75 in msgpack, with the longest seq of 32 bits, however long the content is."""
     sender, recipient = server.user(1), server.user(2)
     group = server.group(sender, recipient)
     administrator_sql("UPDATE conversations SET last_seq = $1 WHERE id = $2", SEQ_BEFORE, group)
