@@ -171,9 +171,9 @@ PANELS: dict[str, ScenarioPanels] = {
             "as much. Slopes are fitted to the means of blocks after a settling time, per hour of the soak's own time."
         ),
         panels=(
-            Panel("Resident memory", "process_memory_kib", "process", "process"),
-            Panel("Open descriptors", "process_descriptors", "process", "process"),
-            Panel("Delivery by size of the group", "delivery_us", "group_size", "members"),
+            Panel("Resident memory over time", "process_memory_kib", "block", "block of time", curve="process"),
+            Panel("Open descriptors over time", "process_descriptors", "block", "block of time", curve="process"),
+            Panel("Delivery over time", "soak_delivery_us", "block", "block of time"),
         ),
         counts=("soak_slope_per_hour", "soak_level", "soak_latency_ratio", "soak_reconnects"),
     ),

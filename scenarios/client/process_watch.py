@@ -13,7 +13,7 @@ class ProcessWatch:
         self.memory_kib: dict[str, list[tuple[float, float]]] = {name: [] for name in process_ids}
         self.descriptors: dict[str, list[tuple[float, float]]] = {name: [] for name in process_ids}
 
-    def sample(self, seconds: float, record: Callable[[str, int, int], None]) -> None:
+    def sample(self, seconds: float, block: str, record: Callable[[str, str, int, int], None]) -> None:
         """Takes one sample of each, of resident memory in KiB and of open descriptors, and hands it to `record`."""
         for name, process in list(self._processes.items()):
             try:
@@ -24,4 +24,4 @@ class ProcessWatch:
                 continue
             self.memory_kib[name].append((seconds, memory_kib))
             self.descriptors[name].append((seconds, descriptors))
-            record(name, memory_kib, descriptors)
+            record(name, block, memory_kib, descriptors)

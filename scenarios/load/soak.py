@@ -174,20 +174,22 @@ class Soak(LoadScenario):
         """Samples both processes until the soak's time is over, and ends the run then."""
         begun = time.monotonic()
         while (elapsed := time.monotonic() - begun) < self.seconds:
-            self.watch.sample(elapsed, self._record_sample)
+            self.watch.sample(elapsed, f"{int(elapsed // self.block_seconds) + 1}", self._record_sample)
             if self.session.stopping.wait(timeout=float(WORKLOAD["sample_seconds"].value)):
                 return
         self.is_over = True
         self.session.end()
 
-    def _record_sample(self, process: str, memory_kib: int, descriptors: int) -> None:
-        self.session.recorder.series("process_memory_kib", process=process)(memory_kib)
-        self.session.recorder.series("process_descriptors", process=process)(descriptors)
+    def _record_sample(self, process: str, block: str, memory_kib: int, descriptors: int) -> None:
+        self.session.recorder.series("process_memory_kib", process=process, block=block)(memory_kib)
+        self.session.recorder.series("process_descriptors", process=process, block=block)(descriptors)
 
     def _note(self, settled: SettledMessage) -> None:
         block = int((settled.intended_ns - self.begin_realtime_ns) / 1e9 // self.block_seconds)
         if block < int(WORKLOAD["blocks"].value):  # what is sent while the run ends is in none
-            self.latencies.setdefault(block, array("q")).extend(settled.latency_us())
+            latency_us = settled.latency_us()
+            self.latencies.setdefault(block, array("q")).extend(latency_us)
+            self.session.recorder.batch("soak_delivery_us", block=f"{block + 1}")(latency_us)
 
     def _tell_slope(self, process: str, what: str, samples: list[tuple[float, float]]) -> None:
         """The change per hour of the soak's own time, after caches have filled."""

@@ -1,5 +1,6 @@
 """A soak finds what grows."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,12 @@ def test_connections_come_and_go_and_nothing_is_lost(
     ledgers = folder.read_ledger().ledgers
     (stored,) = ask_database("SELECT count(*) FROM chat_messages WHERE content LIKE 'cb1.%'")
     assert sum(totals.messages for totals in ledgers) == stored["count"] > 50
+    blocks: Counter[str] = Counter()
+    for line in folder.read_histograms():
+        if line.metric == "soak_delivery_us":
+            blocks[line.labels["block"]] += line.count
+    assert set(blocks) == {str(number) for number in range(1, 13)}
+    assert blocks.total() <= sum(totals.delivered for totals in ledgers)
     for totals in ledgers:
         assert totals.expected == totals.messages * int(totals.labels["group_size"])
         assert (totals.missing, totals.duplicate, totals.leaked) == (0, 0, 0), said
