@@ -108,6 +108,9 @@ def indexes(
         str, typer.Option(help="Questions from --list whose other answers are measured too: names, all or none.")
     ] = "all",
     statement: Annotated[list[Path] | None, typer.Option(help="A .sql file with a statement of yours.")] = None,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Measure strategies that the statements ask for beside the named ones.")
+    ] = False,
     explain: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="STRATEGY STATEMENT", help="Print one statement's plans under one strategy, and stop."),
@@ -131,6 +134,7 @@ def indexes(
         from scenarios.queries.explain import explain as explain_plans
         from scenarios.queries.laboratory import LaboratoryOptions
         from scenarios.queries.listing import listing
+        from scenarios.queries.suggest import with_suggestions
         from scenarios.queries.variants import chosen_questions
         from scenarios.queries.verdict_table import document, read_result, verdict_table
 
@@ -154,22 +158,26 @@ def indexes(
             plans = explain_plans(cluster_url, asked, progress)
         show_plans(plans, as_json=as_json)
         return
+    laboratory = LaboratoryOptions(
+        strategies=split(strategies),
+        statements=split(statements) if statements is not None else None,
+        questions=chosen_questions(variants),
+        statement_files=tuple(str(path) for path in statement or ()),
+        studies=True,
+        policies=policies,
+        sizes=split(sizes or ""),
+        size=size,
+        seed=seed,
+        blocks=blocks,
+    )
+    if suggest:
+        with progress_bar() as progress, open_cluster(out, database_url) as cluster_url:
+            laboratory = with_suggestions(cluster_url, laboratory, out / "suggestions", progress)
     options = runner.RunOptions(
         scenarios=(runner.LABORATORY,),
         size=size,
         seed=seed,
-        laboratory=LaboratoryOptions(
-            strategies=split(strategies),
-            statements=split(statements) if statements is not None else None,
-            questions=chosen_questions(variants),
-            statement_files=tuple(str(path) for path in statement or ()),
-            studies=True,
-            policies=policies,
-            sizes=split(sizes or ""),
-            size=size,
-            seed=seed,
-            blocks=blocks,
-        ),
+        laboratory=laboratory,
         database_url=database_url,
         out=out,
     )

@@ -88,7 +88,8 @@ def _use_sentences(record: IndexRecord) -> list[str]:
             for gain in gains
             if gain.after <= (1 - WORTH_AN_INDEX_SHARE) * gain.before
         ]
-        what = f"serves {and_list(served)}" if served else f"saves none of its {len(gains)} statements a fifth"
+        lost = f"saves no statement {100 * WORTH_AN_INDEX_SHARE:.0f} % of its buffers"
+        what = f"serves {and_list(served)}" if served else lost
         told.append(f"{use.name} of “{use.strategy}” {what}.")
     return told
 

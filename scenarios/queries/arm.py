@@ -182,6 +182,20 @@ class Arm:
         """Vacuums what earlier blocks have written, so that every block begins alike."""
         await self._admin.execute("VACUUM")
 
+    async def plan_for_all_values(self, unit: Unit) -> str:
+        """The generic plan of a unit's statement by the administrator: no policy is in it, and nothing is executed."""
+        prepared = await self._admin.prepare(unit.statement.text)
+        values = [value_text(value) for value in unit.arguments(0)]
+        async with self._admin.transaction():
+            await self._admin.fetchval(_FORCE_PLAN_MODE.text, "generic")
+            command = await self._admin.fetchval(_EXPLAIN_UNEXECUTED_COMMAND.text, prepared.get_name(), values)
+            document: str = await self._admin.fetchval(command)
+        return document
+
+    async def table_columns(self) -> dict[str, list[str]]:
+        """Table → its columns."""
+        return {row["table_name"]: row["columns"] for row in await self._admin.fetch(_TABLE_COLUMNS.text)}
+
     async def run_ddl(self, command: str) -> None:
         """Runs one command of a strategy as the administrator."""
         await self._admin.execute(command)
@@ -257,11 +271,13 @@ _AUTOVACUUM_OFF = _own("autovacuum_off")
 _DATASET = _own("dataset")
 _DROP_INDEX_COMMAND = _own("drop_index_command")
 _EXPLAIN_COMMAND = _own("explain_command")
+_EXPLAIN_UNEXECUTED_COMMAND = _own("explain_unexecuted_command")
 _FLUSH_STATISTICS = _own("flush_statistics")
 _FORCE_PLAN_MODE = _own("force_plan_mode")
 _HAS_DATASET = _own("has_dataset")
 _PLAIN_SCANS = _own("plain_scans")
 _PLAN_COUNTS = _own("plan_counts")
 _SHARED_BUFFERS_BYTES = _own("shared_buffers_bytes")
+_TABLE_COLUMNS = _own("table_columns")
 _TRANSACTION_WRITES = _own("transaction_writes")
 _UPDATE_COUNTS = _own("update_counts")

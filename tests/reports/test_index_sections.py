@@ -205,7 +205,7 @@ def test_an_index_s_use_is_told_and_cells_open_their_plans(build_run: Any, parts
     folder = run_of(build_run, parts, queries, Study(index_uses=uses))
     reading = section(folder, "index_choice").reading
     assert "i of “third” serves list_messages (400 to 4 buffers)." in reading
-    assert "j of “third” saves none of its 1 statements a fifth." in reading
+    assert "j of “third” saves no statement 20 % of its buffers." in reading
     numbers = summarise(folder.path).numbers
     assert numbers["index_choice.use_buffers.index=i,statement=list_messages,strategy=third"].value == 4
     page = render(folder.path).page.read_text(encoding="utf-8")
