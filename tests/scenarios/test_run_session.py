@@ -25,7 +25,7 @@ ended = Event()
 flush = session.recorder.flush
 
 def end():
-    session.finish([], cut_short=False)
+    session.account([])
     ended.set()
 
 def interrupted(second):
