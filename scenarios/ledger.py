@@ -185,6 +185,8 @@ class Ledger:
         self.conversations: dict[Hashable, Conversation] = {}
         # Told of every send acknowledged here: key, seq, intended time, bytes of content.
         self.on_acknowledged: Callable[[Hashable, int, int, int], None] = lambda *_: None
+        self.is_closed_to_sends = False  # True: what is acknowledged here from now on, others do not learn in time
+        self.acknowledged_too_late = 0
         self.coalesced = 0  # acknowledged changes that share their version with an earlier one
         self.leaked_elsewhere = 0  # in conversations that these books do not hold
 
@@ -200,6 +202,9 @@ class Ledger:
         self, key: Hashable, seq: int, intended_ns: int, content_bytes: int = 0, *, elsewhere: bool = False
     ) -> None:
         """Notes an acknowledged send: every member should receive it; `elsewhere`: another process's books count it."""
+        if self.is_closed_to_sends and not elsewhere:
+            self.acknowledged_too_late += 1
+            return
         conversation = self.conversations[key]
         if not conversation.acknowledged.add(seq):
             self.coalesced += 1

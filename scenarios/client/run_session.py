@@ -101,6 +101,7 @@ class RunSession:
         # Told of every message whose books close; in a distributed run, those of this process's recipients.
         self.on_settled: Callable[[SettledMessage], None] = lambda _settled: None
         self._suspected = False
+        self._loops: list[OpenLoop] = []
         self._measuring_began = 0.0
         self._measured_seconds = 0.0
         self._flusher: gevent.Greenlet | None = None
@@ -147,13 +148,15 @@ class RunSession:
 
     def open_loop(self, operation: str) -> OpenLoop:
         """A driver of scheduled operations whose starts this run counts."""
-        return OpenLoop(
+        loop = OpenLoop(
             starts=self.starts,
             record_start_delay_us=self.recorder.series("start_delay_us", operation=operation),
             timer=self.timer,
             clock=self.probe.clock,
             shape=self.options.shape,
         )
+        self._loops.append(loop)
+        return loop
 
     def closed_loop(self, operation: str, *, think_seconds: float, seed: int | str) -> ClosedLoop:
         """A driver of one user who waits for answers; from now on the run's model is "closed"."""
@@ -268,9 +271,16 @@ class RunSession:
             self.probe.stop()
 
     def drain(self, outstanding: Callable[[], int]) -> int:
-        """Waits, at most `drain_seconds`, until nothing is outstanding; how much still is."""
+        """Waits, at most `drain_seconds`, until nothing is outstanding; how much still is.
+
+        An operation that was started in the last moment may not have come to count itself yet: loops know of it.
+        """
         deadline = time.monotonic() + self.options.drain_seconds
-        while (left := outstanding()) and time.monotonic() < deadline and not self.reasons:
+        while (
+            (left := outstanding() + sum(loop.in_flight for loop in self._loops))
+            and time.monotonic() < deadline
+            and not self.reasons
+        ):
             gevent.sleep(0.05)
         return left
 

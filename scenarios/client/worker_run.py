@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,8 @@ class WorkerRun(ActiveRun):
 
     def end_soon(self) -> None:
         """Asks the master to end the run."""
-        self._link.send(GaveUp())
+        with suppress(InputError):  # without a master there is no run to end, and Locust stops its workers by itself
+            self._link.send(GaveUp())
 
     def all_spawned(self, user_count: int) -> None:  # noqa: ARG002 - Locust counts the whole run's
         """Says so when this worker's users are connected or failed to."""
@@ -142,6 +144,9 @@ class WorkerRun(ActiveRun):
     def _stop_starting(self) -> None:
         self.session.stop_starting()
         self.session.drain(self.scenario.unanswered_count)
+        if self._books is not None:
+            # An answer after this would be expected by this process's recipients and by no others.
+            self._books.is_closed_to_sends = True
         self._record.append([])
         self._link.send(SendsAnswered())
 
@@ -154,6 +159,11 @@ class WorkerRun(ActiveRun):
             self.session.drain(self.scenario.outstanding)
         # First the books, whose last figures go with the last lines.
         ledgers = self.scenario.finish()
+        if self._books is not None and self._books.acknowledged_too_late:
+            self.session.warnings.append(
+                f"{self._books.acknowledged_too_late} sends were answered too late to be expected by anyone; give them "
+                "longer with --drain-seconds"
+            )
         self._link.send(Handover(self.session.account(ledgers)))
 
     def _acknowledged(self, key: Any, seq: int, intended_ns: int, content_bytes: int) -> None:

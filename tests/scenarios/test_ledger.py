@@ -236,6 +236,9 @@ def test_a_send_of_another_process_is_expected_here_and_counted_there() -> None:
     there.sent(*told[0], elsewhere=True)  # type: ignore[arg-type]
     here.sent("c", 2, MS, 40, elsewhere=True)
     assert len(told) == 1
+    here.is_closed_to_sends = True
+    here.sent("c", 3, MS, 40)
+    assert (len(told), here.acknowledged_too_late) == (1, 1)
     (own,), (other,) = here.reconcile(), there.reconcile()
     assert (own.messages, own.expected) == (1, 2)
     assert (other.messages, other.expected) == (0, 1)
