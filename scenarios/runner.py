@@ -282,7 +282,7 @@ def run_load_scenario(turn: Turn, options: RunOptions, so_far: RunSoFar, progres
             command += ["--peers", peers_text({one: peer.target.http_url for one, peer in peers.items()})]
         process = start_child(command, log=log, environment={"CHATBENCH_LOGIN_KEY": options.login_key})
         try:
-            _watch(process, turn.part, turn.seconds, progress)
+            _watch(process, turn, progress)
         finally:
             # Interrupted: the generator is asked to end, drains, and writes what it measured.
             exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
@@ -351,17 +351,18 @@ def _processes(count: int) -> list[str]:
     return ["--processes", str(count), *listen, "--master-host", "127.0.0.1", "--master-port", port]
 
 
-def _watch(process: subprocess.Popen[bytes], name: str, seconds: float, progress: Progress) -> None:
+def _watch(process: subprocess.Popen[bytes], turn: Turn, progress: Progress) -> None:
     """Waits for the generator and tells how far it should be; returns when it ended or outlived all patience."""
     begun = time.monotonic()
-    expected = seconds + LOCUST_OVERHEAD_SECONDS
+    expected = turn.seconds + LOCUST_OVERHEAD_SECONDS
+    longest = turn.run_time_seconds + LOCUST_OVERHEAD_SECONDS + LOCUST_PATIENCE_SECONDS
     while process.poll() is None:
         elapsed = time.monotonic() - begun
-        if elapsed > expected + LOCUST_PATIENCE_SECONDS:
+        if elapsed > longest:
             return
-        progress(name, min(0.99, elapsed / expected))
+        progress(turn.part, min(0.99, elapsed / expected))
         try:
             process.wait(0.25)
         except subprocess.TimeoutExpired:
             continue
-    progress(name, 1.0)
+    progress(turn.part, 1.0)
