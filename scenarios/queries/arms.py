@@ -15,7 +15,7 @@ from reference_server.statements import Strategy, check_strategy
 from scenarios.queries.arm import Arm, open_arm
 from scenarios.queries.cluster import check_disk, database_bytes, laboratory_lock
 from scenarios.queries.findings import Findings
-from scenarios.queries.variants import Variant, setup_commands
+from scenarios.queries.variants import Variant, setup_commands, unknown_statements
 
 # Below the prefix of run copies, so that those of a killed laboratory are dropped like them.
 DATABASE_PREFIX = f"{RUN_PREFIX}laboratory_"
@@ -66,6 +66,10 @@ async def open_arms(
             progress(f"building {strategy.name}", number / len(strategies))
             try:
                 check_strategy(strategy)
+                for name in unknown_statements(strategy.statements, variants):
+                    findings.warning(
+                        f"index strategy {strategy.name!r} is meant for {name!r}, which is no statement; see --list"
+                    )
                 url = await stack.enter_async_context(cloned_database(cluster_url, template, prefix=DATABASE_PREFIX))
                 arms.append(await stack.enter_async_context(open_arm(url, strategy, statement_timeout_seconds)))
             except InputError as error:

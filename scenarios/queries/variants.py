@@ -8,7 +8,7 @@ A question is a folder in variants/; a statement says in its header which one it
     -- next: before_seq = seq            how the next page is asked for: parameter = column of the last row, or +rows
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -70,6 +70,12 @@ def server_variants() -> dict[str, Variant]:
 def read_variant(path: Path) -> Variant:
     """The variant in a file; InputError when its header names what is not there."""
     return _variant(read_statement(path), path.parent)
+
+
+def unknown_statements(names: Iterable[str], asked: Iterable[Variant]) -> list[str]:
+    """The names that are no statement of the server's, no variant and none that was asked for."""
+    known = {"*", *server_variants(), *shipped_variants(), *(variant.name for variant in asked)}
+    return [name for name in names if name not in known]
 
 
 def setup_commands(path: Path) -> str:

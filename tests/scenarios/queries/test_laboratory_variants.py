@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import InputError
-from reference_server.statements import find_strategy
+from reference_server.statements import Strategy, find_strategy, shipped_strategies
 from scenarios.queries.laboratory import LaboratoryOptions, LaboratoryResult, check_request, run_laboratory
-from scenarios.queries.variants import VARIANTS_FOLDER, questions, read_variant, server_variants, shipped_variants
+from scenarios.queries.variants import (
+    VARIANTS_FOLDER,
+    questions,
+    read_variant,
+    server_variants,
+    shipped_variants,
+    unknown_statements,
+)
 from scenarios.run_folder import RunFolder
 
 OPTIONS = LaboratoryOptions(size="tiny", blocks=2, executions=4, statements=("is_member",))
@@ -49,6 +56,20 @@ def test_names_are_unique() -> None:
     """A variant's name is no statement's of the server: a line of queries.jsonl names one of them."""
     names = [name for answers in questions().values() for name in answers] + [*server_variants()]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("strategy", shipped_strategies().values(), ids=lambda item: item.name)
+def test_shipped_strategies_are_meant_for_statements_that_there_are(strategy: Strategy) -> None:
+    """A name that is none would keep the report from saying why an index is not used."""
+    assert unknown_statements(strategy.statements, []) == []
+
+
+def test_a_strategy_for_no_statement_is_told(cluster_url: str, run_folder: RunFolder, tmp_path: Path) -> None:
+    """It is measured all the same."""
+    path = written(tmp_path, "mine", "-- purpose: Mine.\n-- statements: shoes\nCREATE INDEX mine ON users (created_at)")
+    result = run_laboratory(replace(OPTIONS, strategies=("none", path)), cluster_url, run_folder)
+    assert result.record.warnings == ["index strategy 'mine' is meant for 'shoes', which is no statement; see --list"]
+    assert {cell.strategy for cell in result.cells} == {"none", "mine"}
 
 
 def test_every_variant_is_measured(everything: LaboratoryResult) -> None:
