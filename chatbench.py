@@ -126,6 +126,7 @@ def indexes(
     ] = None,
     policies: Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")] = True,
     blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
+    executions: Annotated[int, typer.Option(min=1, help="Of each statement per class, strategy and block.")] = 20,
     size: Size = "small",
     seed: Seed = 1,
     database_url: DatabaseUrl = None,
@@ -175,6 +176,7 @@ def indexes(
         size=size,
         seed=seed,
         blocks=blocks,
+        executions=executions,
     )
     if suggest:
         with progress_bar() as progress, open_cluster(out, database_url) as cluster_url:
