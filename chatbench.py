@@ -104,22 +104,14 @@ def indexes(
         "none,roadmap,created_at_desc_id"
     ),
     statements: Annotated[str | None, typer.Option(help="Statements to compare, comma between. [all]")] = None,
-    variants: Annotated[
-        str, typer.Option(help="Questions from --list whose other answers are measured too: names, all or none.")
-    ] = "all",
+    variants: common.Variants = "all",
     statement: Annotated[list[Path] | None, typer.Option(help="A .sql file with a statement of yours.")] = None,
-    suggest: Annotated[
-        bool, typer.Option("--suggest", help="Measure strategies that the statements ask for beside the named ones.")
-    ] = False,
-    explain: Annotated[
-        tuple[str, str] | None,
-        typer.Option(metavar="STRATEGY STATEMENT", help="Print one statement's plans under one strategy, and stop."),
-    ] = None,
-    sizes: Annotated[
-        str | None, typer.Option(help="Data sets over which growth is followed, such as tiny,small,medium. [none]")
-    ] = None,
+    suggest: common.Suggest = False,
+    explain: common.Explain = None,
+    sizes: common.GrowthSizes = None,
     policies: Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")] = True,
     blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
+    executions: Annotated[int, typer.Option(min=1, help="Of each statement per class, strategy and block.")] = 20,
     size: common.Size = "small",
     seed: common.Seed = 1,
     database_url: common.DatabaseUrl = None,
@@ -169,6 +161,7 @@ def indexes(
         size=size,
         seed=seed,
         blocks=blocks,
+        executions=executions,
     )
     if suggest:
         with progress_bar() as progress, open_cluster(out, database_url) as cluster_url:

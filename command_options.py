@@ -1,4 +1,4 @@
-"""The options that several verbs of the front door share, each with its help and its default."""
+"""The options of the front door that several verbs share or that need a paragraph, each with its help."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -36,4 +36,17 @@ Replica = Annotated[
 ReadYourWrites = Annotated[
     Literal["primary", "wait", "eventual"],
     typer.Option(help="When the replica lacks a write: read from the primary, wait for it, or do without."),
+]
+Variants = Annotated[
+    str, typer.Option(help="Questions from --list whose other answers are measured too: names, all or none.")
+]
+Suggest = Annotated[
+    bool, typer.Option("--suggest", help="Measure strategies that the statements ask for beside the named ones.")
+]
+Explain = Annotated[
+    tuple[str, str] | None,
+    typer.Option(metavar="STRATEGY STATEMENT", help="Print one statement's plans under one strategy, and stop."),
+]
+GrowthSizes = Annotated[
+    str | None, typer.Option(help="Data sets over which growth is followed, such as tiny,small,medium. [none]")
 ]

@@ -78,17 +78,22 @@ def _growth_sentences(growths: tuple[Growth, ...]) -> list[str]:
             groups[growth.question, growth.along, growth.parameter_class][growth.strategy].append(growth)
     told = []
     for (_, along, parameter_class), strategies in groups.items():
-        strategy = max(strategies, key=lambda name, own=strategies: len(_flat(own[name])))  # type: ignore[misc]
-        flat = _flat(strategies[strategy])
-        growing = [one for one in strategies[strategy] if one.order in _GROWING]
-        if growing and flat:
-            where = f"With the {along} ({parameter_class})" if parameter_class else f"With the {along}"
-            told.append(
-                f"{where}, under “{strategy}”, {and_list([_span(one) for one in growing])} "
-                f"{'grows' if len(growing) == 1 else 'grow'} while {and_list([_span(one) for one in flat])} "
-                f"{'stays' if len(flat) == 1 else 'stay'} flat."
-            )
+        contrasts = {name: own for name, own in strategies.items() if _flat(own) and _growing(own)}
+        if not contrasts:
+            continue
+        strategy = max(contrasts, key=lambda name, own=contrasts: len(_flat(own[name])))  # type: ignore[misc]
+        growing, flat = _growing(contrasts[strategy]), _flat(contrasts[strategy])
+        where = f"With the {along} ({parameter_class})" if parameter_class else f"With the {along}"
+        told.append(
+            f"{where}, under “{strategy}”, {and_list([_span(one) for one in growing])} "
+            f"{'grows' if len(growing) == 1 else 'grow'} while {and_list([_span(one) for one in flat])} "
+            f"{'stays' if len(flat) == 1 else 'stay'} flat."
+        )
     return told
+
+
+def _growing(growths: list[Growth]) -> list[Growth]:
+    return [one for one in growths if one.order in _GROWING]
 
 
 def _flat(growths: list[Growth]) -> list[Growth]:

@@ -175,9 +175,9 @@ CONSTANTS: dict[str, Any] = {
 _CLIENT_IDS = UUID("6c61626f-7261-8746-b279-000000000000")
 
 # Parameters that are made up for each execution, the same in every strategy.
-_MADE: dict[str, Callable[[Case, int], Any]] = {
-    "client_id": lambda case, execution: uuid5(_CLIENT_IDS, f"{case.parameter_class}/{execution}"),
-    "claims": lambda case, _execution: claims(case.caller_id),
+_MADE: dict[str, Callable[["Unit", int], Any]] = {
+    "client_id": lambda unit, execution: uuid5(_CLIENT_IDS, f"{unit.title}/{execution}"),
+    "claims": lambda unit, _execution: claims(unit.case.caller_id),
 }
 
 
@@ -212,7 +212,7 @@ class Unit:
         if self._supplied(name):
             supply = self.case.supplies[name]
             return supply[execution % len(supply)]
-        return _MADE[name](self.case, execution) if name in _MADE else CONSTANTS[name]
+        return _MADE[name](self, execution) if name in _MADE else CONSTANTS[name]
 
 
 def claims(user_id: UUID) -> str:

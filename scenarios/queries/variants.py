@@ -3,7 +3,7 @@
 A question is a folder in variants/; a statement says in its header which one it answers:
 
     -- question: message_page            the folder
-    -- truth: truth_by_seq               the file there that says what is right; `truth` when it names none
+    -- truth: truth_by_seq               the file there that says what is right; else `truth`, if it is there
     -- setup: inbox_setup.sql            beside the statement: what it needs beyond the server's schema, made on copies
     -- next: before_seq = seq            how the next page is asked for: parameter = column of the last row, or +rows
 """
@@ -85,7 +85,7 @@ def setup_commands(path: Path) -> str:
 
 def _variant(statement: Statement, folder: Path | None) -> Variant:
     header = statement.header
-    setup = folder / header["setup"] if folder is not None and "setup" in header else None
+    setup = (folder / header["setup"]).resolve() if folder is not None and "setup" in header else None
     if setup is not None:
         setup_commands(setup)  # its absence is told now, not when copies have been made
     return Variant(
@@ -97,12 +97,16 @@ def _variant(statement: Statement, folder: Path | None) -> Variant:
     )
 
 
-def _truth(statement: Statement) -> Statement:
-    question, name = statement.header["question"], statement.header.get("truth", "truth")
+def _truth(statement: Statement) -> Statement | None:
+    """None for a question that is not answered but done: a write."""
+    header = statement.header
+    question, name = header["question"], header.get("truth", "truth")
     path = VARIANTS_FOLDER / question / f"{name}.sql"
     known = sorted(folder.name for folder in VARIANTS_FOLDER.iterdir() if folder.is_dir())
     if question not in known:
         raise InputError(f"statement {statement.name!r} answers {question!r}; name a question: {', '.join(known)}")
+    if not path.exists() and "truth" not in header:
+        return None
     if not path.exists():
         raise InputError(f"statement {statement.name!r} names the truth {name!r}, which {question!r} does not have")
     return read_statement(path)

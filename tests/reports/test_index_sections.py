@@ -132,6 +132,31 @@ def test_answers_tell_losses_and_growth(build_run: Any, parts: SimpleNamespace) 
     assert numbers["index_answers.walk_lost.inserts=false,statement=by_time,strategy=none"].bad
 
 
+def test_growth_is_told_where_statements_differ(build_run: Any, parts: SimpleNamespace) -> None:
+    """Not under a strategy with which all are alike, however many are flat there."""
+    growths = tuple(
+        Growth(
+            question="q",
+            statement=name,
+            strategy=strategy,
+            along="messages before the page",
+            order=order,  # type: ignore[arg-type]  # the table's orders are orders
+            rungs=tuple(Rung(size=size, rows=10, buffers=buffers) for size in (1, 10, 100)),
+        )
+        for strategy, name, order, buffers in (
+            ("none", "offset", "flat", 900),
+            ("none", "keyset", "flat", 900),
+            ("index", "offset", "linear", 50),
+            ("index", "keyset", "flat", 45),
+        )
+    )
+    folder = run_of(build_run, parts, mixed_lines(parts, "none", 1, 1, 1), Study(growths=growths))
+    assert section(folder, "index_answers").reading == (
+        "With the messages before the page, under “index”, offset (50 to 50 buffers) grows while "
+        "keyset (45 to 45 buffers) stays flat."
+    )
+
+
 def test_costs_tell_lost_hot_updates_with_their_cause(build_run: Any, parts: SimpleNamespace) -> None:
     """From nearly all to none, with the WAL and the column that is indexed."""
     queries = lines_of(parts, "none", "send_message", 100, wal_bytes=400, hot_share=0.95, wal_records=5)

@@ -1,4 +1,5 @@
 -- purpose: Stores a message; a trigger gives it the conversation's next seq.
+-- question: sending
 -- parameters: conversation_id uuid, sender_id uuid, content text, client_id uuid
 -- A repeated (sender_id, client_id) fails on chat_messages_retry and takes its seq back: no gap.
 INSERT INTO chat_messages (conversation_id, sender_id, content, client_id)

@@ -44,12 +44,11 @@ def written(folder: Path, name: str, text: str) -> str:
 
 @pytest.mark.parametrize("question", sorted(questions()))
 def test_every_question_has_answers_and_a_truth(question: str) -> None:
-    """The server's own statement counts; each answer stands in the folder of its question."""
+    """The server's own statement counts; what is done and not answered, a write, has none."""
     answers = [item for item in (server_variants() | shipped_variants()).values() if item.question == question]
     assert len(answers) >= 1
-    assert all(answer.truth is not None for answer in answers)
     assert all(answer.question == question for answer in questions()[question].values())
-    assert (VARIANTS_FOLDER / question / "truth.sql").exists()
+    assert all((answer.truth is None) == answer.statement.writes for answer in answers)
 
 
 def test_names_are_unique() -> None:
@@ -86,6 +85,33 @@ def test_only_a_page_by_time_alone_is_wrong(everything: LaboratoryResult) -> Non
     assert len(told) == 1
     assert "gives other rows than the truth" in told[0]
     assert " missing, such as (" in told[0]
+
+
+def test_an_index_on_what_a_heartbeat_changes_costs_hot_updates(cluster_url: str, run_folder: RunFolder) -> None:
+    """Nearly all to none, with more WAL; without WAL there is none for the row."""
+    options = replace(OPTIONS, strategies=("none",), questions=("presence_heartbeat",), executions=20)
+    result = run_laboratory(options, cluster_url, run_folder)
+    cells = {cell.statement: cell for cell in result.cells if cell.parameter_class == "heavy"}
+    assert result.record.reasons == []
+    assert (cells["heartbeat_logged"].hot_share or 0) > 0.7
+    assert cells["heartbeat_indexed"].hot_share == 0.0
+    assert cells["heartbeat_indexed"].wal_bytes > cells["heartbeat_logged"].wal_bytes
+    assert cells["heartbeat_unlogged"].wal_bytes < cells["heartbeat_logged"].wal_bytes
+
+
+def test_a_denormalised_inbox_costs_sends(cluster_url: str, run_folder: RunFolder) -> None:
+    """What its reads save, each send to a direct conversation writes for both members."""
+    options = replace(OPTIONS, strategies=("none",), statements=("send_message",), questions=("sending",))
+    result = run_laboratory(options, cluster_url, run_folder)
+    cells = {(cell.statement, cell.parameter_class): cell for cell in result.cells}
+    assert result.record.reasons == []
+    classes = {parameter_class for _, parameter_class in cells}
+    dearer = [
+        cells["send_with_inbox", name] for name in classes
+        if cells["send_with_inbox", name].wal_bytes > cells["send_message", name].wal_bytes
+    ]  # fmt: skip
+    assert dearer  # those to direct conversations: groups are not in that inbox
+    assert all(cell.hot_share == 0.0 for cell in dearer)
 
 
 def test_a_statement_of_ones_own_is_compared_with_the_truth(

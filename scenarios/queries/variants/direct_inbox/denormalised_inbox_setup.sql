@@ -6,5 +6,6 @@ CREATE TABLE laboratory_inbox AS
      WHERE c.type = 'direct';
 ALTER TABLE laboratory_inbox ADD PRIMARY KEY (user_id, conversation_id);
 CREATE INDEX laboratory_inbox_activity ON laboratory_inbox (user_id, last_message_at DESC, conversation_id DESC);
-GRANT SELECT ON laboratory_inbox TO authenticated;
+CREATE INDEX laboratory_inbox_conversation ON laboratory_inbox (conversation_id);
+GRANT SELECT, UPDATE (last_message_at) ON laboratory_inbox TO authenticated;
 ANALYZE laboratory_inbox;

@@ -1,0 +1,8 @@
+-- purpose: Notes that a user is there, in an ordinary table.
+-- question: presence_heartbeat
+-- setup: presence_setup.sql
+-- parameters: user_id uuid
+INSERT INTO laboratory_presence_logged (user_id, last_seen)
+VALUES ($1, clock_timestamp())
+ON CONFLICT (user_id) DO UPDATE SET last_seen = excluded.last_seen
+RETURNING user_id
