@@ -48,9 +48,7 @@ def run(
         float | None, typer.Option(min=1, max=86_400, help="Per load scenario. [each one's own]")
     ] = None,
     users: common.Users = None,
-    processes: Annotated[
-        int, typer.Option(min=1, max=256, help="Generator processes, which share the users of a load scenario.")
-    ] = 1,
+    processes: Annotated[int, typer.Option(min=1, max=256, help="Generator processes, which share the users.")] = 1,
     option: common.ScenarioOption = None,
     arm: Annotated[
         list[str] | None,
