@@ -37,8 +37,8 @@ CREATE TABLE chatbench.migration_state (
 );
 INSERT INTO chatbench.migration_state DEFAULT VALUES;
 
--- Whoever copies holds a lock on this table. The app role has no right to it, and so cannot hold the backfill up.
-CREATE TABLE chatbench.backfill_turn ();
+-- Whoever copies holds a lock on this view. The app role has no right to it, and so cannot hold the backfill up.
+CREATE VIEW chatbench.backfill_turn AS SELECT 1 AS turn;
 
 -- Which conversation a connection has become. Several connections of one pair become one conversation.
 CREATE TABLE chatbench.migrated_connections (

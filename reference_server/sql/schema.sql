@@ -60,8 +60,8 @@ CREATE TABLE chatbench.dataset (
     manifest jsonb NOT NULL
 );
 
--- The server process of this database holds a lock on this table, so that a second one can tell that it is not alone.
-CREATE TABLE chatbench.server_turn ();
+-- The server process of this database holds a lock on this view, so that a second one can tell that it is not alone.
+CREATE VIEW chatbench.server_turn AS SELECT 1 AS turn;
 
 CREATE TABLE users (
     id uuid NOT NULL DEFAULT uuidv7(),
