@@ -11,6 +11,7 @@ newest one tells.
 import time
 from dataclasses import dataclass, field
 from itertools import product
+from math import isfinite
 from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
@@ -269,7 +270,8 @@ class Replica(LoadScenario):
         while not self.session.stopping.wait(timeout=float(WORKLOAD["lag_seconds"].value)):
             server = self.windows.arm((time.time_ns() - self.begin_realtime_ns) / 1e9).server
             lag_bytes = server.chat.server_metric("chat_replica_lag_bytes")
-            if lag_bytes is not None and server.name != WITHOUT:
+            # NaN while the server does not know: its replica is away, or it has none.
+            if lag_bytes is not None and isfinite(lag_bytes) and server.name != WITHOUT:
                 self.session.recorder.series("replica_lag_bytes", policy=server.name)(int(lag_bytes))
 
 

@@ -130,7 +130,10 @@ def test_the_report_is_drawn_again_from_the_folder_alone(tour: Tour, chatbench: 
 
 
 def test_the_page_is_one_file(tour: Tour) -> None:
-    """Nothing on it comes from elsewhere: images are inside, and nothing is linked in."""
-    assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', tour.page)
+    """Nothing on it comes from elsewhere: images are inside, and all that it links to is a plan in the run's folder."""
+    links = re.findall(r'(?:src|href)="((?!data:|#)[^"]*)"', tour.page)
+    assert links
+    assert all(link.startswith("plans/") and (tour.run / link).is_file() for link in links)
+    assert not re.search(r'<(?:link|script|img|iframe)[^>]*(?:src|href)="(?!data:)', tour.page)
     images = re.findall(r'src="data:image/png;base64,([^"]+)"', tour.page)
     assert all(base64.b64decode(image).startswith(b"\x89PNG") for image in images)

@@ -38,7 +38,11 @@ def test_the_capacity_of_a_server_with_a_fixed_service_time_is_found(
     assert capacity.result.kind == "found"
     assert capacity.result.low is not None
     assert capacity.result.high is not None
-    assert CAPACITY / 2 < capacity.result.low < CAPACITY * 1.2
+    assert capacity.result.load is not None
+    # A step that a busy machine stalled counts as missed. It widens the interval downwards, as it must, without a bound
+    # that a test could name; the estimate and the upper end bear it.
+    assert CAPACITY / 2 < capacity.result.load < CAPACITY * 1.2
+    assert capacity.result.low < CAPACITY * 1.2
     assert CAPACITY * 0.9 < capacity.result.high < CAPACITY * 2
     assert capacity.objectives == ["request_ms_p90<=300"]
     assert {step.phase for step in capacity.steps} == {"bracket", "knee"}

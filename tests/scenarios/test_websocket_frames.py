@@ -81,6 +81,7 @@ def test_any_stream_in_any_pieces(
         (b"\x8b\x00", "bad control"),
         (b"\x81\x7f" + (1 << 40).to_bytes(8, "big"), "over"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_server_that_breaks_the_protocol_is_told(stream: bytes, problem: str) -> None:
     """Each violation raises and names itself; nothing is guessed."""
