@@ -22,9 +22,19 @@ CONNECTION_ERRORS = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a statement met the database's farewell
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+)
+
+
+_ENDED_WHILE_RESTING = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
 )
 
 
@@ -136,13 +146,11 @@ class AppPool:
 
         UnavailableError when the database does not answer, while connecting or in the block.
         """
-        began = time.perf_counter()
         try:
-            connection = await self._take()
-            self._observe_wait(time.perf_counter() - began)
+            connection = await self._take(user_id)
             is_clean = False
             try:
-                await connection.act_as(user_id)
+                await connection.act_as(user_id)  # nothing to do for one that rested
                 yield connection
                 self._watch.answered()
                 is_clean = not connection.is_closed() and not connection.is_in_transaction()
@@ -161,18 +169,29 @@ class AppPool:
         """Ends all connections, whatever they are doing."""
         self._pool.terminate()
 
-    async def _take(self) -> ActingConnection:
-        """A resting connection that is still open, or one of the pool's."""
+    async def _take(self, user_id: UUID) -> ActingConnection:
+        """A resting connection that still works, acting as the user, or one of the pool's."""
         while self._resting:
             connection = self._resting.pop()
             if _is_open(connection):
-                return connection
+                try:
+                    await connection.act_as(user_id)
+                except _ENDED_WHILE_RESTING:
+                    pass  # only now is it seen: the database's farewell was on its way
+                except BaseException:
+                    await self._pool.release(connection)
+                    raise
+                else:
+                    self._observe_wait(0.0)
+                    return connection
             await self._pool.release(connection)
+        began = time.perf_counter()
         self._waiting += 1
         try:
             acquired: ActingConnection = await self._pool.acquire(timeout=self._timeout_seconds)
         finally:
             self._waiting -= 1
+        self._observe_wait(time.perf_counter() - began)
         return acquired
 
     async def _rest_no_more(self) -> None:
