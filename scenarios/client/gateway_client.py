@@ -176,7 +176,14 @@ class GatewayClient:
         self._socket = GatewaySocket(
             url, self.codec.subprotocol, on_payload=self._payload, on_close=self._closed, counts=self.counts
         )
-        ready = self._ask(Authenticate(token=token), Ready)
+        try:
+            ready = self._ask(Authenticate(token=token), Ready)
+        except ConnectFailedError:
+            # Told by the error; a connection that is half there must not stay, nor be told as one that was lost.
+            on_close, self.on_close = self.on_close, lambda _code, _reason: None
+            self._socket.abort()
+            self.on_close = on_close
+            raise
         assert isinstance(ready, Ready)
         self.ready = ready
         if self.is_open:

@@ -1,6 +1,6 @@
 import json
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,6 +24,7 @@ class Party:
 
     def __init__(self, server: Any) -> None:
         self.base_url = server.url
+        self.clients: list[GatewayClient] = []
         self.pool = HttpPool(server.url)
         self.chat = ChatClient(self.pool, server.url, "chatbench")
         self.tokens = [self.chat.login(user) for user in USERS]
@@ -32,14 +33,19 @@ class Party:
     def connected(self, number: int) -> GatewayClient:
         """The client of one user, ready."""
         client = GatewayClient()
+        self.clients.append(client)
         ready = client.connect(self.url, self.tokens[number])
         assert ready.user_id == USERS[number]
         return client
 
 
 @pytest.fixture
-def party(scripted_server: Callable[..., Any]) -> Party:
-    return Party(scripted_server())
+def party(scripted_server: Callable[..., Any]) -> Iterator[Party]:
+    guests = Party(scripted_server())
+    yield guests
+    for client in guests.clients:
+        client.abort()
+    guests.pool.close()
 
 
 def collected(client: GatewayClient, count: int) -> tuple[list[tuple[Any, ...]], Event]:
@@ -68,7 +74,6 @@ def test_messages_arrive_with_their_times_and_bytes(party: Party) -> None:
         assert response.intended_ns <= response.sent_ns <= response.arrived_ns
     assert complete.wait(timeout=10)
     client.close()
-    party.pool.close()
     assert [(conversation, seq, content) for conversation, seq, content, *_ in got] == [
         (str(HEAVY), 3001 + number, f"hello {number}") for number in range(3)
     ]
@@ -93,7 +98,6 @@ def test_what_waits_while_the_loop_is_blocked_is_one_deep_read(party: Party) -> 
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
     assert complete.wait(timeout=10)
     client.close()
-    party.pool.close()
     wire_bytes = sum(one[3] for one in got)
     assert client.counts.reads == reads + 1
     assert shallow < wire_bytes <= client.counts.receive_queue_bytes_p99() < 2 * wire_bytes
@@ -118,7 +122,6 @@ def test_a_change_of_presence_is_confirmed_and_seen(party: Party) -> None:
     assert both.wait(timeout=10)
     watcher.close()
     flapper.close()
-    party.pool.close()
     assert (seen, confirmed) == ([(str(USERS[1]), 1)], [1])
 
 
@@ -184,5 +187,4 @@ def test_closing_here_is_not_a_loss(party: Party) -> None:
     client.close()
     client.close()
     gevent.sleep(0)
-    party.pool.close()
     assert codes == [1000]

@@ -88,7 +88,9 @@ def test_a_rate_limit_is_named(body: bytes, told: str) -> None:
     """In one text for all requests that it refuses, whichever time each has to wait."""
     head = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: %d\r\n\r\n" % len(body)
     with answering((head + body,)) as url:
-        response = HttpPool(url).request("GET", "/")
+        pool = HttpPool(url)
+        response = pool.request("GET", "/")
+        pool.close()
     assert response.problem() == told
 
 
