@@ -82,8 +82,8 @@ def test_messages_arrive_with_their_times_and_bytes(party: Party) -> None:
     assert client.last_seq == {str(HEAVY): 3003}
 
 
-def test_what_waits_while_the_loop_is_blocked_is_one_deep_read(party: Party) -> None:
-    """A generator that does not come to read finds all that came meanwhile in one read, and counts how much it was."""
+def test_what_waits_while_the_loop_is_blocked_is_read_deep(party: Party) -> None:
+    """A generator that does not come to read finds what came meanwhile in few deep reads, and counts how deep."""
     client = party.connected(0)
     got, complete = collected(client, 50)
     client.subscribe_messages()
@@ -99,8 +99,9 @@ def test_what_waits_while_the_loop_is_blocked_is_one_deep_read(party: Party) -> 
     assert complete.wait(timeout=10)
     client.close()
     wire_bytes = sum(one[3] for one in got)
-    assert client.counts.reads == reads + 1
-    assert shallow < wire_bytes <= client.counts.receive_queue_bytes_p99() < 2 * wire_bytes
+    # The kernel hands over fifty messages in one piece or, with a stamp each, in two or three; never message by message.
+    assert reads < client.counts.reads <= reads + 4
+    assert shallow < wire_bytes / 4 <= client.counts.receive_queue_bytes_p99() < 2 * wire_bytes
 
 
 def test_a_change_of_presence_is_confirmed_and_seen(party: Party) -> None:
