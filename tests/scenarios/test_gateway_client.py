@@ -99,7 +99,7 @@ def test_what_waits_while_the_loop_is_blocked_is_read_deep(party: Party) -> None
     assert complete.wait(timeout=10)
     client.close()
     wire_bytes = sum(one[3] for one in got)
-    # The kernel hands over fifty messages in one piece or, with a stamp each, in two or three; never message by message.
+    # The kernel hands fifty messages over in one piece or, with a stamp each, in two or three; never one by one.
     assert reads < client.counts.reads <= reads + 4
     assert shallow < wire_bytes / 4 <= client.counts.receive_queue_bytes_p99() < 2 * wire_bytes
 
