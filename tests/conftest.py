@@ -5,6 +5,7 @@ afterwards. The cluster below out/test-postgres outlives the session, so that it
 """
 
 import asyncio
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,15 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     """A running PostgreSQL, shared by all tests of all sessions."""
     with EmbeddedPostgres(TEST_CLUSTER) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def laboratory_turn() -> Iterator[None]:
+    """The only module that uses the query laboratory on the shared cluster: files run at once, and it admits one."""
+    TEST_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
+    with (TEST_CLUSTER.parent / "test-laboratory.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # the kernel's: released however this process ends
+        yield
 
 
 @pytest.fixture(scope="session")

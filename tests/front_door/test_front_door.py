@@ -13,6 +13,8 @@ import pytest
 from fixtures.postgres import EmbeddedPostgres
 from scenarios.run_folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("laboratory_turn")
+
 Chatbench = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from fixtures.postgres import EmbeddedPostgres
 
+pytestmark = pytest.mark.usefixtures("laboratory_turn")
+
 StartChatbench = Callable[..., "subprocess.Popen[str]"]
 
 MEASURING_TIMEOUT_SECONDS = 120

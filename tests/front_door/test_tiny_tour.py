@@ -15,6 +15,8 @@ from hdrh.histogram import HdrHistogram
 
 from fixtures.postgres import EmbeddedPostgres
 
+pytestmark = pytest.mark.usefixtures("laboratory_turn")
+
 Chatbench = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

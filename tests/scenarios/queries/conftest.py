@@ -11,6 +11,11 @@ from reference_server.seed import ensure_template
 from scenarios.run_folder import RunFolder, RunManifest
 
 
+@pytest.fixture(scope="module", autouse=True)
+def turn(laboratory_turn: None) -> None:
+    """One module of these at a time."""
+
+
 @pytest.fixture(scope="session")
 def cluster_url(postgres: EmbeddedPostgres) -> str:
     """The administrator's URL of the test cluster."""
