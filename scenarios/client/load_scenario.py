@@ -143,7 +143,7 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
                 self.gateway.close()
             run.free_numbers.append(self.number)
 
-    def keep_connected(self, reconnect: Callable[[], None]) -> None:
+    def keep_connected(self, reconnect: Callable[[], object]) -> None:
         """Comes back at once whenever the gateway connection has ended, by `reconnect`, until the books are closed.
 
         Longer than operations start: what is on its way to a user who was just cut off has to find them again.

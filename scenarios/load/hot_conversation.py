@@ -8,6 +8,7 @@ sends have to wait for each other.
 """
 
 import time
+from functools import partial
 from itertools import count, islice, takewhile
 from random import Random
 from typing import Any
@@ -43,7 +44,6 @@ WORKLOAD = {
     "warm_up_messages": Row(2, "messages per conversation", "guess: plans are cached, connections open"),
 }
 ONE, MANY = "one", "many"
-RECONNECT_SECONDS = 0.5
 
 
 class HotConversation(LoadScenario):
@@ -130,9 +130,9 @@ class HotConversation(LoadScenario):
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - windows have the schedule
         """Listens; one who is cut off comes back and asks what it missed."""
         client = user.gateway
-        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
-            if client is not None and not client.is_open:
-                self.session.connect(client, user.user_id, lambda: client.subscribe_messages(resume=True))
+        if client is not None:
+            resume = partial(client.subscribe_messages, resume=True)
+            user.keep_connected(lambda: self.session.connect(client, user.user_id, resume))
 
     def user_stopped(self, user: ChatUser) -> None:
         """One who leaves on purpose misses nothing."""

@@ -38,7 +38,6 @@ WORKLOAD = {
     "unread_seconds": Row(1, "s", "guess: what each reader has before them, written ahead"),
     "http_connections": Row(20, "connections", "guess: opened ahead, so that connecting is not measured"),
 }
-RECONNECT_SECONDS = 0.5
 WRITING_SECONDS = 0.05
 
 
@@ -151,9 +150,9 @@ class Receipts(LoadScenario):
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - groups have the schedule
         """Receives; one who is cut off comes back, and learns of what was read meanwhile by the next receipts."""
-        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
-            if user.gateway is not None and not user.gateway.is_open:
-                self._connect(user.gateway, user)
+        client = user.gateway
+        if client is not None:
+            user.keep_connected(lambda: self._connect(client, user))
 
     def user_stopped(self, user: ChatUser) -> None:
         """One who leaves on purpose misses nothing."""

@@ -50,7 +50,6 @@ WORKLOAD = {
     "http_connections": Row(20, "connections", "guess: opened ahead, so that connecting is not measured"),
 }
 WITH, WITHOUT = "with", "without"
-RECONNECT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -160,9 +159,9 @@ class TypingIndicators(LoadScenario):
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - windows have the schedule
         """Watches; one who is cut off comes back and asks what it missed."""
-        while not self.session.stopping.wait(timeout=RECONNECT_SECONDS):
-            if user.gateway is not None and not user.gateway.is_open:
-                self._connect(user.gateway, user, resume=True)
+        client = user.gateway
+        if client is not None:
+            user.keep_connected(lambda: self._connect(client, user, resume=True))
 
     def user_stopped(self, user: ChatUser) -> None:
         """One who leaves on purpose misses nothing, and types no more."""
