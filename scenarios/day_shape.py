@@ -1,14 +1,16 @@
-"""Contract: a day's activity as a piecewise-linear rate, compressed to any length, and its arrivals. Pure.
+"""Contract: a day's activity as a shape of its rate, compressed to any length, and its arrivals. Pure.
 
-Arrivals come from inverting the cumulative rate: an arrival of a process with one event per unit is moved to the
-moment at which the day has seen as much. So any schedule keeps its law, and the inversion is exact, not thinned.
+An arrival of a process with one event per unit is moved to the moment at which the day has seen as much: see
+`rate_shape.py`, which knows nothing of hours.
 """
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
+
+from scenarios.rate_shape import Piece, RateShape
 
 HOURS = 24.0
 
@@ -27,9 +29,15 @@ class DayShape:
         assert all(rate >= 0 for _, rate in self.points)
         assert any(rate > 0 for _, rate in self.points)
 
-    @property
+    @cached_property
+    def _shape(self) -> RateShape:
+        """The same with hours for seconds."""
+        ends = pairwise(self.points)
+        return RateShape(tuple(Piece(right - left, low, high) for (left, low), (right, high) in ends))
+
+    @cached_property
     def _total(self) -> float:
-        return sum((one[1] + other[1]) / 2 * (other[0] - one[0]) for one, other in pairwise(self.points))
+        return self._shape.integral(HOURS)
 
     def rate(self, hour: float) -> float:
         """The rate at an hour (0 … 24) as a multiple of the day's mean."""
@@ -41,27 +49,13 @@ class DayShape:
     def share_until(self, hour: float) -> float:
         """The share (0 … 1) of the day's events that come before an hour."""
         assert 0 <= hour <= HOURS
-        area = 0.0
-        for (left, low), (right, high) in pairwise(self.points):
-            width = min(hour, right) - left
-            if width <= 0:
-                break
-            area += low * width + (high - low) * width**2 / (2 * (right - left))
-        return area / self._total
+        return self._shape.integral(hour) / self._total
 
     def hour_of(self, share: float) -> float:
         """The hour before which a share (0 … 1) of the day's events come: the inverse of `share_until`."""
         assert 0 <= share <= 1
-        left_over = share * self._total
-        for (left, low), (right, high) in pairwise(self.points):
-            area = (low + high) / 2 * (right - left)
-            if left_over <= area and area > 0:
-                slope = (high - low) / (right - left)
-                # low·w + slope·w²/2 = left_over, in the form that neither divides by a slope of 0 nor cancels.
-                root = math.sqrt(max(0.0, low**2 + 2 * slope * left_over))
-                return min(right, left + 2 * left_over / (low + root)) if left_over else left
-            left_over -= area
-        return HOURS
+        hour = self._shape.moment(share * self._total)
+        return HOURS if hour is None else min(HOURS, hour)  # rounded beyond the day's end
 
 
 def day_arrivals(

@@ -68,22 +68,24 @@ class RateShape:
         if not self.pieces:
             yield from offsets_ns
             return
-        begin_seconds = passed = 0.0  # of the current piece
-        number = 0
         for offset_ns in offsets_ns:
-            area = offset_ns / _NS
-            while number < len(self.pieces) and area >= passed + self.pieces[number].area:
-                passed += self.pieces[number].area
-                begin_seconds += self.pieces[number].seconds
-                number += 1
-            if number < len(self.pieces):
-                seconds = begin_seconds + self.pieces[number].moment(area - passed)
-            else:
-                left = area - passed
-                if left > self._last_factor * _NEVER_SECONDS:
-                    return
-                seconds = begin_seconds + (left / self._last_factor if left else 0.0)
+            seconds = self.moment(offset_ns / _NS)
+            if seconds is None:
+                return
             yield round(seconds * _NS)
+
+    def moment(self, area: float) -> float | None:
+        """The inverse of `integral`: the seconds after which it has reached `area`; None when it never does."""
+        begin_seconds = passed = 0.0  # of the piece that is looked at
+        for piece in self.pieces:
+            if area < passed + piece.area:
+                return begin_seconds + piece.moment(area - passed)
+            passed += piece.area
+            begin_seconds += piece.seconds
+        left = area - passed
+        if left > self._last_factor * _NEVER_SECONDS:
+            return None
+        return begin_seconds + (left / self._last_factor if left else 0.0)
 
     @property
     def _last_factor(self) -> float:
