@@ -82,16 +82,6 @@ _STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How the panels of a figure are arranged."""
-
-    name: str
-    width_inches: float
-    columns: int
-    panel_inches: float = PANEL_INCHES  # height
-
-
-@dataclass(frozen=True)
 class Drawing:
     """One figure: its panels are drawn by `draw` on as many axes as `panels`, first to last."""
 

@@ -7,28 +7,20 @@ delivery without asking the sender. Its width is fixed, because it is read once 
 from dataclasses import dataclass
 from random import Random
 
+from fixtures.words import COMMON_WORDS
+
 _PREFIX = "cb1."
-_WORDS = """
-the a I you we it is was to and of in on for that this not with at have do can will are just so but if what when
-there here now then today tomorrow tonight later soon already still again maybe really sure yes no okay thanks sorry
-hello morning evening night weekend monday friday lunch dinner coffee train bus bike car street house kitchen garden
-school office meeting call photo picture video link file number address ticket money price time minute hour day week
-month year place side door key phone battery screen message group plan idea question answer problem reason change
-small big new old good better best bad late early quick slow long short free full open closed ready busy tired happy
-see look come go get got give take make made think know find found bring send sent read write wait try meet leave
-left
-"""
 _STRIDE = 7919  # a prime: neighbours begin far apart
 TOKEN_LENGTH = 8
 MARKER_LENGTH = len(_PREFIX) + TOKEN_LENGTH + 1 + 8 + 1 + 16 + 1
 
 
-def _shuffled(words: str, count: int) -> str:
-    """So many of the words in no order: a text that repeated itself would be compressed to nothing."""
-    return " ".join(Random("the text of marked messages").choices(words.split(), k=count))
+def _shuffled(count: int) -> str:
+    """So many words in no order: a text that repeated itself would be compressed to nothing."""
+    return " ".join(Random("the text of marked messages").choices(COMMON_WORDS, k=count))
 
 
-_TEXT = _shuffled(_WORDS, 20_000)  # every message holds another piece of it
+_TEXT = _shuffled(20_000)  # every message holds another piece of it
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,6 @@ class UnreadBooks:
         self._written.setdefault(conversation, Place(last_seq, last_seq))
         self._read.setdefault(reader, {})[conversation] = Place(read_seq, read_seq)
 
-    def conversation_count(self, reader: Hashable) -> int:
-        """How many conversations the reader has."""
-        return len(self._read[reader])
-
     def last_seq(self, conversation: Hashable) -> int:
         """The newest message that is certainly there."""
         return self._written[conversation].known
