@@ -26,6 +26,7 @@ POWER = 0.95  # the smallest detectable effect is found this often
 ROUND_OPERATIONS_MIN = 200  # per arm: fewer leave a p95 to ten values
 
 _RESAMPLES = 200
+_CONFIRMING_ROUNDS_MIN = differences_needed(CONFIRMING_ALPHA)
 
 Verdict = Literal["PASS", "IMPROVED", "REGRESSED", "UNCERTAIN", "INVALID"]
 # The worst verdict of its metrics is the gate's; an improvement is worth telling when nothing else is.
@@ -67,6 +68,7 @@ class Finding:
     confirming_p: float | None = None
     smallest_effect: float | None = None  # as a share; None: no effect could have been found
     noise: float | None = None  # as a share: how far one round's ratio lies from the estimate, median
+    is_suspect: bool = False  # slower, and fresh blocks have not been asked yet
 
 
 @dataclass(frozen=True)
@@ -91,24 +93,28 @@ def decide(
 
     Without `confirming`, a suspected failure is UNCERTAIN: `suspects` names them, and fresh blocks decide.
     """
-    judged = {metric.name: _complaint(metric, rounds.get(metric.name, ()), len(metrics)) for metric in metrics}
-    worse = _significant(metrics, rounds, judged, direction=1)
-    better = _significant(metrics, rounds, judged, direction=-1)
-    alphas = _holm_alphas(len(metrics), worse)
+    fresh = {name: found for name, found in (confirming or {}).items() if found}
+    complaints = {
+        metric.name: _complaint(metric, rounds.get(metric.name, ()), rounds_needed(len(metrics)))
+        or (_complaint(metric, fresh[metric.name], _CONFIRMING_ROUNDS_MIN) if metric.name in fresh else None)
+        for metric in metrics
+    }
+    logs = {name: _logs(rounds[name]) for name, complaint in complaints.items() if complaint is None}
+    worse, better = (_tests(metrics, logs, direction) for direction in (1, -1))
     findings = []
     for metric in metrics:
-        complaint = judged[metric.name]
+        name, complaint = metric.name, complaints[metric.name]
         if complaint is not None:
             findings.append(Finding(metric, "INVALID", complaint))
             continue
-        fresh = (confirming or {}).get(metric.name, ())
-        finding = _measured(metric, rounds[metric.name], alphas[metric.name])
-        findings.append(_judged(finding, worse[metric.name][1], better[metric.name][1], fresh))
+        finding = _measured(metric, rounds[name], logs[name], worse[name])
+        confirming_p = _p(metric, _logs(fresh[name]), 1) if name in fresh else None
+        findings.append(_judged(finding, worse[name].rejects, better[name].rejects, confirming_p))
     findings += [
         Finding(
             Gated(name, "", 0, 0), "INVALID", f"{name} was measured and is no metric of this gate; name it or drop it"
         )
-        for name in sorted(rounds.keys() - judged.keys())
+        for name in sorted(rounds.keys() - complaints.keys())
     ]
     return Decision(worst(finding.verdict for finding in findings), tuple(findings))
 
@@ -121,18 +127,11 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 def suspects(decision: Decision) -> tuple[str, ...]:
     """The metrics that fresh blocks have to confirm."""
-    return tuple(
-        finding.metric.name
-        for finding in decision.findings
-        if finding.verdict == "UNCERTAIN" and finding.sentence.startswith(_SUSPECTED)
-    )
+    return tuple(finding.metric.name for finding in decision.findings if finding.is_suspect)
 
 
-_SUSPECTED = "slower, to be confirmed"
-
-
-def _complaint(metric: Gated, rounds: Sequence[Round], metrics: int) -> str | None:
-    """Why nothing may be said of a metric."""
+def _complaint(metric: Gated, rounds: Sequence[Round], needed: int) -> str | None:
+    """Why nothing may be said of a metric by these rounds, of which a verdict needs so many."""
     if not rounds:
         return f"{metric.name} was not measured; a metric without data is no pass"
     values = [value for one in rounds for value in (one.base, one.head)]
@@ -144,11 +143,10 @@ def _complaint(metric: Gated, rounds: Sequence[Round], metrics: int) -> str | No
             f"{metric.name} rests on {fewest} operations in one round and {ROUND_OPERATIONS_MIN} are needed; "
             "raise the rate or lengthen the rounds"
         )
-    needed = rounds_needed(metrics)
     if len(rounds) < needed:
         return (
-            f"{metric.name} has {len(rounds)} rounds: the smallest probability they can give is above what "
-            f"{metrics} metrics need; run at least {needed}"
+            f"{metric.name} has {len(rounds)} rounds: the smallest probability they can give is above what the test "
+            f"has to reach; run at least {needed}"
         )
     return None
 
@@ -157,35 +155,33 @@ def _logs(rounds: Sequence[Round]) -> list[float]:
     return [math.log(one.head / one.base) for one in rounds]
 
 
-def _significant(
-    metrics: Sequence[Gated],
-    rounds: Mapping[str, Sequence[Round]],
-    complaints: Mapping[str, str | None],
-    direction: int,
-) -> dict[str, tuple[float, bool]]:
-    """Every metric's probability, and whether Holm's step-down method rejects it; 1 for those without data."""
-    p = {
-        metric.name: greater_p([direction * d - math.log1p(metric.margin) for d in _logs(rounds[metric.name])])
-        if complaints[metric.name] is None
-        else 1.0
-        for metric in metrics
-    }
-    found: dict[str, tuple[float, bool]] = {}
+def _p(metric: Gated, logs: Sequence[float], direction: int) -> float:
+    """The probability of such logarithms of ratios when head is worse (1) or better (-1) by no more than the margin."""
+    return greater_p([direction * d - math.log1p(metric.margin) for d in logs])
+
+
+@dataclass(frozen=True)
+class _Test:
+    """One metric's test among those of all."""
+
+    p: float
+    alpha: float  # what `p` had to reach, in Holm's order
+    rejects: bool
+
+
+def _tests(metrics: Sequence[Gated], logs: Mapping[str, Sequence[float]], direction: int) -> dict[str, _Test]:
+    """Holm's step-down method over all metrics; those without data take their share of the error all the same."""
+    p = {metric.name: _p(metric, logs[metric.name], direction) for metric in metrics if metric.name in logs}
+    found: dict[str, _Test] = {}
     rejects = True
     for place, name in enumerate(sorted(p, key=lambda name: p[name])):
-        rejects = rejects and p[name] <= FAMILY_ALPHA / (len(p) - place)
-        found[name] = (p[name], rejects)
+        alpha = FAMILY_ALPHA / (len(metrics) - place)
+        rejects = rejects and p[name] <= alpha
+        found[name] = _Test(p[name], alpha, rejects)
     return found
 
 
-def _holm_alphas(count: int, found: Mapping[str, tuple[float, bool]]) -> dict[str, float]:
-    """What each metric's probability had to reach, in Holm's order."""
-    ordered = sorted(found, key=lambda name: found[name][0])
-    return {name: FAMILY_ALPHA / (count - place) for place, name in enumerate(ordered)}
-
-
-def _measured(metric: Gated, rounds: Sequence[Round], alpha: float) -> Finding:
-    logs = _logs(rounds)
+def _measured(metric: Gated, rounds: Sequence[Round], logs: Sequence[float], test: _Test) -> Finding:
     located = estimate(logs, CONFIDENCE)
     ratio = Estimate(math.exp(located.value), math.exp(located.low), math.exp(located.high), located.coverage)
     residuals = [d - located.value for d in logs]
@@ -197,24 +193,24 @@ def _measured(metric: Gated, rounds: Sequence[Round], alpha: float) -> Finding:
         base=median(one.base for one in rounds),
         head=median(one.head for one in rounds),
         ratio=ratio,
-        p=greater_p([d - math.log1p(metric.margin) for d in logs]),
-        smallest_effect=smallest_effect(residuals, [one.block for one in rounds], metric.margin, alpha),
+        p=test.p,
+        smallest_effect=smallest_effect(residuals, [one.block for one in rounds], metric.margin, test.alpha),
         noise=math.expm1(median(abs(one) for one in residuals)),
     )
 
 
-def _judged(finding: Finding, is_worse: bool, is_better: bool, fresh: Sequence[Round]) -> Finding:
+def _judged(finding: Finding, is_worse: bool, is_better: bool, confirming_p: float | None) -> Finding:
     metric, ratio = finding.metric, finding.ratio
     assert ratio is not None
     assert finding.base is not None
     felt = abs(finding.base * (ratio.value - 1)) >= metric.floor
-    confirming_p = greater_p([d - math.log1p(metric.margin) for d in _logs(fresh)]) if fresh else None
+    is_suspect = is_worse and felt and confirming_p is None
     verdict: Verdict
     if is_worse and not felt:
         verdict = "PASS"
         sentence = f"slower by less than {metric.floor:g} {metric.unit}, which nobody feels"
-    elif is_worse and confirming_p is None:
-        verdict, sentence = "UNCERTAIN", f"{_SUSPECTED} on fresh blocks"
+    elif is_suspect:
+        verdict, sentence = "UNCERTAIN", "slower, to be confirmed on fresh blocks"
     elif is_worse and confirming_p is not None and confirming_p <= CONFIRMING_ALPHA:
         verdict = "REGRESSED"
         sentence = f"slower by more than {metric.margin:.0%}, confirmed on fresh blocks"
@@ -227,7 +223,7 @@ def _judged(finding: Finding, is_worse: bool, is_better: bool, fresh: Sequence[R
     else:
         verdict = "UNCERTAIN"
         sentence = f"its interval reaches beyond {metric.margin:.0%}; more rounds would tell"
-    return replace(finding, verdict=verdict, sentence=sentence, confirming_p=confirming_p)
+    return replace(finding, verdict=verdict, sentence=sentence, confirming_p=confirming_p, is_suspect=is_suspect)
 
 
 def smallest_effect(residuals: Sequence[float], blocks: Sequence[int], margin: float, alpha: float) -> float | None:

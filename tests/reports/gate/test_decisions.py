@@ -88,6 +88,15 @@ def test_too_few_rounds_refuse_to_judge() -> None:
     assert verdict(rounds_of(5.0, count=needed), rounds_of(5.0, count=needed, seed=2)) == "REGRESSED"
 
 
+def test_fresh_blocks_are_looked_at_as_closely() -> None:
+    """Confirming rounds that cannot confirm, or are damaged, are no acquittal."""
+    slower = rounds_of(0.3)
+    assert verdict(slower, rounds_of(0.3, seed=2, count=4)) == "INVALID"  # 2^-4 > 0.05
+    assert verdict(slower, rounds_of(0.3, seed=2, count=5)) == "REGRESSED"
+    damaged = [*rounds_of(0.3, seed=2, count=9), Round(1, 10.0, math.nan, 300)]
+    assert verdict(slower, damaged) == "INVALID"
+
+
 def test_one_slow_metric_among_many_is_found() -> None:
     """Holm's method over twelve metrics; the others pass."""
     metrics = [Gated(f"m{number}", "ms", 0.05, 0.2) for number in range(12)]
