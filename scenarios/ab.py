@@ -22,7 +22,7 @@ from scenarios.comparison import Turn
 from scenarios.place import Place, open_cluster
 from scenarios.run_folder import ArmRecord, RunFolder
 from scenarios.run_so_far import RunSoFar
-from scenarios.versions import Version, parse_version, prepare, servers
+from scenarios.versions import Population, Version, parse_version, prepare, servers
 
 BLOCKS = 5
 CONFIRMING_BLOCKS = 3  # fifteen rounds: enough for p = 0.05, which needs five
@@ -50,6 +50,11 @@ class AbOptions:
     database_url: str | None = None
     login_key: str = "chatbench"
     allow_remote: bool = False
+
+    @property
+    def population(self) -> Population:
+        """The data set of both arms."""
+        return Population(self.size, self.seed, self.strategy)
 
     def record(self) -> dict[str, Any]:
         """As the manifest keeps them."""
@@ -92,7 +97,11 @@ class AbRun:
 
         told("", 0.0)
         opened = servers(
-            self._versions, self._cluster_url, options.size, options.seed, options.strategy, options.out / "logs"
+            self._versions,
+            self._cluster_url,
+            options.population,
+            login_key=options.login_key,
+            log_folder=options.out / "logs",
         )
         with opened as (base, head):
             self._so_far.folder(base)
@@ -149,8 +158,7 @@ def ab_run(options: AbOptions, progress: Progress) -> Iterator[AbRun]:
     )
     versions = (base, head)
     with open_cluster(options.out, options.database_url) as cluster_url:
-        arguments = (versions, cluster_url, options.size, options.seed, options.strategy)
-        prepare(*arguments, progress=lambda step, share: progress(step, share * _PREPARING_SHARE))
+        prepare(versions, cluster_url, options.population, lambda step, share: progress(step, share * _PREPARING_SHARE))
         yield AbRun(options, versions, cluster_url, progress)
 
 

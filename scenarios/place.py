@@ -81,8 +81,8 @@ def own_target(
         template = runner.run(ensure_template(cluster_url, size, seed, strategy, progress=progress))
         log = _server_log(log_folder, "server")
         with (
-            _copy(runner, cluster_url, template) as url,
-            _server(runner, cluster_url, url, login_key, log=log) as place,
+            copy_of(runner, cluster_url, template) as url,
+            serving(runner, LocalTarget(url, login_key, log), cluster_url, url) as place,
         ):
             yield place
 
@@ -103,16 +103,17 @@ def own_arms(
         for number, arm in enumerate(arms):
             progress(f"preparing {arm.name}", number / len(arms))
             template = runner.run(ensure_template(cluster_url, arm.size, seed, common or NOTHING))
-            url = stack.enter_context(_copy(runner, cluster_url, template))
+            url = stack.enter_context(copy_of(runner, cluster_url, template))
             runner.run(_settle(url, None if common else find_strategy(arm.strategy)))
             log = _server_log(log_folder, f"server-{arm.name}")
-            server = _server(runner, cluster_url, url, login_key, log=log, settings=arm.server_settings)
-            places[arm.name] = stack.enter_context(server)
+            server = LocalTarget(url, login_key, log, arm.server_settings)
+            places[arm.name] = stack.enter_context(serving(runner, server, cluster_url, url))
         yield places
 
 
 @contextmanager
-def _copy(runner: asyncio.Runner, cluster_url: str, template: str) -> Iterator[str]:
+def copy_of(runner: asyncio.Runner, cluster_url: str, template: str) -> Iterator[str]:
+    """The administrator's URL of a fresh copy of a template, which lives as long as the block."""
     copy = cloned_database(cluster_url, template)
     url = runner.run(copy.__aenter__())
     try:
@@ -122,16 +123,8 @@ def _copy(runner: asyncio.Runner, cluster_url: str, template: str) -> Iterator[s
 
 
 @contextmanager
-def _server(
-    runner: asyncio.Runner,
-    cluster_url: str,
-    database_url: str,
-    login_key: str,
-    *,
-    log: Path,
-    settings: Sequence[str] = (),
-) -> Iterator[Place]:
-    server = LocalTarget(database_url, login_key, log, settings)
+def serving(runner: asyncio.Runner, server: LocalTarget, cluster_url: str, database_url: str) -> Iterator[Place]:
+    """The place of a server of ours that runs on that database while the block lasts."""
     with server as target:
         in_force = runner.run(_settings_in_force(database_url))
         yield Place(target, server, fetch_dataset(target.http_url), in_force, cluster_url, database_url)

@@ -24,12 +24,12 @@ from pathlib import Path
 from fixtures.errors import InputError
 from fixtures.progress import Progress
 from fixtures.sizes import find_size
-from fixtures.templates import cloned_database, ensure_template
+from fixtures.templates import ensure_template
 from reference_server import seed as own_seed
 from reference_server.settings import Settings, with_values
 from reference_server.statements import find_strategy
 from scenarios.local_target import LocalTarget
-from scenarios.place import Place, fetch_dataset, require_loopback, running_target
+from scenarios.place import Place, copy_of, require_loopback, running_target, serving
 
 INSTALL_SECONDS = 900.0
 SEED_SECONDS = 900.0
@@ -141,41 +141,38 @@ def _environment(text: str, tree: Path) -> str:
     return str(python)
 
 
+@dataclass(frozen=True)
+class Population:
+    """The data set behind both arms, and the indexes over it where an arm names none of its own."""
+
+    size: str
+    seed: int
+    strategy: str
+
+
 @contextmanager
-def servers(  # noqa: PLR0917 - one call, every name spelled there
-    versions: tuple[Version, Version], cluster_url: str, size: str, seed: int, strategy: str, log_folder: Path
+def servers(
+    versions: tuple[Version, Version], cluster_url: str, population: Population, *, login_key: str, log_folder: Path
 ) -> Iterator[tuple[Place, Place]]:
     """A server of each arm at once, each on a fresh copy of the same data set; both are gone afterwards."""
     log_folder.mkdir(parents=True, exist_ok=True)
     with asyncio.Runner() as runner, ExitStack() as stack:
-        places = [
-            stack.enter_context(_server(runner, version, cluster_url, size, seed, strategy, log_folder / f"{name}.log"))
-            for name, version in zip(("ab-base", "ab-head"), versions, strict=True)
-        ]
+        places: list[Place] = []
+        for name, version in zip(("ab-base", "ab-head"), versions, strict=True):
+            if version.url is not None:  # checked when it was parsed
+                places.append(stack.enter_context(running_target(version.url, allow_remote=True)))
+                continue
+            template = runner.run(_template(version, cluster_url, population))
+            url = stack.enter_context(copy_of(runner, cluster_url, template))
+            log = log_folder / f"{name}.log"
+            server = LocalTarget(url, login_key, log, version.settings, python=version.python, tree=version.tree)
+            places.append(stack.enter_context(serving(runner, server, cluster_url, url)))
         yield places[0], places[1]
 
 
-@contextmanager
-def _server(  # noqa: PLR0917 - the same
-    runner: asyncio.Runner, version: Version, cluster_url: str, size: str, seed: int, strategy: str, log: Path
-) -> Iterator[Place]:
-    if version.url is not None:
-        with running_target(version.url, allow_remote=True) as place:  # checked when it was parsed
-            yield place
-        return
-    template = runner.run(_template(version, cluster_url, size, seed, version.strategy or strategy))
-    copy = cloned_database(cluster_url, template)
-    url = runner.run(copy.__aenter__())
-    try:
-        server = LocalTarget(url, "chatbench", log, version.settings, python=version.python, tree=version.tree)
-        with server as target:
-            yield Place(target, server, fetch_dataset(target.http_url), {}, cluster_url, url)
-    finally:
-        runner.run(copy.__aexit__(None, None, None))
-
-
-async def _template(version: Version, cluster_url: str, size: str, seed: int, strategy: str) -> str:
+async def _template(version: Version, cluster_url: str, population: Population) -> str:
     """A seeded template; other versions make theirs by their own code, with their own schema."""
+    size, seed, strategy = population.size, population.seed, version.strategy or population.strategy
     if version.is_this:
         return await own_seed.ensure_template(cluster_url, size, seed, strategy)
     name = re.sub(r"\W", "_", Path(strategy).stem)
@@ -197,11 +194,9 @@ async def _template(version: Version, cluster_url: str, size: str, seed: int, st
     return await ensure_template(cluster_url, f"{version.identity}_{size}_{seed}_{name}", fill)
 
 
-def prepare(
-    versions: tuple[Version, Version], cluster_url: str, size: str, seed: int, strategy: str, *, progress: Progress
-) -> None:
+def prepare(versions: tuple[Version, Version], cluster_url: str, population: Population, progress: Progress) -> None:
     """Makes the data sets of both arms, so that every block starts from a copy."""
     for number, version in enumerate(versions):
         if version.url is None:
             progress(f"data set of {version.text}", number / 2)
-            asyncio.run(_template(version, cluster_url, size, seed, version.strategy or strategy))
+            asyncio.run(_template(version, cluster_url, population))
