@@ -1,6 +1,5 @@
 """The load scenarios under plain Locust, with its own web page, against a server that `chatbench serve` runs."""
 
-import json
 import os
 import re
 import signal
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ready_record import ready_record
 
 from scenarios.catalogue import SCENARIOS
 from scenarios.run_folder import RunFolder
@@ -26,13 +26,7 @@ def served(start_chatbench: Callable[..., "subprocess.Popen[str]"], tiny_url: st
     """The URL of a server that `chatbench serve` runs; stopped as a person stops it."""
     arguments = ("serve", "--database-url", tiny_url, "--http-port", 0, "--gateway-port", 0, "--json")
     with start_chatbench(*arguments, folder=tmp_path) as process:
-        assert process.stdout is not None
-        record = ""
-        while not record.endswith("\n}\n"):
-            line = process.stdout.readline()
-            assert line, process.communicate()
-            record += line
-        yield json.loads(record)["http_url"]
+        yield ready_record(process)["http_url"]
         process.send_signal(signal.SIGINT)
         _, complaints = process.communicate(timeout=30)
     assert process.returncode == 0, complaints

@@ -1,6 +1,5 @@
 """`chatbench serve --replica embedded`: a streaming replica that comes and goes with the server, however it ends."""
 
-import json
 import re
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 import psutil
+from ready_record import ready_record
 
 Start = Callable[..., "subprocess.Popen[str]"]
 OPTIONS = ("serve", "--replica", "embedded", "--size", "tiny", "--http-port", 0, "--gateway-port", 0, "--json")
@@ -21,14 +21,9 @@ WAIT_SECONDS = 60
 def serving(start: Start, folder: Path, *more: object) -> Iterator[tuple["subprocess.Popen[str]", Any]]:
     """The process, and what it says when it is ready."""
     with start(*OPTIONS, *more, folder=folder) as process:
-        assert process.stdout is not None
-        record = ""
-        while not record.endswith("\n}\n"):
-            line = process.stdout.readline()
-            assert line, process.communicate()
-            record += line
+        record = ready_record(process)
         try:
-            yield process, json.loads(record)
+            yield process, record
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=WAIT_SECONDS)

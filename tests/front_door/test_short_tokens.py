@@ -1,6 +1,5 @@
 """Runs that last longer than a token: users log in again, connections that end with theirs are resumed without loss."""
 
-import json
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from load_runs import counts, run
+from ready_record import ready_record
 
 from scenarios.run_folder import RunFolder
 
@@ -21,13 +21,7 @@ def served(start_chatbench: Callable[..., "subprocess.Popen[str]"], tiny_url: st
     arguments = ["serve", "--database-url", tiny_url, "--http-port", 0, "--gateway-port", 0, "--json"]
     arguments += ["--set", f"token_lifetime_seconds={TOKEN_SECONDS}"]
     with start_chatbench(*arguments, folder=tmp_path) as process:
-        assert process.stdout is not None
-        record = ""
-        while not record.endswith("\n}\n"):
-            line = process.stdout.readline()
-            assert line, process.communicate()
-            record += line
-        yield json.loads(record)["http_url"]
+        yield ready_record(process)["http_url"]
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
 
