@@ -34,7 +34,7 @@ from reports.presence import PresenceSummary
 from reports.server_figure import server_drawing
 from reports.strategies import StrategiesSummary, StrategyCell
 from reports.summary import RunSummary
-from reports.time_axis import mark_spans, over_time
+from reports.time_axis import time_drawing
 
 STRATEGY_ROWS = 10  # pairs of statement and class in the figure; the table holds them all
 
@@ -265,12 +265,4 @@ def _health(summary: HealthSummary) -> Drawing:
         ),
     )
 
-    def draw(panels: Sequence[Axes]) -> None:
-        for axes, (title, unit, lines) in zip(panels, content, strict=True):
-            over_time(axes, timeline.seconds, lines)
-            axes.set_title(title)
-            axes.set_ylabel(unit)
-            axes.set_xlabel("seconds since the run began")
-            mark_spans(axes, summary.spans)
-
-    return Drawing(health.NAME, len(content), draw, panel_inches=2.5)
+    return time_drawing(health.NAME, content, timeline.seconds, summary.spans)

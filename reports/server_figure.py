@@ -1,12 +1,8 @@
 """The figure of what the server did, over the seconds of a run."""
 
-from collections.abc import Sequence
-
-from matplotlib.axes import Axes
-
 from reports.figure_style import Drawing
 from reports.server import NAME, ServerSummary
-from reports.time_axis import mark_spans, over_time
+from reports.time_axis import time_drawing
 
 
 def server_drawing(summary: ServerSummary) -> Drawing | None:
@@ -32,12 +28,4 @@ def server_drawing(summary: ServerSummary) -> Drawing | None:
         ("write-ahead log", "kB per second", {"WAL": summary.of("wal_kilobytes_per_second")}),
     )
 
-    def draw(panels: Sequence[Axes]) -> None:
-        for axes, (title, unit, lines) in zip(panels, content, strict=True):
-            over_time(axes, summary.seconds, lines)
-            axes.set_title(title)
-            axes.set_ylabel(unit)
-            axes.set_xlabel("seconds since the run began")
-            mark_spans(axes, summary.spans)
-
-    return Drawing(NAME, len(content), draw, panel_inches=2.5)
+    return time_drawing(NAME, content, summary.seconds, summary.spans)

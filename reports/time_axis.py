@@ -11,6 +11,7 @@ from reports.figure_style import (
     MARKERS,
     MUTED,
     SERIES,
+    Drawing,
     figure_inches,
     headroom,
     is_narrow,
@@ -19,6 +20,24 @@ from reports.figure_style import (
 from reports.health import Span
 
 _CHARACTER_INCHES = 0.072  # of 8 pt text, to see whether a label fits
+
+
+# Of one panel: its title, the unit, and its lines by name, one value per second.
+TimePanel = tuple[str, str, dict[str, tuple[float | None, ...]]]
+
+
+def time_drawing(name: str, content: Sequence[TimePanel], seconds: Sequence[int], spans: Sequence[Span]) -> Drawing:
+    """A figure of panels over the same seconds."""
+
+    def draw(panels: Sequence[Axes]) -> None:
+        for axes, (title, unit, lines) in zip(panels, content, strict=True):
+            over_time(axes, seconds, lines)
+            axes.set_title(title)
+            axes.set_ylabel(unit)
+            axes.set_xlabel("seconds since the run began")
+            mark_spans(axes, spans)
+
+    return Drawing(name, len(content), draw, panel_inches=2.5)
 
 
 def over_time(axes: Axes, seconds: Sequence[int], lines: dict[str, tuple[float | None, ...]]) -> None:
