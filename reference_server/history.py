@@ -46,7 +46,7 @@ class History:
         # Looked up once: it costs more than counting.
         self._reads = {source: metrics.history_reads.labels(source, policy) for source in ("primary", "replica")}
         self._fallbacks = metrics.replica_fallbacks
-        self._observe_wait = metrics.replica_wait_seconds.observe
+        self._observe_wait = metrics.replica_wait_seconds.labels().observe
         self._stalled_at: int | None = None  # where the replica was when somebody waited in vain
 
     def wrote(self, conversation_id: UUID) -> None:

@@ -8,11 +8,12 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
+
+from reference_server.loop_histograms import LoopHistogram
 
 # A second series for each counter, for when it began; the process's own start says the same.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -52,14 +53,14 @@ class Metrics:
             ("method", "route", "status"),
             registry=self.registry,
         )
-        self.request_seconds = Histogram(
+        self.request_seconds = LoopHistogram(
             "chat_http_request_seconds",
             "From a request's arrival to the end of its answer, by route.",
             ("method", "route"),
             buckets=_LATENCY_BUCKETS_SECONDS,
             registry=self.registry,
         )
-        self.pool_wait_seconds = Histogram(
+        self.pool_wait_seconds = LoopHistogram(
             "chat_pool_wait_seconds",
             "Waiting for a database connection, by pool.",
             ("pool",),
@@ -80,9 +81,10 @@ class Metrics:
             ("source", "policy"),
             registry=self.registry,
         )
-        self.replica_wait_seconds = Histogram(
+        self.replica_wait_seconds = LoopHistogram(
             "chat_replica_wait_seconds",
             "Waiting for the replica to replay what had been written, in vain or not.",
+            (),
             buckets=_WAIT_BUCKETS_SECONDS,
             registry=self.registry,
         )
@@ -161,7 +163,7 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
-        self.statement_seconds = Histogram(
+        self.statement_seconds = LoopHistogram(
             "chat_statement_seconds",
             "From a statement's sending to its rows, by its name.",
             ("statement",),

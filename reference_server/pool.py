@@ -140,37 +140,19 @@ class AppPool:
         """Who waits for a connection."""
         return self._waiting
 
-    @asynccontextmanager
-    async def as_user(self, user_id: UUID) -> AsyncIterator[ActingConnection]:
+    def as_user(self, user_id: UUID) -> "_AsUser":
         """A connection on which every statement sees and does what this user may.
 
         UnavailableError when the database does not answer, while connecting or in the block.
         """
-        try:
-            connection = await self._take(user_id)
-            is_clean = False
-            try:
-                await connection.act_as(user_id)  # nothing to do for one that rested
-                yield connection
-                self._watch.answered()
-                is_clean = not connection.is_closed() and not connection.is_in_transaction()
-            finally:
-                if is_clean and not self._waiting:
-                    self._resting.append(connection)
-                else:
-                    await self._pool.release(connection)
-        except CONNECTION_ERRORS as error:
-            if isinstance(error, ValueError):  # asyncpg's InterfaceError for an argument of the wrong type
-                raise
-            self._watch.failed(error, self._timeout_seconds)
-            raise UnavailableError("the database does not answer; try again") from error
+        return _AsUser(self, user_id)
 
     def terminate(self) -> None:
         """Ends all connections, whatever they are doing."""
         self._pool.terminate()
 
-    async def _take(self, user_id: UUID) -> ActingConnection:
-        """A resting connection that still works, acting as the user, or one of the pool's."""
+    async def take(self, user_id: UUID) -> ActingConnection:
+        """A connection that acts as the user: one at rest that still works, or one of asyncpg's pool."""
         while self._resting:
             connection = self._resting.pop()
             if _is_open(connection):
@@ -192,9 +174,63 @@ class AppPool:
         finally:
             self._waiting -= 1
         self._observe_wait(time.perf_counter() - began)
+        try:
+            await acquired.act_as(user_id)
+        except BaseException:
+            await self._pool.release(acquired)
+            raise
         return acquired
+
+    async def give_back(self, connection: ActingConnection, *, is_clean: bool) -> None:
+        """Lets it rest when it may be used as it is and nobody waits for it, else lets asyncpg's pool have it."""
+        if is_clean:
+            self._watch.answered()
+        if is_clean and not self._waiting and not connection.is_in_transaction():
+            self._resting.append(connection)  # one that the database has ended meanwhile is found out when taken
+        else:
+            await self._pool.release(connection)
+
+    def unavailable(self, error: BaseException) -> UnavailableError | None:
+        """What users are told when this error means that the database does not answer."""
+        # asyncpg's InterfaceError for an argument of the wrong type is a ValueError.
+        if not isinstance(error, CONNECTION_ERRORS) or isinstance(error, ValueError):
+            return None
+        self._watch.failed(error, self._timeout_seconds)
+        return UnavailableError("the database does not answer; try again")
 
     async def _rest_no_more(self) -> None:
         """Gives every resting connection back, so that the pool can close."""
         while self._resting:
             await self._pool.release(self._resting.pop())
+
+
+class _AsUser:
+    """One block of `AppPool.as_user`. A class: a generator's context manager costs four times as much."""
+
+    __slots__ = ("_connection", "_pool", "_user_id")
+
+    def __init__(self, pool: AppPool, user_id: UUID) -> None:
+        self._pool = pool
+        self._user_id = user_id
+
+    async def __aenter__(self) -> ActingConnection:
+        try:
+            self._connection = await self._pool.take(self._user_id)
+        except CONNECTION_ERRORS as error:
+            self._raise_unavailable(error)
+            raise
+        return self._connection
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            await self._pool.give_back(self._connection, is_clean=error is None)
+        except CONNECTION_ERRORS as failure:
+            self._raise_unavailable(failure)
+            raise
+        if error is not None:
+            self._raise_unavailable(error)
+
+    def _raise_unavailable(self, error: BaseException) -> None:
+        unavailable = self._pool.unavailable(error)
+        if unavailable is not None:
+            raise unavailable from error

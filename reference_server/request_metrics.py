@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from reference_server.cut_off import answer_cut_off
+from reference_server.loop_histograms import LoopSeries
 from reference_server.metrics import Metrics
 
 
@@ -25,7 +26,7 @@ def request_metrics(metrics: Metrics) -> Callable[[ASGIApp], ASGIApp]:
         "chat_http_requests_under_way", "HTTP requests begun and not answered.", lambda: under_way.count
     )
     # Looking a series up by its labels costs more than counting in it.
-    known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+    known: dict[tuple[str, str, int], tuple[Counter, LoopSeries]] = {}
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def timed(scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,5 +64,5 @@ def request_metrics(metrics: Metrics) -> Callable[[ASGIApp], ASGIApp]:
     return wrap
 
 
-def _series(metrics: Metrics, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+def _series(metrics: Metrics, method: str, route: str, status: int) -> tuple[Counter, LoopSeries]:
     return metrics.requests.labels(method, route, str(status)), metrics.request_seconds.labels(method, route)

@@ -117,6 +117,8 @@ def chatbench_arm(  # noqa: PLR0917 - the command line's
         dropped=0,
         arrivals=sum(count.reads for count in counts),
         unstamped=sum(count.unstamped_reads for count in counts),
+        descriptors_share_percent=probe.descriptors_share_percent(),
+        receive_queue_bytes_p99=max(one.receive_queue_bytes_p99() for one in counts),
         clock_step_ms=0,
     )
     tell(
