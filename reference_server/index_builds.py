@@ -20,12 +20,13 @@ from fixtures.errors import InputError
 from reference_server import logs
 from reference_server.errors import ConflictError, UnavailableError
 from reference_server.pool import CONNECTION_ERRORS
+from reference_server.sole_work import Turn, sole_turn
 from reference_server.statements import Strategy, operation, shortened
 
 _log = logging.getLogger(__name__)
 
-_LOCK_WAIT_SECONDS = 5.0  # longer than a killed server's build takes to notice
-_LOCK_POLL_SECONDS = 0.1
+_ABANDONED_WAIT_SECONDS = 5.0  # longer than a killed server's build takes to notice
+_ABANDONED_POLL_SECONDS = 0.1
 # A build ends soon after the server that ordered it died. Not on every platform: refused where it cannot be watched.
 _NOTICE_DEATH = "SET client_connection_check_interval = '1s'"
 # Set here, whatever the administrator's role has: builds wait for others, and as long as it takes.
@@ -149,17 +150,19 @@ async def _work(
 ) -> list[Step]:
     commands = index_commands(strategy)
     try:
-        async with _building(url) as connection:
+        async with _building(url) as connection, sole_turn(url, "take_index_turn", "chatbench index turn") as turn:
+            if turn is None:
+                raise ConflictError("another index build of this database is under way; try again when it is done")
+            states = await _states_at_rest(connection, list(commands))
             on_step(None)
-            states = await _states(connection, list(commands))
-            for state in states.values():
-                if state.is_being_built:  # not under our lock
-                    raise ConflictError(f"somebody else is building {state.name}; try again when it is done")
             steps = plan(commands, states)
             for step in steps:
+                _require_turn(turn)
                 on_step(step)
                 await _take(connection, step)
             return steps
+    except InputError as error:  # the database was good enough for the server to start
+        raise ConflictError(str(error)) from error
     except CONNECTION_ERRORS as error:
         raise UnavailableError(
             f"the database ended the work on index strategy {strategy.name!r}; try again, and what is half made goes"
@@ -181,17 +184,33 @@ async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 @asynccontextmanager
 async def _building(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that alone may change indexes, outside transactions as CONCURRENTLY needs."""
+    """A connection that changes indexes, outside transactions as CONCURRENTLY needs."""
     async with _connected(url) as connection:
         await connection.execute(_NO_TIMEOUTS)
         with contextlib.suppress(asyncpg.InvalidParameterValueError):
             await connection.execute(_NOTICE_DEATH)
-        deadline = asyncio.get_running_loop().time() + _LOCK_WAIT_SECONDS
-        while not await connection.fetchval(operation("try_index_lock")):
-            if asyncio.get_running_loop().time() > deadline:
-                raise ConflictError("another index build of this database is under way; try again when it is done")
-            await asyncio.sleep(_LOCK_POLL_SECONDS)
         yield connection
+
+
+async def _states_at_rest(connection: asyncpg.Connection, names: list[str]) -> dict[str, IndexState]:
+    """The indexes that are there, once none of them is being built: a killed server's build outlives its turn a little.
+
+    ConflictError when one goes on being built: by hand, since whoever has the turn is us.
+    """
+    deadline = asyncio.get_running_loop().time() + _ABANDONED_WAIT_SECONDS
+    while True:
+        states = await _states(connection, names)
+        building = [state.name for state in states.values() if state.is_being_built]
+        if not building:
+            return states
+        if asyncio.get_running_loop().time() > deadline:
+            raise ConflictError(f"somebody else is building {building[0]}; try again when it is done")
+        await asyncio.sleep(_ABANDONED_POLL_SECONDS)
+
+
+def _require_turn(turn: Turn) -> None:
+    if not turn.is_held:
+        raise UnavailableError("the database ended the right to change indexes; try again for what is left")
 
 
 async def _take(connection: asyncpg.Connection, step: Step) -> None:

@@ -31,10 +31,10 @@ from reference_server.gateway import Gateway
 from reference_server.http_api import create_app
 from reference_server.http_connections import PromptHttpConnection
 from reference_server.replica_watch import require_replica
+from reference_server.server_turn import ServerTurn
 from reference_server.services import Services, open_services
 from reference_server.settings import Settings, settings_record
 from reference_server.shutdown import Shutdown
-from reference_server.sole_work import sole_turn
 
 _log = logging.getLogger(__name__)
 
@@ -57,15 +57,11 @@ async def serve(settings: Settings, on_ready: OnReady) -> None:
     dataset = await _dataset(settings.database_url)
     if settings.replica_url is not None:
         await require_replica(settings.database_url, settings.replica_url)
-    async with sole_turn(settings.database_url, "take_server_turn", "chatbench server turn") as turn:
-        if turn is None:
-            hint = "its users' events do not reach ours; stop one of the two"
-            database = redacted(settings.database_url)
-            logs.event(_log, logging.WARNING, "another_server", database_url=database, hint=hint)
-        await _serve(settings, dataset, on_ready)
+    async with ServerTurn.kept(settings.database_url) as turn:
+        await _serve(settings, dataset, turn, on_ready)
 
 
-async def _serve(settings: Settings, dataset: DatasetManifest, on_ready: OnReady) -> None:
+async def _serve(settings: Settings, dataset: DatasetManifest, turn: ServerTurn, on_ready: OnReady) -> None:
     shutdown = Shutdown()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -78,6 +74,9 @@ async def _serve(settings: Settings, dataset: DatasetManifest, on_ready: OnReady
             gateway_socket = next(iter(listening.sockets))
             gateway_url = _url("ws", settings.host, gateway_socket)
             watch_backlog(services.metrics, {"http": http_socket, "gateway": gateway_socket})
+            services.metrics.read_at_scrape(
+                "chat_server_turn", "1 while no other server process has this database.", lambda: turn.is_held
+            )
             http = _HttpServer(
                 uvicorn.Config(
                     create_app(services, gateway_url),

@@ -23,11 +23,17 @@ class Turn:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
+        self._lost = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: self._lost.set())
 
     @property
     def is_held(self) -> bool:
         """False when the connection was lost: somebody else may be at work."""
         return not self._connection.is_closed()
+
+    async def until_lost(self) -> None:
+        """Returns when the connection is lost."""
+        await self._lost.wait()
 
 
 @asynccontextmanager

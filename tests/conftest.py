@@ -7,16 +7,86 @@ afterwards. The cluster below out/test-postgres outlives the session, so that it
 import asyncio
 import fcntl
 import os
+import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import psutil
 import pytest
 
+from fixtures.database import connect
 from fixtures.postgres import EmbeddedPostgres
 
 TEST_CLUSTER = Path(__file__).parent.parent / "out" / "test-postgres"
 TINY_SEED = 1
+WAIT_SECONDS = 30
 TINY_STRATEGY = "roadmap_membership"
+
+
+class OwnPostgres:
+    """A PostgreSQL of a test's own, with the data set `tiny` in its database `chat`, to be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cluster = EmbeddedPostgres(folder)
+        self.url = self.cluster.url("chat")
+        self._running = ExitStack()
+
+    @property
+    def main_process(self) -> psutil.Process:
+        """The process from which all others of the server come."""
+        return psutil.Process(int((self.cluster.data / "postmaster.pid").read_text().splitlines()[0]))
+
+    def fill(self) -> None:
+        """Makes the database."""
+        from reference_server.seed import seed  # noqa: PLC0415 - tests without a database need no numpy
+
+        async def make() -> None:
+            async with connect(self.cluster.url("postgres")) as connection:
+                await connection.execute("CREATE DATABASE chat")
+            await seed(self.url, "tiny", TINY_SEED)
+
+        asyncio.run(make())
+
+    def start(self) -> None:
+        """Starts the server, recovering from whatever ended it."""
+        self._running.close()
+        self._running.enter_context(self.cluster)
+
+    def kill(self) -> None:
+        """Ends the server at once, as a crash does: what is not in its log is lost, connections break."""
+        process = self.main_process
+        process.send_signal(signal.SIGQUIT)
+        process.wait(WAIT_SECONDS)
+
+    def close(self) -> None:
+        """Stops the server if it runs."""
+        self._running.close()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[OwnPostgres]:
+    """A running PostgreSQL that nobody else uses."""
+    yield from _own_postgres()
+
+
+@pytest.fixture(scope="module")
+def own_postgres_of_module() -> Iterator[OwnPostgres]:
+    """The same for all tests of a file."""
+    yield from _own_postgres()
+
+
+def _own_postgres() -> Iterator[OwnPostgres]:
+    # Not below pytest's own: every session closes that to others, and root's server runs as another user.
+    with TemporaryDirectory(prefix="chatbench-test-", ignore_cleanup_errors=True) as folder:
+        own = OwnPostgres(Path(folder))
+        try:
+            own.start()
+            own.fill()
+            yield own
+        finally:
+            own.close()
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +108,7 @@ def laboratory_turn() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_template(postgres: EmbeddedPostgres) -> str:
     """The name of a database with the data set `tiny`, to clone and never to connect to."""
-    from reference_server.seed import ensure_template  # noqa: PLC0415 - tests without a database need no numpy
+    from reference_server.seed import ensure_template  # noqa: PLC0415 - the same
 
     return asyncio.run(ensure_template(postgres.url("postgres"), "tiny", TINY_SEED, TINY_STRATEGY))
 

@@ -62,6 +62,8 @@ CREATE TABLE chatbench.dataset (
 
 -- The server process of this database holds a lock on this view, so that a second one can tell that it is not alone.
 CREATE VIEW chatbench.server_turn AS SELECT 1 AS turn;
+-- Whoever builds or drops indexes holds a lock on this one.
+CREATE VIEW chatbench.index_turn AS SELECT 1 AS turn;
 
 CREATE TABLE users (
     id uuid NOT NULL DEFAULT uuidv7(),

@@ -1,120 +1,88 @@
 """PostgreSQL dies and comes back while the server runs: refusals that say so, then everything as before."""
 
-import asyncio
-import signal
 import threading
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import psutil
-
-from fixtures.database import connect
-from fixtures.postgres import EmbeddedPostgres
 from reference_server.frames import StartTyping, SubscribePresence, SubscribeTyping, UpdatePresence
-from reference_server.seed import seed
 
 WAIT_SECONDS = 30
 
 
-def kill(postgres: EmbeddedPostgres) -> None:
-    """Ends the server at once, as a crash does: what is not in its log is lost, connections break."""
-    process = psutil.Process(int((postgres.data / "postmaster.pid").read_text().splitlines()[0]))
-    process.send_signal(signal.SIGQUIT)
-    process.wait(WAIT_SECONDS)
-
-
-async def fill(postgres: EmbeddedPostgres) -> None:
-    async with connect(postgres.url("postgres")) as connection:
-        await connection.execute("CREATE DATABASE chat")
-    await seed(postgres.url("chat"), "tiny", 1)
-
-
-def test_a_crash_of_the_database_is_told_and_survived(tmp_path: Path, launch: Any) -> None:
+def test_a_crash_of_the_database_is_told_and_survived(own_postgres: Any, launch: Any) -> None:
     """503 while it is away; afterwards every message that was promised is there, and was heard exactly once."""
-    postgres = EmbeddedPostgres(tmp_path / "postgres")
-    with ExitStack() as running:
-        running.enter_context(postgres)
-        asyncio.run(fill(postgres))
-        server = launch(postgres.url("chat"))
-        user, sender = server.user(0), server.user(1)
-        conversation = server.group(sender, user)
-        gateway = user.connect()
-        gateway.subscribe()
-        statuses: list[int] = []
-        refused, finish = threading.Event(), threading.Event()
+    server = launch(own_postgres.url)
+    user, sender = server.user(0), server.user(1)
+    conversation = server.group(sender, user)
+    gateway = user.connect()
+    gateway.subscribe()
+    statuses: list[int] = []
+    refused, finish = threading.Event(), threading.Event()
 
-        def send_on() -> int:
-            """Sends until told to finish, each message until it is stored; how many."""
-            count = 0
-            while not finish.is_set():
-                client_id, status = uuid4(), 0
-                while status not in (200, 201):
-                    status = sender.post_message(conversation, str(count + 1), client_id).status_code
-                    statuses.append(status)
-                    if status == 503:
-                        refused.set()
-                count += 1
-            return count
+    def send_on() -> int:
+        """Sends until told to finish, each message until it is stored; how many."""
+        count = 0
+        while not finish.is_set():
+            client_id, status = uuid4(), 0
+            while status not in (200, 201):
+                status = sender.post_message(conversation, str(count + 1), client_id).status_code
+                statuses.append(status)
+                if status == 503:
+                    refused.set()
+            count += 1
+        return count
 
-        counted: list[int] = []
-        thread = threading.Thread(target=lambda: counted.append(send_on()))
-        thread.start()
-        try:
-            seqs = [gateway.receive().seq for _ in range(20)]
-            kill(postgres)
-            assert refused.wait(WAIT_SECONDS)
-            answer = user.get("/conversations")
-            assert (answer.status_code, answer.json()) == (
-                503,
-                {"code": "unavailable", "message": "the database does not answer; try again"},
-            )
-            assert server.http.get("/healthz").status_code == 200
-            running.close()
-            running.enter_context(postgres)
-            seqs += [gateway.receive().seq for _ in range(20)]
-        finally:
-            finish.set()
-            thread.join(WAIT_SECONDS)
-        (count,) = counted
-        seqs += [gateway.receive().seq for _ in range(count - len(seqs))]
-        assert seqs == list(range(1, count + 1))
-        assert set(statuses) <= {200, 201, 503}
-        assert user.get("/conversations").status_code == 200
-        assert server.stop() == 0
+    counted: list[int] = []
+    thread = threading.Thread(target=lambda: counted.append(send_on()))
+    thread.start()
+    try:
+        seqs = [gateway.receive().seq for _ in range(20)]
+        own_postgres.kill()
+        assert refused.wait(WAIT_SECONDS)
+        answer = user.get("/conversations")
+        assert (answer.status_code, answer.json()) == (
+            503,
+            {"code": "unavailable", "message": "the database does not answer; try again"},
+        )
+        assert server.http.get("/healthz").status_code == 200
+        own_postgres.start()
+        seqs += [gateway.receive().seq for _ in range(20)]
+    finally:
+        finish.set()
+        thread.join(WAIT_SECONDS)
+    (count,) = counted
+    seqs += [gateway.receive().seq for _ in range(count - len(seqs))]
+    assert seqs == list(range(1, count + 1))
+    assert set(statuses) <= {200, 201, 503}
+    assert user.get("/conversations").status_code == 200
+    assert server.stop() == 0
 
 
-def test_a_crash_that_empties_the_live_tables_is_mended(tmp_path: Path, launch: Any) -> None:
+def test_a_crash_that_empties_the_live_tables_is_mended(own_postgres: Any, launch: Any) -> None:
     """Questions are refused while the database is away; then the unlogged rows are written anew, by themselves."""
-    postgres = EmbeddedPostgres(tmp_path / "postgres")
-    with ExitStack() as running:
-        running.enter_context(postgres)
-        asyncio.run(fill(postgres))
-        server = launch(postgres.url("chat"), live_state_store="tables", heartbeat_seconds=0.2)
-        user, asker = server.user(0), server.user(1)
-        conversation = server.group(user, asker)
-        device, watcher = user.connect(), asker.connect()
+    server = launch(own_postgres.url, live_state_store="tables", heartbeat_seconds=0.2)
+    user, asker = server.user(0), server.user(1)
+    conversation = server.group(user, asker)
+    device, watcher = user.connect(), asker.connect()
 
-        def presence() -> Any:
-            return asker.get("/presence", user_id=str(user.id))
+    def presence() -> Any:
+        return asker.get("/presence", user_id=str(user.id))
 
-        assert presence().json()["users"][0]["status"] == "online"
-        kill(postgres)
-        assert presence().status_code == 503
-        error = watcher.ask(SubscribePresence(user_ids=(user.id,)))
-        assert (error.code, error.message) == ("unavailable", "the database does not answer; try again")
-        device.ask(UpdatePresence(status="away"))  # what needs no database goes on
-        running.close()
-        running.enter_context(postgres)
-        server.wait_for_metric(lambda count: count > 0, "chat_live_state_writes_total", outcome="failed")
-        written = server.metric("chat_live_state_writes_total", outcome="written")
-        server.wait_for_metric(lambda count: count >= written + 2, "chat_live_state_writes_total", outcome="written")
-        (answered,) = presence().json()["users"]
-        assert (answered["status"], answered["version"]) == ("away", 2)
-        assert watcher.ask(SubscribePresence(user_ids=(user.id,))).users[0].version == 2
-        assert watcher.ask(SubscribeTyping(conversation_id=conversation)).user_ids == ()
-        device.send(StartTyping(conversation_id=conversation))
-        assert watcher.receive().is_typing
-        assert asker.get(f"/conversations/{conversation}/typing").json()["user_ids"] == [str(user.id)]
-        assert server.stop() == 0
+    assert presence().json()["users"][0]["status"] == "online"
+    own_postgres.kill()
+    assert presence().status_code == 503
+    error = watcher.ask(SubscribePresence(user_ids=(user.id,)))
+    assert (error.code, error.message) == ("unavailable", "the database does not answer; try again")
+    device.ask(UpdatePresence(status="away"))  # what needs no database goes on
+    own_postgres.start()
+    server.wait_for_metric(lambda count: count > 0, "chat_live_state_writes_total", outcome="failed")
+    written = server.metric("chat_live_state_writes_total", outcome="written")
+    server.wait_for_metric(lambda count: count >= written + 2, "chat_live_state_writes_total", outcome="written")
+    (answered,) = presence().json()["users"]
+    assert (answered["status"], answered["version"]) == ("away", 2)
+    assert watcher.ask(SubscribePresence(user_ids=(user.id,))).users[0].version == 2
+    assert watcher.ask(SubscribeTyping(conversation_id=conversation)).user_ids == ()
+    device.send(StartTyping(conversation_id=conversation))
+    assert watcher.receive().is_typing
+    assert asker.get(f"/conversations/{conversation}/typing").json()["user_ids"] == [str(user.id)]
+    assert server.stop() == 0

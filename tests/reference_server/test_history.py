@@ -10,8 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -20,14 +18,12 @@ import asyncpg
 import psutil
 import pytest
 
-from fixtures.database import connect
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.replica import EmbeddedReplica
 from reference_server.errors import UnavailableError
 from reference_server.history import History, Replica
 from reference_server.metrics import Metrics
 from reference_server.read_routing import WrittenPositions
-from reference_server.seed import seed
 
 WAIT_SECONDS = 30
 LONG = 20.0  # a bound that no healthy replica meets
@@ -35,25 +31,11 @@ PRIMARY_POOL, REPLICA_POOL = object(), object()  # where only their identity mat
 POLICIES = ["primary", "wait", "eventual"]
 
 
-@contextmanager
-def fresh_folder() -> Iterator[Path]:
-    """Not below pytest's own: every session closes that to others, and root's server runs as another user."""
-    with TemporaryDirectory(prefix="chatbench-test-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
-
-
 @pytest.fixture(scope="module")
-def primary() -> Iterator[EmbeddedPostgres]:
+def primary(own_postgres_of_module: Any) -> EmbeddedPostgres:
     """A cluster of this file's own, with the data set `tiny` in its database `chat`."""
-
-    async def fill(postgres: EmbeddedPostgres) -> None:
-        async with connect(postgres.url("postgres")) as connection:
-            await connection.execute("CREATE DATABASE chat")
-        await seed(postgres.url("chat"), "tiny", 1)
-
-    with fresh_folder() as folder, EmbeddedPostgres(folder) as postgres:
-        asyncio.run(fill(postgres))
-        yield postgres
+    cluster: EmbeddedPostgres = own_postgres_of_module.cluster
+    return cluster
 
 
 @pytest.fixture(scope="module")

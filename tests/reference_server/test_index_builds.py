@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 import pytest
 
+from fixtures.database import app_url
 from fixtures.errors import InputError
 from reference_server.errors import ConflictError, UnavailableError
 from reference_server.index_builds import IndexState, Step, apply, drop, index_commands, steps_to_apply, steps_to_drop
@@ -77,12 +78,12 @@ def bare_url(tiny_url: str) -> str:
 
 
 @contextmanager
-def open_write(url: str) -> Iterator[None]:
+def open_write(url: str) -> Iterator[Session]:
     """A transaction that has written to conversations and does not end: a build waits for it, in the middle."""
     with closing(Session(url)) as writer:
         writer.run("BEGIN")
         writer.run("LOCK TABLE conversations IN ROW EXCLUSIVE MODE")
-        yield
+        yield writer
         writer.run("COMMIT")
 
 
@@ -177,27 +178,18 @@ def test_a_killed_backend_s_build_is_cleared_up_by_the_next(bare_url: str, sessi
 def test_a_cancelled_build_leaves_nothing_half_made(bare_url: str, session: Session) -> None:
     """What had been begun is dropped, as soon as whoever stands in the way has ended."""
 
-    async def cancelled() -> None:
+    async def cancelled(writer: Session) -> None:
         building = asyncio.create_task(apply(bare_url, ROADMAP))
         await asyncio.to_thread(session.builder)
         building.cancel()
-        asyncio.get_running_loop().call_later(0.1, done.set)
+        waiting = "SELECT FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%' AND wait_event_type = 'Lock'"
+        await asyncio.to_thread(session.until, lambda: session.run(waiting))
+        await asyncio.to_thread(writer.run, "COMMIT")
         with pytest.raises(asyncio.CancelledError):
             await building
 
-    done = threading.Event()
-
-    def write_on() -> None:
-        with open_write(bare_url):
-            held.set()
-            done.wait(WAIT_SECONDS)
-
-    held = threading.Event()
-    writer = threading.Thread(target=write_on)
-    writer.start()
-    assert held.wait(WAIT_SECONDS)
-    asyncio.run(cancelled())
-    writer.join(WAIT_SECONDS)
+    with open_write(bare_url) as writer:
+        asyncio.run(cancelled(writer))
     assert session.indexes() == {}
 
 
@@ -225,6 +217,45 @@ def test_somebody_else_s_build_is_left_alone(bare_url: str, session: Session) ->
 
     with open_write(bare_url):
         asyncio.run(twice())
+
+
+def test_a_user_with_sql_in_hand_cannot_hold_builds_up(bare_url: str, session: Session) -> None:
+    """Neither by a lock on the view that stands for the right to build, nor by any advisory lock."""
+    with closing(Session(app_url(bare_url))) as user:
+        for mode in ("ACCESS SHARE", "ROW SHARE", "SHARE UPDATE EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"):
+            user.run("BEGIN")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                user.run(f"LOCK TABLE chatbench.index_turn IN {mode} MODE")
+            user.run("ROLLBACK")
+        user.run("SELECT pg_advisory_lock(hashtextextended('chatbench index builds', 0))")
+        assert len(asyncio.run(apply(bare_url, ROADMAP))) == 3
+    assert session.indexes() == dict.fromkeys(NAMES, True)
+
+
+def test_without_its_right_a_build_takes_no_further_step(bare_url: str, session: Session) -> None:
+    """The index under way is finished, since nobody else can touch it; the next one is left to whoever comes next."""
+
+    async def deprived(writer: Session) -> None:
+        building = asyncio.create_task(apply(bare_url, ROADMAP, on_step=told.append))
+        await asyncio.to_thread(session.builder)
+        query = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND "
+        await asyncio.to_thread(session.run, query + "application_name = 'chatbench index turn'")
+        await asyncio.to_thread(writer.run, "COMMIT")
+        with pytest.raises(UnavailableError, match="ended the right to change indexes"):
+            await building
+
+    told: list[Step | None] = []
+    with open_write(bare_url) as writer:
+        asyncio.run(deprived(writer))
+    assert [step and step.index for step in told] == [None, NAMES[0]]
+    assert session.indexes() == {NAMES[0]: True}
+
+
+def test_data_of_an_older_version_is_told(bare_url: str, session: Session) -> None:
+    """A database that knows no such right is named, with the way out."""
+    session.run("DROP VIEW chatbench.index_turn")
+    with pytest.raises(ConflictError, match=r"filled by another version .* fill it again with"):
+        asyncio.run(apply(bare_url, ROADMAP))
 
 
 def test_a_database_that_is_away_is_told() -> None:

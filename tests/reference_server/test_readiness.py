@@ -3,20 +3,14 @@
 import asyncio
 import os
 import signal
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from fixtures.database import connect
 from fixtures.identifiers import user_id
-from fixtures.postgres import EmbeddedPostgres
 from reference_server.database_watch import DatabaseWatch
 from reference_server.errors import DrainingError, UnavailableError
 from reference_server.readiness import Readiness
-from reference_server.seed import seed
 
 
 class Probe:
@@ -101,62 +95,40 @@ def test_draining_comes_before_everything() -> None:
     asyncio.run(main())
 
 
-def test_a_lost_database_turns_readiness_and_is_logged_once(tmp_path: Path, launch: Any) -> None:
+def test_a_lost_database_turns_readiness_and_is_logged_once(own_postgres: Any, launch: Any) -> None:
     """503 while it is away, whatever liveness says; the log tells the loss and the return, each once."""
-    postgres = EmbeddedPostgres(tmp_path / "postgres")
-    with ExitStack() as running:
-        running.enter_context(postgres)
-
-        async def fill() -> None:
-            async with connect(postgres.url("postgres")) as connection:
-                await connection.execute("CREATE DATABASE chat")
-            await seed(postgres.url("chat"), "tiny", 1)
-
-        asyncio.run(fill())
-        server = launch(postgres.url("chat"))
-        ready = server.http.get("/readyz")
-        assert (ready.status_code, ready.text) == (200, "ready")
-        process = psutil.Process(int((postgres.data / "postmaster.pid").read_text().splitlines()[0]))
-        process.send_signal(signal.SIGQUIT)
-        process.wait(30)
-        user_answer = server.http.post("/v1/login", json={"user_id": str(user_id(1, 0)), "login_key": "chatbench"})
-        assert user_answer.status_code == 503
-        for _ in range(3):
-            answer = server.http.get("/readyz")
-            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-        assert server.http.get("/healthz").status_code == 200
-        assert server.metric("chat_database_up") == 0
-        running.close()
-        running.enter_context(postgres)
-        assert server.http.get("/readyz").status_code == 200
-        assert server.metric("chat_database_up") == 1
-        told = [(event["event"], event["level"]) for event in server.events("database_lost", "database_back")]
-        assert told == [("database_lost", "error"), ("database_back", "warning")]
+    server = launch(own_postgres.url)
+    ready = server.http.get("/readyz")
+    assert (ready.status_code, ready.text) == (200, "ready")
+    own_postgres.kill()
+    user_answer = server.http.post("/v1/login", json={"user_id": str(user_id(1, 0)), "login_key": "chatbench"})
+    assert user_answer.status_code == 503
+    for _ in range(3):
+        answer = server.http.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert server.http.get("/healthz").status_code == 200
+    assert server.metric("chat_database_up") == 0
+    own_postgres.start()
+    assert server.http.get("/readyz").status_code == 200
+    assert server.metric("chat_database_up") == 1
+    told = [(event["event"], event["level"]) for event in server.events("database_lost", "database_back")]
+    assert told == [("database_lost", "error"), ("database_back", "warning")]
 
 
-def test_a_database_that_does_not_move_turns_readiness(tmp_path: Path, launch: Any) -> None:
+def test_a_database_that_does_not_move_turns_readiness(own_postgres: Any, launch: Any) -> None:
     """Stopped in its tracks it neither answers nor hangs up; the server notices by its own clock."""
-    postgres = EmbeddedPostgres(tmp_path / "postgres")
-    with postgres:
-
-        async def fill() -> None:
-            async with connect(postgres.url("postgres")) as connection:
-                await connection.execute("CREATE DATABASE chat")
-            await seed(postgres.url("chat"), "tiny", 1)
-
-        asyncio.run(fill())
-        server = launch(postgres.url("chat"), shutdown_seconds=1)
-        main = psutil.Process(int((postgres.data / "postmaster.pid").read_text().splitlines()[0]))
-        everyone = [main, *main.children(recursive=True)]
-        server.http.get("/readyz")
-        try:
-            for process in everyone:
-                os.kill(process.pid, signal.SIGSTOP)
-            while (answer := server.http.get("/readyz")).status_code == 200:
-                pass  # answered from what was fresh
-            assert answer.json()["message"] == "the database has not answered for 1 s"
-        finally:
-            for process in everyone:
-                os.kill(process.pid, signal.SIGCONT)
-        while server.http.get("/readyz").status_code != 200:
-            pass
+    server = launch(own_postgres.url, shutdown_seconds=1)
+    main = own_postgres.main_process
+    everyone = [main, *main.children(recursive=True)]
+    server.http.get("/readyz")
+    try:
+        for process in everyone:
+            os.kill(process.pid, signal.SIGSTOP)
+        while (answer := server.http.get("/readyz")).status_code == 200:
+            pass  # answered from what was fresh
+        assert answer.json()["message"] == "the database has not answered for 1 s"
+    finally:
+        for process in everyone:
+            os.kill(process.pid, signal.SIGCONT)
+    while server.http.get("/readyz").status_code != 200:
+        pass

@@ -147,6 +147,20 @@ def test_a_lost_connection_is_continued(world: Any, launch: Any, operator: Any) 
     assert world.failed_checks() == set()
 
 
+def test_a_crash_of_the_database_is_continued(own_postgres: Any, launch: Any, operator: Any) -> None:
+    """The right to copy is gone with it, and taken again by the same server, which goes on where it was."""
+    server = launch(own_postgres.url)
+    operator(server).post("start", batch_messages=1, pause_seconds=0.05)
+    server.wait_for_metric(lambda copied: copied >= 2, "chat_migration_connections_total")
+    own_postgres.kill()
+    server.wait_for_event("backfill_interrupted")
+    own_postgres.start()
+    server.wait_for_event("backfill_finished")
+    assert len(server.events("backfill_started")) == 2
+    assert operator(server).get()["phase"] == "complete"
+    operator(server).check()
+
+
 def test_a_locked_connection_is_passed_over_and_visited_again(world: Any, launch: Any, operator: Any) -> None:
     """Somebody's open transaction delays its own connection, not the others."""
     pairs = world_of_pairs(world, count=3)
