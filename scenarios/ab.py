@@ -17,7 +17,6 @@ from fixtures.progress import Progress
 from scenarios import runner
 from scenarios.arms import Arm
 from scenarios.catalogue import DUET
-from scenarios.child_process import log_tail
 from scenarios.comparison import Turn
 from scenarios.place import Place, open_cluster
 from scenarios.run_folder import ArmRecord, RunFolder
@@ -126,7 +125,7 @@ class AbRun:
                 raise
             for name, place in (("base", base), ("head", head)):
                 if place.server is not None and not place.server.alive:
-                    self._so_far.note(reason=f"{name} ended in block {block + 1}: {log_tail(place.server.log)}")
+                    self._so_far.note(reason=f"{name} ended in block {block + 1}: {place.server.ending}")
         if not self._rate:
             self._rate = self._rate_of_first_block()
 

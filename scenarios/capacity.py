@@ -20,7 +20,6 @@ from scenarios.bottleneck import BOUNDS, step_figures, what_gave_way
 from scenarios.capacity_search import WORKLOAD as SEARCH
 from scenarios.capacity_search import CapacitySearch, Outcome, Plan, step_load
 from scenarios.catalogue import SCENARIOS
-from scenarios.child_process import log_tail
 from scenarios.comparison import Turn
 from scenarios.generator_health import is_generators_own
 from scenarios.objectives import Objective, judge, parse_objective
@@ -181,9 +180,8 @@ class _Steps:
             self.file.result = self._result()
             folder.write_capacity(self.file)
             if place.server is not None and not place.server.alive:
-                self.so_far.note(
-                    reason=f"the reference server ended at a load of {plan.load:g}: {log_tail(place.server.log)}"
-                )
+                ending = place.server.ending
+                self.so_far.note(reason=f"the reference server ended at a load of {plan.load:g}: {ending}")
                 return
         progress("done", 1.0)
 

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 _ENDING = {signal.SIGINT, signal.SIGTERM}
 _PR_SET_PDEATHSIG = 1  # prctl(2): the kernel sends this signal when the parent dies
@@ -58,14 +61,42 @@ def stop_child(process: subprocess.Popen[bytes], *, patience_seconds: float) -> 
     return process.wait()
 
 
+def how_it_ended(process: subprocess.Popen[bytes], log: Path) -> str:
+    """What ended a process and the last that its log says of it, for an error sentence."""
+    code = process.wait()
+    ending = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    return f"{ending}; {log_tail(log)}"
+
+
 def log_tail(log: Path, lines: int = 3) -> str:
-    """The last lines of a log on one line, for an error sentence."""
+    """The last lines of a log on one line, for an error sentence; of logged events, those that went wrong."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         return f"(no log: {error.strerror})"
-    said = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(said[-lines:]) or "(its log is empty)"
+    said = [told for line in text.splitlines() if (told := _told(line.strip()))]
+    return " / ".join(said[-lines:]) or "its log tells no reason"
+
+
+class _LoggedEvent(msgspec.Struct):
+    """What matters of an event as `reference_server/logs.py` writes it."""
+
+    level: str
+    event: str
+    fields: dict[str, Any] = {}
+    exception: str = ""
+
+
+def _told(line: str) -> str:
+    """A line as it is; of an event what went wrong, without its traceback, and nothing when nothing did."""
+    try:
+        logged = msgspec.json.decode(line, type=_LoggedEvent)
+    except msgspec.DecodeError:
+        return line
+    if logged.level in {"debug", "info"}:
+        return ""
+    details = [f"{name} {value}" for name, value in logged.fields.items() if not isinstance(value, dict)]
+    return ", ".join([logged.event, *details, *logged.exception.splitlines()[-1:]])
 
 
 def _in_child(signal_mask: set[int | signal.Signals]) -> Callable[[], None]:

@@ -38,7 +38,7 @@ class Finding:
 
 
 def examine(out: Path, database_url: str | None) -> Iterator[Finding]:
-    """Every finding, in the order of the table in the README; each check runs when its turn comes."""
+    """Every finding, what the machine has before what was measured on it; each check runs when its turn comes."""
     yield check_cores()
     yield check_descriptors()
     yield check_kernel_timestamps()

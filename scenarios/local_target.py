@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from fixtures.errors import ChatbenchError
-from scenarios.child_process import log_tail, start_child, stop_child
+from scenarios.child_process import how_it_ended, log_tail, start_child, stop_child
 
 START_TIMEOUT_SECONDS = 30
 STOP_PATIENCE_SECONDS = 10
@@ -63,6 +63,12 @@ class ChildServer:
     def alive(self) -> bool:
         """False once the server has ended by itself."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def ending(self) -> str:
+        """How it ended, for an error sentence; only of a server that is not alive."""
+        assert self._process is not None
+        return how_it_ended(self._process, self.log)
 
     def _first_line(self) -> bytes:
         assert self._process is not None

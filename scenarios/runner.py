@@ -264,8 +264,7 @@ def _measure(turn: Turn, options: RunOptions, so_far: RunSoFar, progress: Progre
         return False
     server = turn.place.server
     if server is not None and not server.alive:
-        said = f"the reference server ended in the middle of the run: {log_tail(server.log)}"
-        so_far.note(reason=f"{turn.part}: {said}")
+        so_far.note(reason=f"{turn.part}: the reference server ended in the middle of the run: {server.ending}")
         return False
     return True
 
@@ -288,8 +287,7 @@ def run_load_scenario(turn: Turn, options: RunOptions, so_far: RunSoFar, progres
             exit_code = stop_child(process, patience_seconds=LOCUST_PATIENCE_SECONDS)
         for one, peer in peers.items():
             if not peer.server.alive:
-                said = log_tail(peer.server.log)
-                so_far.note(reason=f"{turn.part}: the server {one!r} ended during the run: {said}")
+                so_far.note(reason=f"{turn.part}: the server {one!r} ended during the run: {peer.server.ending}")
     if turn.part not in so_far.recorded:
         said = _complaint(log)
         if exit_code == InputError.exit_code:

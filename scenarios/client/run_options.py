@@ -170,9 +170,10 @@ def check_descriptors(
     needed = user_count + SPARE_DESCRIPTORS
     soft, hard = limits(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and needed > hard:
+        fewer = f" or ask for at most {hard - SPARE_DESCRIPTORS} users" if hard > SPARE_DESCRIPTORS else ""
         raise InputError(
             f"{user_count} users need {needed} file descriptors and this process may have {hard}; "
-            f"raise the limit (ulimit -n {needed}) or ask for at most {max(0, hard - SPARE_DESCRIPTORS)} users"
+            f"raise the limit (ulimit -n {needed}){fewer}"
         )
     if soft != resource.RLIM_INFINITY and soft < needed:
         set_limits(resource.RLIMIT_NOFILE, (hard, hard))

@@ -75,7 +75,9 @@ def test_a_server_that_dies_is_named(measuring: "subprocess.Popen[str]", tmp_pat
     """A killed server makes the run INVALID, in words that say so."""
     child_running(measuring, "reference_server").kill()
     complaints, _ = ended(measuring, tmp_path)
-    assert "server" in complaints
+    assert (
+        "the reference server ended in the middle of the run: killed by SIGKILL; its log tells no reason" in complaints
+    )
 
 
 def test_a_background_job_of_a_shell_ends_as_well(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from scenarios.child_process import log_tail, start_child, stop_child
+from scenarios.child_process import how_it_ended, log_tail, start_child, stop_child
 
 PARENT = """
 import signal, sys
@@ -76,3 +76,24 @@ def test_the_log_holds_what_a_child_said(tmp_path: Path) -> None:
     child.wait()
     assert log_tail(tmp_path / "log") == "one / two"
     assert "no log" in log_tail(tmp_path / "missing")
+
+
+def test_of_a_log_of_events_those_that_went_wrong_are_quoted(tmp_path: Path) -> None:
+    """An error sentence has no room for all settings of a server, nor for a traceback."""
+    started = '{"level": "info", "event": "started", "fields": {"settings": {"host": "127.0.0.1"}}}'
+    exception = '"exception": "Traceback\\n  x\\nOSError: gone"'
+    lost = f'{{"level": "error", "event": "database_lost", "fields": {{"seconds": 2}}, {exception}}}'
+    log = tmp_path / "log"
+    log.write_text(f"{started}\n")
+    assert log_tail(log) == "its log tells no reason"
+    log.write_text(f"{started}\n{lost}\nKilled\n")
+    assert log_tail(log) == "database_lost, seconds 2, OSError: gone / Killed"
+
+
+def test_what_ended_a_child_is_told(tmp_path: Path) -> None:
+    """A signal by its name, an exit code by its number, each with the log's reason."""
+    killed = start_child([sys.executable, "-c", "import signal; signal.pause()"], log=tmp_path / "1", environment={})
+    killed.kill()
+    assert how_it_ended(killed, tmp_path / "1") == "killed by SIGKILL; its log tells no reason"
+    failed = start_child([sys.executable, "-c", "raise SystemExit('too hot')"], log=tmp_path / "2", environment={})
+    assert how_it_ended(failed, tmp_path / "2") == "exit code 1; too hot"

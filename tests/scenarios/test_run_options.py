@@ -86,6 +86,8 @@ def test_too_few_descriptors_are_told_before_anything_starts() -> None:
     """The error says how many are needed, how many there are, and how many users would do."""
     with pytest.raises(InputError, match=r"5000 users need 5200 file descriptors.*may have 1024.*at most 824 users"):
         check_descriptors(5000, limits=lambda _: (512, 1024), set_limits=lambda *_: None)
+    with pytest.raises(InputError, match=r"may have 64; raise the limit \(ulimit -n 210\)$"):
+        check_descriptors(10, limits=lambda _: (64, 64), set_limits=lambda *_: None)
 
 
 def test_the_soft_limit_is_raised_when_the_hard_one_allows() -> None:
