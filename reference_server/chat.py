@@ -4,6 +4,7 @@ Every statement runs as the asking user under row-level security; these function
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,16 +12,15 @@ from reference_server.cursors import (
     FIRST_MEMBERSHIPS,
     FIRST_PARTICIPANTS,
     NEWEST_CONVERSATIONS,
-    NEWEST_MESSAGES,
     ConversationCursor,
     MembershipCursor,
-    MessageCursor,
     NewerMessageCursor,
     ParticipantCursor,
     decode_cursor,
     encode_cursor,
 )
 from reference_server.history import History
+from reference_server.paging import PAGINGS, Paging
 from reference_server.pool import AppPool
 from reference_server.read_routing import Source
 from reference_server.records import (
@@ -42,9 +42,10 @@ _CONVERSATION_COLUMNS = 10
 class Chat:
     """The reads of the API."""
 
-    def __init__(self, pool: AppPool, history: History) -> None:
+    def __init__(self, pool: AppPool, history: History, paging: Paging = PAGINGS["seq"]) -> None:
         self._pool = pool
         self._history = history
+        self._paging = paging  # towards the oldest
 
     async def user_exists(self, user_id: UUID) -> bool:
         """True when there is such a user."""
@@ -75,11 +76,12 @@ class Chat:
 
         NotFoundError for whoever is not in the conversation.
         """
-        before = decode_cursor(cursor, MessageCursor) if cursor else NEWEST_MESSAGES
-        rows, source = await self._page(user_id, conversation_id, "list_messages", before.before_seq, limit)
+        paging = self._paging
+        before = decode_cursor(cursor, type(paging.newest)) if cursor else paging.newest
+        rows, source = await self._page(user_id, conversation_id, paging.statement, paging.place(before), limit)
         page = [message_of(row) for row in rows[:limit]]
         has_more = len(rows) > limit
-        following = encode_cursor(MessageCursor(page[-1].seq)) if has_more else None
+        following = encode_cursor(paging.following(before, page)) if has_more else None
         newer = encode_cursor(NewerMessageCursor(page[0].seq if page else 0))
         return MessagePage(page, has_more, next_cursor=following, newer_cursor=newer), source
 
@@ -98,13 +100,13 @@ class Chat:
         return MessagePage(page, has_more, next_cursor=newer if has_more else None, newer_cursor=newer), source
 
     async def _page(
-        self, user_id: UUID, conversation_id: UUID, statement: str, seq: int, limit: int
+        self, user_id: UUID, conversation_id: UUID, statement: str, place: int | datetime, limit: int
     ) -> tuple[list[Any], Source]:
         """The rows of a page and one beyond it, from whom history lets serve them."""
 
         async def query(pool: AppPool) -> list[Any]:
             async with pool.as_user(user_id) as connection:
-                rows: list[Any] = await connection.fetch_rows(statement, conversation_id, seq, limit + 1)
+                rows: list[Any] = await connection.fetch_rows(statement, conversation_id, place, limit + 1)
                 # A page with messages was let through by the policy; an empty one leaves the question open.
                 if not rows and not await connection.fetch_value("is_member", conversation_id, user_id):
                     raise not_in(conversation_id)

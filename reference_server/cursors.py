@@ -29,6 +29,18 @@ class NewerMessageCursor(msgspec.Struct, frozen=True, array_like=True, tag="n"):
     after_seq: int
 
 
+class TimeCursor(msgspec.Struct, frozen=True, array_like=True, tag="t"):
+    """The page of messages with an earlier created_at."""
+
+    before_created_at: datetime
+
+
+class OffsetCursor(msgspec.Struct, frozen=True, array_like=True, tag="o"):
+    """The page of messages behind so many."""
+
+    offset: int
+
+
 class ParticipantCursor(msgspec.Struct, frozen=True, array_like=True, tag="p"):
     """The page of participants with a higher user id."""
 
@@ -48,10 +60,20 @@ class MembershipCursor(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     after_conversation_id: UUID
 
 
-AnyCursor = MessageCursor | NewerMessageCursor | ConversationCursor | MembershipCursor | ParticipantCursor
+AnyCursor = (
+    MessageCursor
+    | NewerMessageCursor
+    | TimeCursor
+    | OffsetCursor
+    | ConversationCursor
+    | MembershipCursor
+    | ParticipantCursor
+)
 Cursor = TypeVar("Cursor", bound=AnyCursor)
 
 NEWEST_MESSAGES = MessageCursor(SEQ_MAX)
+NEWEST_BY_TIME = TimeCursor(_FAR_FUTURE)
+NEWEST_BY_OFFSET = OffsetCursor(0)
 NEWEST_CONVERSATIONS = ConversationCursor(_FAR_FUTURE, UUID(int=(1 << 128) - 1))
 FIRST_MEMBERSHIPS = MembershipCursor(UUID(int=0))
 FIRST_PARTICIPANTS = ParticipantCursor(UUID(int=0))
@@ -73,10 +95,12 @@ def decode_cursor(word: str, kind: type[Cursor]) -> Cursor:
             _check_seq(cursor.before_seq)
         if isinstance(cursor, NewerMessageCursor):
             _check_seq(cursor.after_seq)
+        if isinstance(cursor, OffsetCursor):
+            _check_seq(cursor.offset)
+        if isinstance(cursor, TimeCursor):
+            _check_time(cursor.before_created_at)
         if isinstance(cursor, ConversationCursor):
-            if cursor.before_at.tzinfo is None:
-                raise ValueError(cursor.before_at)  # noqa: TRY301 - one answer for every way to be wrong
-            cursor.before_at.astimezone(UTC)  # OverflowError before the first and after the last year
+            _check_time(cursor.before_at)
     except (msgspec.DecodeError, binascii.Error, ValueError, OverflowError) as error:
         raise RefusedError(f"{word[:40]!r} is no cursor of this list; pass next_cursor as it was given") from error
     return cursor
@@ -85,3 +109,9 @@ def decode_cursor(word: str, kind: type[Cursor]) -> Cursor:
 def _check_seq(seq: int) -> None:
     if not 0 <= seq <= SEQ_MAX:
         raise ValueError(seq)
+
+
+def _check_time(at: datetime) -> None:
+    if at.tzinfo is None:
+        raise ValueError(at)
+    at.astimezone(UTC)  # OverflowError before the first and after the last year

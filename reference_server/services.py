@@ -27,6 +27,7 @@ from reference_server.migration_desk import MigrationDesk
 from reference_server.migration_validator import MigrationValidator
 from reference_server.outbox import Outbox
 from reference_server.outlet import Outlet
+from reference_server.paging import PAGINGS
 from reference_server.pool import AppPool
 from reference_server.presence import PresenceTiming
 from reference_server.presence_desk import PresenceDesk
@@ -98,7 +99,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
 
         outbox = Outbox(deliver)
         rooms = Rooms(pool, settings.cached_members_max, outbox.flush)
-        chat = Chat(pool, history)
+        chat = Chat(pool, history, PAGINGS[settings.message_paging])
         presence = PresenceDesk(timing, delivery.presence)
         typing = TypingDesk(
             TypingTiming(

@@ -10,6 +10,7 @@ import msgspec
 
 from fixtures.database import redacted
 from fixtures.errors import InputError
+from reference_server.paging import MessagePaging
 from reference_server.read_routing import Policy
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
@@ -41,6 +42,8 @@ class Settings:
     pool_size_max: int = 16
     pool_timeout_seconds: float = 10.0  # waiting longer for a connection is answered with 503
     statement_timeout_seconds: float = 30.0
+    # How pages of messages are found: the other ways are there to be compared with, and can lose or repeat messages.
+    message_paging: MessagePaging = "seq"
     replica_url: str | None = None  # the administrator's, of a standby of the database: pages of messages come from it
     read_your_writes: Policy = "wait"  # what a page does when the replica lacks a write that this server acknowledged
     replica_wait_seconds: float = 0.25  # at most, for one page; 300 times what a healthy one takes

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from reference_server.metrics import Metrics
-from reference_server.statements import server_statements
+from reference_server.statements import paging_statements, server_statements
 
 
 class TimedStatement(NamedTuple):
@@ -26,7 +26,7 @@ def timed_statements(metrics: Metrics) -> dict[str, TimedStatement]:
             metrics.statement_seconds.labels(name).observe,
             metrics.statement_errors.labels(name).inc,
         )
-        for name, statement in server_statements().items()
+        for name, statement in {**server_statements(), **paging_statements()}.items()
     }
 
 

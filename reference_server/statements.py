@@ -22,6 +22,7 @@ SQL_FOLDER = Path(__file__).parent / "sql"
 QUERIES_FOLDER = SQL_FOLDER / "queries"
 STRATEGIES_FOLDER = SQL_FOLDER / "indexes"
 LIVE_STATE_FOLDER = SQL_FOLDER / "live_state"
+PAGING_FOLDER = SQL_FOLDER / "paging"
 OPERATIONS_FOLDER = SQL_FOLDER / "operations"
 
 _HEADER_LINE = re.compile(r"--\s*(?P<key>[a-z]+):\s*(?P<value>.*\S)\s*$")
@@ -141,6 +142,12 @@ def _commands(text: str) -> tuple[str, ...]:
 def server_statements() -> dict[str, Statement]:
     """Every statement that the server executes, by name."""
     return {path.stem: read_statement(path) for path in sorted(QUERIES_FOLDER.glob("*.sql"))}
+
+
+@cache
+def paging_statements() -> dict[str, Statement]:
+    """Other ways to page through messages, which a setting chooses, by name; the laboratory has variants of its own."""
+    return {path.stem: read_statement(path) for path in sorted(PAGING_FOLDER.glob("*.sql"))}
 
 
 @cache

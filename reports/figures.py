@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from reports import capacity, fanout, health, pagination, presence, server, strategies
+from reports import capacity, fanout, health, pagination, paging, presence, server, strategies
 from reports.arms_figure import arms_drawing
 from reports.capacity_figure import capacity_drawing
 from reports.fanout import RECIPIENT_TITLES, RECIPIENTS, FanoutSummary
@@ -29,6 +29,7 @@ from reports.health import HealthSummary
 from reports.latency import PERCENTS, Latency
 from reports.numbers import format_number
 from reports.pagination import PaginationSummary
+from reports.paging_figure import paging_drawing
 from reports.panel_figures import panel_drawing
 from reports.presence import PresenceSummary
 from reports.server_figure import server_drawing
@@ -43,6 +44,7 @@ def drawings(summary: RunSummary) -> dict[str, Drawing]:
     """The figures that have something to show, by section name."""
     makers: dict[str, Callable[[], Drawing | None]] = {
         pagination.NAME: lambda: _pagination(summary.pagination),
+        paging.NAME: lambda: paging_drawing(summary.paging),
         fanout.NAME: lambda: _fanout(summary.fanout),
         fanout.BYTES_NAME: lambda: _bytes(summary.fanout),
         presence.NAME: lambda: _presence(summary.presence),

@@ -162,6 +162,10 @@ def page_name(depth: str) -> str:
     return f"page {depth.replace('-', '–')}"
 
 
+def weight_order(weight: str) -> tuple[int, str]:
+    """Sorts weights, heavy first, unknown ones last."""
+    return (_WEIGHTS.index(weight) if weight in _WEIGHTS else len(_WEIGHTS), weight)
+
+
 def _page_order(weight: str, depth: str) -> tuple[object, ...]:
-    known = _WEIGHTS.index(weight) if weight in _WEIGHTS else len(_WEIGHTS)
-    return (known, weight, *label_order(depth))
+    return (*weight_order(weight), *label_order(depth))

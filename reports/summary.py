@@ -18,6 +18,7 @@ from reports.measurements import Measurements
 from reports.notices import Notice, notices
 from reports.numbers import Number, Table
 from reports.pagination import PaginationSummary, pagination_section, summarise_pagination
+from reports.paging import PagingSummary, paging_section, summarise_paging
 from reports.presence import PresenceSummary, presence_section, summarise_presence
 from reports.scenario_sections import ScenarioSummary, scenario_section, summarise_scenarios
 from reports.section import Section, of_arm
@@ -41,6 +42,7 @@ class RunSummary:
     ledger: LedgerSummary
     ledger_table: Table | None
     pagination: PaginationSummary
+    paging: PagingSummary
     fanout: FanoutSummary
     presence: PresenceSummary
     scenarios: tuple[ScenarioSummary, ...]
@@ -85,6 +87,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
     # Where a scenario compares several servers, the first one speaks for it; all of them are compared further down.
     baselines = measurements.of_baselines()
     pagination = summarise_pagination(baselines)
+    paging = summarise_paging(baselines)
     fanout = summarise_fanout(baselines)
     presence = summarise_presence(baselines)
     scenarios = summarise_scenarios(baselines)
@@ -119,6 +122,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         ledger=ledger,
         ledger_table=ledger_table(ledger),
         pagination=pagination,
+        paging=paging,
         fanout=fanout,
         presence=presence,
         scenarios=scenarios,
@@ -131,6 +135,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
             *capacity_sections(capacity),
             *(arms_section(comparison) for comparison in arms),
             *_of_arms(measurements, "pagination", _pagination_sections),
+            *((paging_section(paging),) if paging.costs else ()),
             *_of_arms(measurements, "fanout", _fanout_sections),
             *_of_arms(measurements, "presence", _presence_sections),
             *(scenario_section(one) for one in scenarios),

@@ -48,7 +48,7 @@ SCENARIOS = {
         Scenario(
             name="pagination",
             question="What does scrolling back cost, and does it stay flat with depth while others write?",
-            default_users=20,
+            default_users=30,
             default_run_seconds=24,
             in_tour=True,
             options={
@@ -56,7 +56,9 @@ SCENARIOS = {
                 "--write-rate": "messages per second that others write, in total",
                 "--page-size": "messages per page",
                 "--think-seconds": "readers wait for each page and then think this long on average; 0: open loop",
+                "--peers": "servers on the same database that page otherwise, NAME=URL,…; a run starts its own",
             },
+            peers={way: (f"message_paging={way}",) for way in ("created_at", "offset")},
         ),
         Scenario(
             name="fanout",

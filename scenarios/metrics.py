@@ -33,6 +33,12 @@ METRICS = {
             ("request", "weight", "depth"),
         ),
         Metric(
+            "paging_page_us",
+            "µs",
+            "a page by one of the compared ways of paging: intended start → arrival of the response's last segment",
+            ("paging", "weight", "depth"),
+        ),
+        Metric(
             "delivery_us",
             "µs",
             "intended send → arrival of the message event at one recipient",
@@ -174,6 +180,10 @@ _COUNTS: tuple[Count, ...] = (
     Count("duet_response_bytes", "B", "bytes of their bodies", ("operation", "arm")),
     Count("duet_deliveries", "deliveries", "message events that reached recipients of a duet", ("arm",)),
     Count("duet_delivery_bytes", "B", "their bytes on the wire, frame header included", ("arm",)),
+    Count("paging_pages", "pages", "pages of walks that one way of paging made", ("paging", "weight")),
+    Count("paging_messages", "messages", "messages that those walks had to show", ("paging", "weight")),
+    Count("paging_lost", "messages", "of those, messages that no page showed", ("paging", "weight")),
+    Count("paging_repeated", "messages", "messages that a page showed again", ("paging", "weight")),
     Count("storms", "storms", "outages from which everybody came back", ("mode",)),
     Count("storm_connects", "connections", "users who came back, all storms together", ("mode",)),
     Count(

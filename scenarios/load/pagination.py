@@ -2,13 +2,15 @@
 
 Users scroll back through heavy, median and light conversations of the data set, page after page, open-loop; others
 write into the same conversations. Every page is timed from its intended start, by depth and by the conversation's
-weight; every walk is checked to return each message exactly once.
+weight; every walk is checked to return each message exactly once. Peers of the target that page otherwise, by OFFSET
+or by created_at, get walks of their own in between: the same conversations, readers and writers.
 
     locust -f scenarios/load/pagination.py --host http://127.0.0.1:8000 --headless
 """
 
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +22,8 @@ from gevent.lock import BoundedSemaphore
 from fixtures.errors import InputError
 from fixtures.manifest import ConversationSample
 from scenarios.catalogue import SCENARIOS
+from scenarios.client.chat_client import MessagePage
+from scenarios.client.compared_server import ComparedServer, checked_peers, peer_clients
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_response
 from scenarios.client.message_lengths import content_length
@@ -42,6 +46,7 @@ WORKLOAD = {
     "median_share": Row(0.25, "of walks", "guess"),
     "light_share": Row(0.15, "of walks", "guess"),
     "deep_share": Row(0.5, "of walks", "guess: so that deep pages are measured as often as shallow ones"),
+    "peers_share": Row(0.5, "of walks", "guess: for all peers; what the server itself costs has to stay precise"),
     "walk_pages_max": Row(15, "pages", "guess: then the user looks at another conversation"),
     "survey_seconds": Row(3, "s", "guess: how long the unmeasured look for deep cursors may take"),
     "survey_page_size": Row(100, "messages", "guess: the largest page the server gives"),
@@ -54,13 +59,24 @@ class Bookmark(msgspec.Struct, frozen=True):
 
     page: int
     cursor: str
-    before_seq: int
+    before_seq: int | None  # None: not known, because messages that came later move the place
+
+
+OWN = "own cursor"  # how the target pages
+
+
+@dataclass(eq=False)
+class Way(ComparedServer):
+    """A server and its way of paging."""
+
+    bookmarks: dict[str, list[Bookmark]] = field(default_factory=dict)  # conversation → deep places
 
 
 class Reader:
     """One user's place in one conversation."""
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, way: Way) -> None:
+        self.way = way
         self.random = Random(seed)
         self.turn = BoundedSemaphore(1)  # a page needs the cursor of the page before it
         self.sample: ConversationSample | None = None
@@ -75,7 +91,7 @@ class Pagination(LoadScenario):
 
     entry = SCENARIOS["pagination"]
     distributed = True
-    plan_type = dict[str, list[Bookmark]]
+    plan_type = dict[str, dict[str, list[Bookmark]]]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -89,7 +105,8 @@ class Pagination(LoadScenario):
                 self.samples.setdefault(sample.weight, []).append(sample)
         if not self.samples:
             raise InputError(f"the data set {session.dataset.size!r} names no conversations; seed it again")
-        self.bookmarks: dict[str, list[Bookmark]] = {}  # conversation → deep places
+        self.own = Way(OWN, session.chat)
+        self.peers = [Way(name, chat) for name, chat in peer_clients(session, options.peers).items()]
         self.expected: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
         self.repeated: Counter[str] = Counter()
@@ -103,9 +120,9 @@ class Pagination(LoadScenario):
         add_option(parser, "--rate", texts["--rate"], type=positive, default=WORKLOAD["rate"].value)
         add_option(parser, "--write-rate", texts["--write-rate"], type=float, default=WORKLOAD["write_rate"].value)
         add_option(parser, "--page-size", texts["--page-size"], type=int, default=WORKLOAD["page_size"].value)
-        add_option(
-            parser, "--think-seconds", texts["--think-seconds"], type=float, default=WORKLOAD["think_seconds"].value
-        )
+        think = WORKLOAD["think_seconds"].value
+        add_option(parser, "--think-seconds", texts["--think-seconds"], type=float, default=think)
+        add_option(parser, "--peers", texts["--peers"], default="", metavar="<servers>")
 
     @staticmethod
     def own_options(options: Any) -> dict[str, Any]:
@@ -119,23 +136,29 @@ class Pagination(LoadScenario):
             raise InputError(f"--write-rate {options.write_rate:g} is below 0; use 0 for no writers")
         if options.think_seconds < 0:
             raise InputError(f"--think-seconds {options.think_seconds:g} is below 0; use 0 for an open loop")
-        return {name: getattr(options, name) for name in ("rate", "write_rate", "page_size", "think_seconds")}
+        peers = checked_peers(options.peers, {OWN}, allow_remote=options.allow_remote)
+        names = ("rate", "write_rate", "page_size", "think_seconds")
+        return {**{name: getattr(options, name) for name in names}, "peers": peers}
 
-    def plan(self) -> dict[str, list[Bookmark]]:
+    def plan(self) -> dict[str, dict[str, list[Bookmark]]]:
         """Looks for deep cursors, unmeasured."""
+        for peer in self.peers:
+            peer.check_dataset(self.session)
         end = time.monotonic() + float(WORKLOAD["survey_seconds"].value)
-        heavy = self.samples.get("heavy", [])
-        for number, sample in enumerate(heavy):
-            share = (end - time.monotonic()) / (len(heavy) - number)
-            self._survey(sample, time.monotonic() + share)
-        return self.bookmarks
+        todo = [(way, sample) for sample in self.samples.get("heavy", []) for way in self._ways]
+        for number, (way, sample) in enumerate(todo):
+            share = (end - time.monotonic()) / (len(todo) - number)
+            self._survey(way, sample, time.monotonic() + share)
+        return {way.name: way.bookmarks for way in self._ways}
 
-    def adopt(self, plan: dict[str, list[Bookmark]]) -> None:
+    def adopt(self, plan: dict[str, dict[str, list[Bookmark]]]) -> None:
         """Takes the deep cursors, logs in whoever reads and writes, and opens connections."""
-        self.bookmarks = plan
-        for user in {user for samples in self.samples.values() for sample in samples for user in sample.member_ids}:
-            self.session.login(user)
-        self.session.pool.warm(int(WORKLOAD["http_connections"].value))
+        users = {user for samples in self.samples.values() for sample in samples for user in sample.member_ids}
+        for way in self._ways:
+            way.bookmarks = plan[way.name]
+            for user in users:
+                self._token(way, user)
+            way.chat.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Readers need no gateway: history comes over HTTP."""
@@ -150,7 +173,7 @@ class Pagination(LoadScenario):
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:
         """Scrolls at its own pace until the run stops; with think time, at that of the answers."""
         seed = f"{self.session.options.seed} reader {user.number}"
-        reader = Reader(seed)
+        reader = Reader(seed, self.own)
         if self.think_seconds:
             loop = self.session.closed_loop("get_messages", think_seconds=self.think_seconds, seed=seed)
             loop.drive(begin_ns, lambda intended_ns: self.turn_page(reader, intended_ns))
@@ -213,43 +236,65 @@ class Pagination(LoadScenario):
                     f"paging lost {one.missing} and repeated {one.duplicate} of {one.expected} messages "
                     f"in {one.labels['weight']} conversations"
                 )
+        for peer in self.peers:
+            peer.chat.pool.close()
         return totals
+
+    @property
+    def _ways(self) -> list[Way]:
+        return [self.own, *self.peers]
+
+    def _token(self, way: Way, user: UUID) -> str:
+        return self.session.login(user) if way is self.own else way.token(user)
 
     def _fetch(self, reader: Reader, intended_ns: int) -> None:
         if reader.sample is None or reader.walk.is_over or reader.pages_left <= 0:
             self._open_somewhere(reader)
-        sample = reader.sample
+        sample, way = reader.sample, reader.way
         assert sample is not None
-        response = self.session.chat.get_messages(
-            self.session.login(reader.user_id), sample.conversation_id, self.page_size, reader.cursor, intended_ns
+        response = way.chat.get_messages(
+            self._token(way, reader.user_id), sample.conversation_id, self.page_size, reader.cursor, intended_ns
         )
         depth = depth_label(reader.walk.page)
-        self.session.note_response("get_messages", response, weight=sample.weight, depth=depth)
+        request = "get_messages" if way is self.own else f"get_messages by {way.name}"
+        self.session.note_response(request, response, weight=sample.weight, depth=depth)
         report_response(f"page {depth} {sample.weight}", "GET", response)
-        page = self.session.chat.parse_page(response)
+        if self.peers and response.ok:
+            labels = {"paging": way.name, "weight": sample.weight, "depth": depth}
+            self.session.recorder.series("paging_page_us", **labels)(response.request_us)
+        page = way.chat.parse_page(response)
         reader.pages_left -= 1
         if page is None:
             reader.sample = None
             return
-        self._enter(reader.walk, sample.weight, [message.seq for message in page.messages], has_more=page.has_more)
+        self._enter(way, reader.walk, sample.weight, page)
         reader.cursor = page.next_cursor
 
-    def _enter(self, walk: PageWalk, weight: str, seqs: list[int], *, has_more: bool) -> None:
+    def _enter(self, way: Way, walk: PageWalk, weight: str, page: MessagePage) -> None:
         before = (walk.expected, walk.lost, walk.repeated)
-        walk.take(seqs, has_more=has_more)
-        self.expected[weight] += walk.expected - before[0]
-        self.lost[weight] += walk.lost - before[1]
-        self.repeated[weight] += walk.repeated - before[2]
+        walk.take([message.seq for message in page.messages], has_more=page.has_more)
+        found = (walk.expected - before[0], walk.lost - before[1], walk.repeated - before[2])
+        if way is self.own:
+            # What a peer loses is the peer's way to page, and the question: the run's ledger is of its target.
+            for books, amount in zip((self.expected, self.lost, self.repeated), found, strict=True):
+                books[weight] += amount
+        if self.peers:
+            names = ("paging_pages", "paging_messages", "paging_lost", "paging_repeated")
+            for name, amount in zip(names, (1, *found), strict=True):
+                self.session.count(name, amount, paging=way.name, weight=weight)
 
     def _open_somewhere(self, reader: Reader) -> None:
-        """The next conversation, at its newest page or at a deep place."""
+        """The next conversation, at its newest page or at a deep place, by one of the ways to page."""
         sample = self._choose(reader.random)
         reader.sample = sample
         reader.user_id = reader.random.choice(sample.member_ids)
         reader.walk = PageWalk()
         reader.cursor = None
         reader.pages_left = int(WORKLOAD["walk_pages_max"].value)
-        bookmarks = self.bookmarks.get(str(sample.conversation_id))
+        reader.way = self.own
+        if self.peers and reader.random.random() < float(WORKLOAD["peers_share"].value):
+            reader.way = reader.random.choice(self.peers)
+        bookmarks = reader.way.bookmarks.get(str(sample.conversation_id))
         if bookmarks and reader.random.random() < float(WORKLOAD["deep_share"].value):
             bookmark = reader.random.choice(bookmarks)
             reader.walk = PageWalk(bookmark.page, bookmark.before_seq)
@@ -260,30 +305,32 @@ class Pagination(LoadScenario):
         shares = [float(WORKLOAD[f"{weight}_share"].value) for weight in weights]
         return random.choice(self.samples[random.choices(weights, shares)[0]])
 
-    def _survey(self, sample: ConversationSample, until: float) -> None:
+    def _survey(self, way: Way, sample: ConversationSample, until: float) -> None:
         """Walks a conversation fast, remembers places in each depth bucket, and checks the walk, all unmeasured."""
-        session = self.session
-        token = session.login(sample.member_ids[0])
+        token = self._token(way, sample.member_ids[0])
         walk = PageWalk()
         cursor: str | None = None
         found: dict[str, Bookmark] = {}
         limit = int(WORKLOAD["survey_page_size"].value)
         while not walk.is_over and time.monotonic() < until:
-            response = session.chat.get_messages(token, sample.conversation_id, limit, cursor)
-            page = session.chat.parse_page(response)
+            response = way.chat.get_messages(token, sample.conversation_id, limit, cursor)
+            page = way.chat.parse_page(response)
             if page is None:
+                server = self.session.options.host if way is self.own else f"the server {way.name!r}"
                 raise InputError(
-                    f"{session.options.host} does not give the messages of {sample.conversation_id} to its member "
+                    f"{server} does not give the messages of {sample.conversation_id} to its member "
                     f"{sample.member_ids[0]} ({response.problem()}); seed the database again"
                 )
-            self._enter(walk, sample.weight, [message.seq for message in page.messages], has_more=page.has_more)
+            self._enter(way, walk, sample.weight, page)
             cursor = page.next_cursor
             if walk.is_over or cursor is None or walk.before_seq is None:
                 break
             # In pages of the size that will be measured, the next one is this deep.
             place = (walk.page - 1) * limit // self.page_size + 1
-            found.setdefault(depth_label(place), Bookmark(place, cursor, walk.before_seq))
-        self.bookmarks[str(sample.conversation_id)] = list(found.values())
+            # What a peer's cursor stands for may have moved when the walk begins.
+            before_seq = walk.before_seq if way is self.own else None
+            found.setdefault(depth_label(place), Bookmark(place, cursor, before_seq))
+        way.bookmarks[str(sample.conversation_id)] = list(found.values())
 
 
 class PaginationUser(ChatUser):

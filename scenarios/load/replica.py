@@ -19,16 +19,15 @@ import gevent
 
 from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
-from scenarios.client.chat_client import ChatClient
-from scenarios.client.http_client import HttpPool, Response
+from scenarios.client.compared_server import ComparedServer, checked_peers, peer_clients
+from scenarios.client.http_client import Response
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_response
 from scenarios.client.message_lengths import content_length
-from scenarios.client.run_options import add_option, check_target, parse_sizes, positive, sizes
+from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.completeness import completeness
 from scenarios.markers import Marker, marked_content
-from scenarios.peers import parse_peers
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.windows import Windows
@@ -60,19 +59,10 @@ class Room:
 
 
 @dataclass(eq=False)
-class Server:
+class Server(ComparedServer):
     """One chat server and the conversations that are its own."""
 
-    name: str
-    chat: ChatClient
-    tokens: dict[UUID, str] = field(default_factory=dict)
     rooms: list[Room] = field(default_factory=list)
-
-    def token(self, user: UUID) -> str:
-        """The user's token; each server signs its own."""
-        if user not in self.tokens:
-            self.tokens[user] = self.chat.login(user)
-        return self.tokens[user]
 
 
 class Labels(TypedDict):
@@ -103,10 +93,9 @@ class Replica(LoadScenario):
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
         self.rate = float(options.rate)
-        peers = parse_peers(options.peers)
-        key = session.options.login_key
+        peers = peer_clients(session, options.peers)
         self.servers = [Server(WITHOUT if peers else ALONE, session.chat)]
-        self.servers += [Server(name, ChatClient(HttpPool(url), url, key)) for name, url in peers.items()]
+        self.servers += [Server(name, chat) for name, chat in peers.items()]
         arms = [Arm(server, share) for server, share in product(self.servers, parse_sizes(options.read_shares))]
         self.windows = Windows(arms, float(options.window_seconds), session.options.seed)
         self.begin_realtime_ns = 0
@@ -130,13 +119,9 @@ class Replica(LoadScenario):
         shares = parse_sizes(options.read_shares)
         if shares[-1] > 99:
             raise InputError(f"--read-shares {options.read_shares} leave no writes; use shares of 1 to 99 %")
-        peers = parse_peers(options.peers)
-        for url in peers.values():
-            check_target(url, allow_remote=options.allow_remote)
-        if {WITHOUT, ALONE} & set(peers):
-            raise InputError(f"--peers {options.peers!r}: {WITHOUT!r} and {ALONE!r} name the target; choose another")
+        peers = checked_peers(options.peers, {WITHOUT, ALONE}, allow_remote=options.allow_remote)
         names = ("rate", "read_shares", "window_seconds")
-        return {**{name: getattr(options, name) for name in names}, "peers": ",".join(peers)}
+        return {**{name: getattr(options, name) for name in names}, "peers": peers}
 
     def prepare(self) -> None:
         """Makes each server's conversations, by that server, and opens connections to it."""
@@ -146,10 +131,7 @@ class Replica(LoadScenario):
         if len(users) < size:
             raise InputError(f"--users {len(users)} make no conversation of {size}; use {size} or more")
         for server in self.servers:
-            if server.chat.dataset() != session.dataset:
-                raise InputError(
-                    f"the server {server.name!r} holds another data set; start it on the target's database"
-                )
+            server.check_dataset(session)
             for number in range(int(WORKLOAD["conversations"].value)):
                 members = session.random.sample(users, size)
                 name = f"{server.name} {number} {session.token}"

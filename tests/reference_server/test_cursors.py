@@ -13,6 +13,8 @@ from reference_server.cursors import (
     ConversationCursor,
     MembershipCursor,
     MessageCursor,
+    OffsetCursor,
+    TimeCursor,
     decode_cursor,
     encode_cursor,
 )
@@ -22,6 +24,8 @@ CURSORS = st.one_of(
     st.builds(MessageCursor, st.integers(0, SEQ_MAX)),
     st.builds(ConversationCursor, st.datetimes(timezones=st.just(UTC)), st.uuids()),
     st.builds(MembershipCursor, st.uuids()),
+    st.builds(TimeCursor, st.datetimes(timezones=st.just(UTC))),
+    st.builds(OffsetCursor, st.integers(0, SEQ_MAX)),
 )
 
 

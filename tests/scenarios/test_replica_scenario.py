@@ -72,7 +72,7 @@ def test_a_server_without_a_replica_serves_everything_itself(
         (("--read-shares", "50,100"), "leave no writes"),
         (("--peers", "wait"), "names no servers"),
         (("--peers", "wait=http://10.1.2.3"), "--allow-remote"),
-        (("--peers", "no replica=http://127.0.0.1:1"), "name the target"),
+        (("--peers", "no replica=http://127.0.0.1:1"), "names the target"),
         (("--users", "2"), "--users 2 make no conversation of 4"),
     ],
 )
