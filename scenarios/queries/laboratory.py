@@ -13,13 +13,15 @@ from datetime import UTC, datetime
 import asyncpg
 import msgspec
 
+from fixtures.database import connect
 from fixtures.errors import InputError
 from fixtures.progress import Progress, part_of, silent
 from reference_server.seed import ensure_template
 from reference_server.statements import NOTHING, Statement, Strategy, find_strategy
 from scenarios.queries.arm import Arm
-from scenarios.queries.arms import open_arms
+from scenarios.queries.arms import copy_count, open_arms
 from scenarios.queries.blocks import LOST, Blocks, MeasuredUnit
+from scenarios.queries.cluster import check_disk_for_all
 from scenarios.queries.findings import Findings
 from scenarios.queries.outcome import EXECUTIONS_PER_UNIT, TEMPLATE, WRONG_RESULTS, Outcome, save
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
@@ -67,6 +69,7 @@ async def compare(
     folder where the laboratory has finished blocks already, only what is left is measured.
     """
     variants = check_request(strategies, options)
+    await _check_disk(cluster_url, strategies, variants, options)
     seeding = part_of(progress, 0.0, 0.3)
     template = await ensure_template(cluster_url, options.size, options.seed, NOTHING, progress=seeding)
     findings = Findings()
@@ -125,7 +128,7 @@ async def compare_on_template(
             template,
             strategies,
             variants,
-            other_copies=len(policies()) if options.policies else 0,
+            other_copies=_policy_copies(options),
             findings=outcome.findings,
             statement_timeout_seconds=options.statement_timeout_seconds,
             progress=part_of(progress, 0.0, 0.1),
@@ -164,6 +167,20 @@ def result_in(folder: RunFolder) -> LaboratoryResult:
         wrong=frozenset((item[0], item[1], item[2]) for item in record.options[WRONG_RESULTS]),
         cut_short=folder.read_manifest().cut_short,
     )
+
+
+async def _check_disk(
+    cluster_url: str, strategies: Sequence[Strategy], variants: Sequence[Variant], options: LaboratoryOptions
+) -> None:
+    """InputError when data sets and copies of all parts will not fit, before any of them is made."""
+    each = copy_count(strategies, variants)
+    copies = [(size, each) for size in options.sizes] + [(options.size, each + _policy_copies(options))]
+    async with connect(cluster_url) as connection:
+        await check_disk_for_all(connection, cluster_url, copies, options.seed)
+
+
+def _policy_copies(options: LaboratoryOptions) -> int:
+    return len(policies()) if options.policies else 0
 
 
 async def _units(arms: Sequence[Arm], statements: Sequence[Statement], outcome: Outcome) -> list[Unit]:
