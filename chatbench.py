@@ -67,7 +67,7 @@ def run(
     """Run load scenarios and the query laboratory, then write the report."""
     with whole_imports():
         from scenarios import runner
-        from scenarios.queries.laboratory import LaboratoryOptions
+        from scenarios.queries.request import LaboratoryOptions
 
     if list_only:
         show_listing(runner.listing(), as_json=as_json)
@@ -107,6 +107,7 @@ def indexes(
     suggest: common.Suggest = False,
     explain: common.Explain = None,
     sizes: common.GrowthSizes = None,
+    resume: common.Resume = None,
     policies: Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")] = True,
     blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
     executions: Annotated[int, typer.Option(min=1, help="Of each statement per class, strategy and block.")] = 20,
@@ -122,8 +123,8 @@ def indexes(
         from scenarios import runner
         from scenarios.place import open_cluster
         from scenarios.queries.explain import explain as explain_plans
-        from scenarios.queries.laboratory import LaboratoryOptions
         from scenarios.queries.listing import listing
+        from scenarios.queries.request import LaboratoryOptions
         from scenarios.queries.suggest import with_suggestions
         from scenarios.queries.variants import chosen_questions
         from scenarios.queries.verdict_table import document, read_result, verdict_table
@@ -161,7 +162,7 @@ def indexes(
         blocks=blocks,
         executions=executions,
     )
-    if suggest:
+    if suggest and resume is None:
         with progress_bar() as progress, open_cluster(out, database_url) as cluster_url:
             laboratory = with_suggestions(cluster_url, laboratory, out / "suggestions", progress)
     options = runner.RunOptions(
@@ -173,7 +174,7 @@ def indexes(
         out=out,
     )
     with progress_bar() as progress:
-        folder = runner.run(options, progress)
+        folder = runner.run(options, progress) if resume is None else runner.resume(resume, options, progress)
     result = read_result(folder)
     if result is not None and not as_json:
         wide_console().print(verdict_table(result))

@@ -47,6 +47,10 @@ Explain = Annotated[
     tuple[str, str] | None,
     typer.Option(metavar="STRATEGY STATEMENT", help="Print one statement's plans under one strategy, and stop."),
 ]
+Resume = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", help="Go on with the run in this folder where it ended, with the options it had."),
+]
 GrowthSizes = Annotated[
     str | None, typer.Option(help="Data sets over which growth is followed, such as tiny,small,medium. [none]")
 ]

@@ -50,10 +50,18 @@ async def ensure_template(
     """The name of a seeded database to copy; loaded once per size, seed, schema and generator."""
     find_size(size)
     scripts = schema_scripts(strategy)
-    key = f"{size}_{_digest(seed, scripts)}"
     return await templates.ensure_template(
-        cluster_url, key, lambda url: load(url, size, seed, scripts, progress=progress)
+        cluster_url, _key(size, seed, scripts), lambda url: load(url, size, seed, scripts, progress=progress)
     )
+
+
+def template_name(size: str, seed: int, strategy: str = DEFAULT_STRATEGY) -> str:
+    """What that database is called, whether it is there or not."""
+    return templates.TEMPLATE_PREFIX + _key(size, seed, schema_scripts(strategy))
+
+
+def _key(size: str, seed: int, scripts: SchemaScripts) -> str:
+    return f"{size}_{_digest(seed, scripts)}"
 
 
 def _digest(seed: int, scripts: SchemaScripts) -> str:

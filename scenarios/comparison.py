@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixtures.progress import Progress
+from fixtures.progress import Progress, part_of
 from scenarios.arms import Arm
 from scenarios.database_counts import counts_after, counts_before
 from scenarios.place import Place, own_arms
 from scenarios.queries.block_order import shuffled, visits
-from scenarios.queries.laboratory import part_of
 from scenarios.run_folder import part_name
 from scenarios.run_so_far import RunSoFar
 

@@ -6,6 +6,7 @@
     queries.jsonl      QueryLine per (block, strategy, statement, parameter class)
     server.jsonl       ServerSecond per second, and StatementTotal per statement: what the server and its database did
     capacity.json      CapacityFile: a search for the highest load; its steps are run folders below steps/
+    sql/               strategies and statements of one's own, as they were measured
     plans/             EXPLAIN (FORMAT JSON) per strategy × statement × parameter class
 
 Lines are appended as the run goes, so a killed run keeps what it measured. Readers reject a format version they
@@ -300,6 +301,10 @@ class RunFolder:
         """Adds lines to queries.jsonl in one write."""
         self._append("queries.jsonl", lines)
 
+    def replace_queries(self, lines: list[QueryLine]) -> None:
+        """Replaces queries.jsonl at once."""
+        self._replace_bytes("queries.jsonl", msgspec.json.Encoder().encode_lines(lines))
+
     def append_server(self, lines: list[ServerLine]) -> None:
         """Adds lines to server.jsonl in one write."""
         self._append("server.jsonl", lines)
@@ -317,10 +322,13 @@ class RunFolder:
         return self._lines("server.jsonl", ServerLine)
 
     def _replace(self, name: str, value: msgspec.Struct) -> None:
+        self._replace_bytes(name, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+    def _replace_bytes(self, name: str, data: bytes) -> None:
         temporary = self.path / f".{name}.{os.getpid()}"
         with self._writing(name):
             try:
-                temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+                temporary.write_bytes(data)
                 temporary.replace(self.path / name)
             finally:
                 temporary.unlink(missing_ok=True)

@@ -21,6 +21,14 @@ class RunSoFar:
         self._options = options
         self._folder: RunFolder | None = None
 
+    @classmethod
+    def taken_up(cls, folder: RunFolder) -> "RunSoFar":
+        """A run that was ended and goes on in its folder."""
+        manifest = folder.read_manifest()
+        so_far = cls(folder.path.parent, (manifest.title,), manifest.seed, manifest.options)
+        so_far._folder = folder
+        return so_far
+
     def folder(self, place: Place | None) -> RunFolder:
         """The folder; the first call makes it and says where the run happens."""
         if self._folder is None:

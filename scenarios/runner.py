@@ -27,7 +27,9 @@ from scenarios.child_process import log_tail, start_child, stop_child
 from scenarios.comparison import Comparison, Turn, compare
 from scenarios.peers import Peer, own_peers, peers_text
 from scenarios.place import Place, open_cluster, own_target, running_target
-from scenarios.queries.laboratory import LaboratoryOptions, check_request, run_laboratory
+from scenarios.queries.laboratory import run_laboratory
+from scenarios.queries.request import LaboratoryOptions, check_request
+from scenarios.queries.sittings import unfinished_options
 from scenarios.run_folder import RunFolder
 from scenarios.run_so_far import RunSoFar
 from scenarios.server_observer import ServerObserver
@@ -98,6 +100,28 @@ def run(options: RunOptions, progress: Progress) -> RunFolder:
     except FAILURES as error:
         if not so_far.has_measured:
             so_far.discard()
+            raise told(error) from error
+        so_far.note(reason=str(told(error)))
+    return so_far.finish()
+
+
+def resume(path: Path, options: RunOptions, progress: Progress) -> RunFolder:
+    """Goes on with a run of the laboratory that was ended; of the options, only where the database is counts.
+
+    InputError, and the folder stays as it is, when it cannot go on.
+    """
+    folder = RunFolder(path)
+    laboratory, before = unfinished_options(folder), folder.read_manifest()
+    so_far = RunSoFar.taken_up(folder)
+    try:
+        with open_cluster(options.out, options.database_url) as cluster_url:
+            run_laboratory(laboratory, cluster_url, folder, progress)
+    except KeyboardInterrupt:
+        if folder.read_manifest() == before:
+            raise
+        so_far.note(cut_short=True)
+    except FAILURES as error:
+        if folder.read_manifest() == before:
             raise told(error) from error
         so_far.note(reason=str(told(error)))
     return so_far.finish()

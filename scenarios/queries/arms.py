@@ -30,6 +30,11 @@ class OpenArms:
     template_bytes: int
 
 
+def copy_count(strategies: Sequence[Strategy], variants: Sequence[Variant]) -> int:
+    """The copies of a template that an arm per strategy takes: one more when a set-up has to be made first."""
+    return len(strategies) + any(variant.setup is not None for variant in variants)
+
+
 @asynccontextmanager
 async def open_arms(
     cluster_url: str,
@@ -50,9 +55,9 @@ async def open_arms(
         cluster = await stack.enter_async_context(connect(cluster_url))
         await require_writable(cluster, cluster_url)
         await stack.enter_async_context(laboratory_lock(cluster, cluster_url))
-        template_bytes = await database_bytes(cluster, template)
+        template_bytes = await database_bytes(cluster, template) or 0
         setups = sorted({variant.setup for variant in variants if variant.setup is not None})
-        copies = len(strategies) + bool(setups) + other_copies
+        copies = copy_count(strategies, variants) + other_copies
         await check_disk(cluster, cluster_url, bytes_each=template_bytes, copies=copies)
         failed: set[Path] = set()
         if setups:

@@ -1,12 +1,13 @@
 """The measuring itself: every unit tried out under every strategy, then block after block of timed executions."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TypeVar
 
 import asyncpg
 
+from fixtures.errors import InputError
 from fixtures.progress import Progress
 from reference_server.statements import server_statements
 from scenarios.queries.arm import Arm, Executed, Explained
@@ -114,8 +115,7 @@ class Blocks:
             await arm.settle()
         await self._arms[0].checkpoint()
         lines: list[QueryLine] = []
-        # Writes last: what they leave on the pages would be part of the reads' cost, in an order left to chance.
-        order = sorted(shuffled(units, self._seed, block), key=lambda item: item.writes)
+        order = self._order(block, units)
         for number, measured in enumerate(order):
             title = measured.unit.title
             progress(f"block {block + 1}: {title}", (block + number / len(order)) / self._count)
@@ -126,6 +126,38 @@ class Blocks:
                 units.remove(measured)
         self._folder.append_queries(lines)
         return sum(len(line.latency_us) for line in lines)
+
+    def know_plans(self, lines: Iterable[QueryLine]) -> None:
+        """Takes up what earlier sittings have kept: a plan keeps its file, and no other plan gets it."""
+        for line in lines:
+            strategy = line.strategy if line.policy is None else f"{line.strategy}+{line.policy}"
+            key = (strategy, line.statement, line.parameter_class)
+            self._plan_files.setdefault(key, {})[line.plan_hash] = line.plan
+
+    async def write_again(self, block: int, units: Sequence[MeasuredUnit], progress: Progress) -> None:
+        """Writes what a finished block has written, untimed, to copies that have not seen it.
+
+        InputError when a statement fails that worked before.
+        """
+        progress(f"writing again what block {block + 1} wrote", block / self._count)
+        for arm in self._arms:
+            await arm.settle()
+        for measured in self._order(block, units):
+            for arm, number in visits(self._forward(block, measured), measured.executions) if measured.writes else ():
+                try:
+                    await _guarded(arm, arm.execute(measured.unit, block * measured.executions + number))
+                except _StatementError as error:
+                    raise InputError(
+                        f"{measured.unit.title} fails {error}, and did not in block {block + 1}; "
+                        "the run cannot be continued, start it anew"
+                    ) from error
+
+    def _order(self, block: int, units: Sequence[MeasuredUnit]) -> list[MeasuredUnit]:
+        # Writes last: what they leave on the pages would be part of the reads' cost, in an order left to chance.
+        return sorted(shuffled(units, self._seed, block), key=lambda item: item.writes)
+
+    def _forward(self, block: int, measured: MeasuredUnit) -> list[Arm]:
+        return shuffled(self._arms, self._seed, block, measured.unit.title)
 
     async def _try_out_unit(self, unit: Unit) -> dict[Arm, list[Executed]] | None:
         try:
@@ -175,7 +207,7 @@ class Blocks:
 
     async def _measure(self, block: int, measured: MeasuredUnit) -> list[QueryLine]:
         unit = measured.unit
-        forward = shuffled(self._arms, self._seed, block, unit.title)
+        forward = self._forward(block, measured)
         first_execution = block * measured.executions
         after_all = self._count * measured.executions + block
         for arm in forward:

@@ -16,9 +16,9 @@ from scenarios.queries.arms import open_arms
 from scenarios.queries.blocks import TRY_OUTS
 from scenarios.queries.causes import plan_reasons
 from scenarios.queries.findings import Findings
-from scenarios.queries.laboratory import LaboratoryOptions, check_request
 from scenarios.queries.parameter_classes import Unit, units_of
 from scenarios.queries.plan_text import plan_lines
+from scenarios.queries.request import LaboratoryOptions, check_request
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,14 @@ class Findings:
     warnings: list[str] = field(default_factory=list)  # what the reader should know
     wrong: set[tuple[str, str, str]] = field(default_factory=set)  # (statement, parameter class, strategy)
 
+    def add(self, other: "Findings") -> None:
+        """Adds all of another's."""
+        for sentence in other.reasons:
+            self.reason(sentence)
+        for sentence in other.warnings:
+            self.warning(sentence)
+        self.wrong |= other.wrong
+
     def reason(self, sentence: str) -> None:
         """Adds a reason."""
         if sentence not in self.reasons:

@@ -1,8 +1,8 @@
 """What the laboratory can compare: strategies, statements and parameter classes, each with its meaning."""
 
 from reference_server.statements import shipped_strategies
-from scenarios.queries.laboratory import measured_statements
 from scenarios.queries.parameter_classes import AXES
+from scenarios.queries.request import measured_statements
 from scenarios.queries.variants import questions
 
 

@@ -1,5 +1,6 @@
 """Forms of row-level security against each other: the same data and indexes, other policies, the app's own role."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import cache
 from pathlib import Path
@@ -43,11 +44,13 @@ async def compare_policies(
     folder: RunFolder,
     *,
     block_count: int,
+    finished: int,  # of them, by earlier sittings
     seed: int,
     findings: Findings,
+    block_finished: Callable[[], None],
     progress: Progress,
-) -> int:
-    """Blocks over one arm per form, whose lines name it; the executions. The data is the template's, untouched.
+) -> None:
+    """Blocks over one arm per form, whose lines name it. The data is the template's, untouched.
 
     A form that fails goes into the findings. Forms that give other rows than without row-level security do too:
     the callers are members of what they ask for, so that every form has to let them see it.
@@ -64,5 +67,8 @@ async def compare_policies(
         cases = await arms[0].cases_in("policy_classes")
         units = [Unit(server_statements()[name], case) for name in STATEMENTS for case in cases]
         blocks = Blocks(arms, folder, findings, count=block_count, seed=seed)
+        blocks.know_plans(line for line in folder.read_queries() if line.policy is not None)
         measured = await blocks.try_out(units, int(WORKLOAD["executions"]), progress)
-        return sum([await blocks.run(block, measured, progress) for block in range(block_count)])
+        for block in range(finished, block_count):
+            await blocks.run(block, measured, progress)
+            block_finished()

@@ -23,8 +23,8 @@ from reference_server.statements import NOTHING, find_strategy
 from scenarios.queries.arms import open_arms
 from scenarios.queries.catalog import IndexFacts
 from scenarios.queries.findings import Findings
-from scenarios.queries.laboratory import LaboratoryOptions, check_request
 from scenarios.queries.parameter_classes import units_of
+from scenarios.queries.request import LaboratoryOptions, check_request
 
 MOST_CANDIDATES = 5  # guess: as many copies as a small disk and a patient user afford
 

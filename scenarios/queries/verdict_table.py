@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from scenarios.queries.laboratory import SCENARIO, LaboratoryResult
-from scenarios.queries.verdicts import CONFIDENCE, Cell, Interval, judge
+from scenarios.queries.laboratory import LaboratoryResult, result_in
+from scenarios.queries.sittings import find_record
+from scenarios.queries.verdicts import CONFIDENCE, Cell, Interval
 from scenarios.run_folder import RunFolder
 
 _COLUMNS = (
@@ -28,18 +29,7 @@ _COLUMNS = (
 
 def read_result(folder: RunFolder) -> LaboratoryResult | None:
     """What the laboratory found, from a run folder; None when it did not measure there."""
-    manifest = folder.read_manifest()
-    record = next((item for item in manifest.scenarios if item.name == SCENARIO), None)
-    if record is None:
-        return None
-    baseline = record.options["baseline"]
-    return LaboratoryResult(
-        record=record,
-        baseline=baseline,
-        cells=tuple(judge((line for line in folder.read_queries() if line.policy is None), baseline)),
-        wrong=frozenset((item[0], item[1], item[2]) for item in record.options["wrong_results"]),
-        cut_short=manifest.cut_short,
-    )
+    return result_in(folder) if find_record(folder) is not None else None
 
 
 def verdict_table(result: LaboratoryResult) -> Table:

@@ -6,11 +6,14 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from fixtures.postgres import EmbeddedPostgres
+from reference_server.statements import shipped_strategies
+from scenarios.queries.policies import policies
 from scenarios.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("laboratory_turn")
@@ -153,16 +156,25 @@ def test_what_a_scenario_refuses_is_told(
     assert not list(tmp_path.glob("out/runs/*"))
 
 
+@contextmanager
+def small_file_system(parent: Path, size: str) -> Iterator[Path]:
+    """A file system of its own below a folder."""
+    folder = parent / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 128 KiB: run.json, written anew beside itself, takes 45, and twelve seconds of lines 100."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_file_system(tmp_path, "128k") as folder:
+        yield folder
 
 
 def test_a_full_disk_is_told_and_what_was_measured_is_kept(
@@ -178,6 +190,21 @@ def test_a_full_disk_is_told_and_what_was_measured_is_kept(
     assert result.returncode == 2
     (run_folder,) = small_disk.glob("out/runs/*")
     assert sum(line.count for line in RunFolder(run_folder).read_histograms() if line.metric == "delivery_us") > 0
+
+
+def test_copies_that_do_not_fit_are_told_before_one_is_made(chatbench: Chatbench, empty_folder: Path) -> None:
+    """On a disk of 192 MiB, all strategies, set-ups and policies are refused, and what fits is compared."""
+    with small_file_system(empty_folder, "192m") as disk:
+        where = ("--size", "tiny", "--out", disk / "out")
+        every = ",".join(shipped_strategies())
+        refused = chatbench("indexes", "--strategies", every, *where, folder=empty_folder)
+        copies = len(shipped_strategies()) + 1 + len(policies())
+        assert f"{copies} copies of tiny need about" in complaint(refused)
+        assert refused.returncode == 2
+        assert not list(disk.glob("out/runs/*"))
+        few = ("--strategies", "none,roadmap", "--statements", "find_user", "--variants", "none", "--no-policies")
+        compared = chatbench("indexes", *few, "--blocks", 2, *where, folder=empty_folder)
+        assert compared.returncode == 0, compared.stderr
 
 
 def test_too_few_file_descriptors_for_the_users_are_told(

@@ -9,7 +9,15 @@ import pytest
 
 from fixtures.database import is_local
 from fixtures.errors import InputError
-from scenarios.queries.cluster import check_disk, free_bytes, laboratory_lock
+from fixtures.sizes import SIZES
+from scenarios.queries.cluster import (
+    GROWTH_FACTOR,
+    check_disk,
+    check_disk_for_all,
+    database_bytes,
+    free_bytes,
+    laboratory_lock,
+)
 
 
 def with_connections(url: str, count: int, action: Callable[..., Awaitable[None]]) -> None:
@@ -51,6 +59,31 @@ def test_copies_that_do_not_fit_are_refused(empty_url: str) -> None:
             await check_disk(connection, empty_url, bytes_each=10**17, copies=3)
 
     with_connections(empty_url, 1, ask)
+
+
+def test_all_data_sets_and_copies_are_counted(cluster_url: str, bare_template: str) -> None:
+    """What is there counts with its copies alone, what has to be loaded with loading too, sizes one after the other."""
+
+    async def ask(connection: asyncpg.Connection) -> None:
+        tiny = await database_bytes(connection, bare_template)
+        assert tiny is not None
+        assert await database_bytes(connection, "nowhere") is None
+        await check_disk_for_all(connection, cluster_url, [("tiny", 3)], seed=1)
+        there = round(tiny * 10**6 * GROWTH_FACTOR)
+        loaded = round(SIZES["tiny"].disk_bytes * (1 + 10**6 * GROWTH_FACTOR))
+        for copies, seed, needed in (
+            ([("tiny", 10**6)], 1, there),
+            ([("tiny", 2), ("tiny", 10**6)], 1, there),
+            ([("tiny", 10**6)], -1, loaded),
+        ):
+            with pytest.raises(InputError, match=f"1000000 copies of tiny need about {mebibytes(needed)} and "):
+                await check_disk_for_all(connection, cluster_url, copies, seed)
+
+    with_connections(cluster_url, 1, ask)
+
+
+def mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB".replace(",", " ")
 
 
 def test_free_space_is_unknown_where_one_may_not_look(tmp_path: Path) -> None:

@@ -15,14 +15,9 @@ from fixtures.errors import InputError
 from fixtures.postgres import EmbeddedPostgres
 from reference_server.statements import Strategy, find_strategy
 from scenarios.queries.arms import DATABASE_PREFIX
-from scenarios.queries.laboratory import (
-    LaboratoryOptions,
-    LaboratoryResult,
-    check_request,
-    compare,
-    run_laboratory,
-)
+from scenarios.queries.laboratory import LaboratoryResult, compare, run_laboratory
 from scenarios.queries.plans import summarise
+from scenarios.queries.request import LaboratoryOptions, check_request
 from scenarios.queries.verdicts import Cell
 from scenarios.run_folder import QueryLine, RunFolder
 
@@ -194,7 +189,7 @@ def test_ctrl_c_keeps_finished_blocks(cluster_url: str, run_folder: RunFolder) -
     assert manifest.cut_short
     assert {line.block for line in run_folder.read_queries()} == {0, 1}
     assert manifest.scenarios[0].options["blocks_finished"] == 2
-    assert manifest.scenarios[0].warnings == ["ended after 2 of 5 blocks"]
+    assert manifest.scenarios[0].warnings == ["ended after 2 of 5 blocks; `chatbench indexes --resume` goes on"]
     assert asyncio.run(laboratory_databases(cluster_url)) == []
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from fixtures.errors import InputError
 from scenarios.queries.explain import explain
-from scenarios.queries.laboratory import LaboratoryOptions
 from scenarios.queries.plan_text import plan_lines
+from scenarios.queries.request import LaboratoryOptions
 
 
 def options(strategy: str, statement: str) -> LaboratoryOptions:

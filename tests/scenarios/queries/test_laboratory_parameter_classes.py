@@ -8,7 +8,6 @@ import asyncpg
 import pytest
 
 from reference_server.statements import Parameter, Statement
-from scenarios.queries.laboratory import measured_statements
 from scenarios.queries.parameter_classes import (
     ABSENT,
     AXES,
@@ -19,6 +18,7 @@ from scenarios.queries.parameter_classes import (
     unknown_parameters,
     value_text,
 )
+from scenarios.queries.request import measured_statements
 from scenarios.queries.variants import shipped_variants
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from fixtures.errors import InputError
 from reference_server.statements import find_strategy
-from scenarios.queries.laboratory import LaboratoryOptions, check_request, run_laboratory
+from scenarios.queries.laboratory import run_laboratory
+from scenarios.queries.request import LaboratoryOptions, check_request
 from scenarios.run_folder import RunFolder
 from scenarios.study import study_of
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.queries.laboratory import LaboratoryOptions, LaboratoryResult, run_laboratory
+from scenarios.queries.laboratory import LaboratoryResult, run_laboratory
 from scenarios.queries.policies import STATEMENTS, policies
+from scenarios.queries.request import LaboratoryOptions
 from scenarios.run_folder import RunFolder
 from scenarios.study import Growth, Study, Walk, study_of
 

@@ -8,7 +8,8 @@ import pytest
 from fixtures.errors import InputError
 from reference_server.statements import check_strategy, find_strategy
 from scenarios.queries.catalog import IndexFacts
-from scenarios.queries.laboratory import LaboratoryOptions, run_laboratory
+from scenarios.queries.laboratory import run_laboratory
+from scenarios.queries.request import LaboratoryOptions
 from scenarios.queries.suggest import Candidate, candidates_in, suggest, with_suggestions
 from scenarios.run_folder import RunFolder
 

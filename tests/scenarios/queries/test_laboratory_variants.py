@@ -8,7 +8,8 @@ import pytest
 
 from fixtures.errors import InputError
 from reference_server.statements import Strategy, find_strategy, shipped_strategies
-from scenarios.queries.laboratory import LaboratoryOptions, LaboratoryResult, check_request, run_laboratory
+from scenarios.queries.laboratory import LaboratoryResult, run_laboratory
+from scenarios.queries.request import LaboratoryOptions, check_request
 from scenarios.queries.variants import (
     VARIANTS_FOLDER,
     questions,

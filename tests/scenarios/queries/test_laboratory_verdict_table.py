@@ -6,8 +6,9 @@ import json
 from rich.console import Console
 
 from reference_server.statements import server_statements, shipped_strategies
-from scenarios.queries.laboratory import UNMEASURED_STATEMENTS, LaboratoryResult
+from scenarios.queries.laboratory import LaboratoryResult
 from scenarios.queries.listing import listing
+from scenarios.queries.request import UNMEASURED_STATEMENTS
 from scenarios.queries.verdict_table import document, verdict_table
 from scenarios.queries.verdicts import Cell, Comparison, Interval
 from scenarios.run_folder import ScenarioRecord
