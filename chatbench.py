@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import command_options as common
+import stored_runs
 from fixtures.errors import RunInvalidError
 from front_door import (
     exit_code_of,
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(stored_runs.verbs)  # report, gate, compare, trend
 
 
 @app.command()
@@ -254,8 +256,8 @@ def ab(
     size: common.Size = "small",
     seed: common.Seed = 1,
     strategy: common.Strategy = common.DEFAULT_STRATEGY,
-    junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write it as Markdown, for a pull request.")] = None,
+    junit: common.Junit = None,
+    markdown: common.Markdown = None,
     allow_remote: common.AllowRemote = False,
     login_key: common.LoginKey = common.DEFAULT_LOGIN_KEY,
     database_url: common.DatabaseUrl = None,
@@ -289,15 +291,6 @@ def ab(
         folder = arms.finish()
     outcome = judge_duet(read_duet(folder.path), blocks)
     show_outcome(outcome, folder.path, junit=junit, markdown=markdown, as_json=as_json)
-
-
-@app.command()
-def report(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A folder below out/runs.")],
-    as_json: common.Json = False,
-) -> None:
-    """Draw the report of a run folder again, from that folder alone."""
-    show_report(run_folder, as_json=as_json)
 
 
 @app.command()

@@ -54,3 +54,5 @@ Resume = Annotated[
 GrowthSizes = Annotated[
     str | None, typer.Option(help="Data sets over which growth is followed, such as tiny,small,medium. [none]")
 ]
+Junit = Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")]
+Markdown = Annotated[Path | None, typer.Option(help="Write it as Markdown, for a pull request.")]

@@ -49,14 +49,21 @@ def show_report(run_folder: Path, *, as_json: bool, **more: Any) -> None:
 
 
 def show_outcome(
-    outcome: "Outcome", run_folder: Path, *, junit: Path | None, markdown: Path | None, as_json: bool
+    outcome: "Outcome",
+    run_folder: Path,
+    *,
+    junit: Path | None,
+    markdown: Path | None,
+    as_json: bool,
+    is_stored: bool = False,
 ) -> None:
-    """Prints a gate's verdict and writes it where CI looks; ends with its exit code."""
+    """Prints a gate's verdict and writes it where CI looks; ends with its exit code. A stored run stays as it is."""
     with whole_imports():
         from reports.gate import outputs
         from reports.gate.files import write_outcome
 
-    write_outcome(outcome, junit_file=junit, markdown_file=markdown, json_file=run_folder / "verdict.json")
+    kept = None if is_stored else run_folder / "verdict.json"
+    write_outcome(outcome, junit_file=junit, markdown_file=markdown, json_file=kept)
     if as_json:
         print_json({**outputs.document(outcome), "files": {"run": run_folder}})
     else:

@@ -35,7 +35,7 @@ class Latency:
         return max((percent for percent in PERCENTS if not self.weak(percent)), default=50)
 
 
-def values_needed(percent: int) -> int:
+def values_needed(percent: float) -> int:
     """How many values a percentile needs so that five lie beyond it."""
     return math.ceil(_VALUES_BEYOND * 100 / (100 - percent))
 

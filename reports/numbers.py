@@ -77,6 +77,12 @@ def format_number(value: float | int | None, digits: int | None = None) -> str:
     return _group(f"{value:.{digits}f}")
 
 
+def quantity(value: float, unit: str) -> str:
+    """`1.20 ms`; what has no unit and is whole is a count: `3`."""
+    whole = not unit and float(value).is_integer()
+    return f"{format_number(int(value) if whole else value)} {unit}".strip()
+
+
 def _group(text: str) -> str:
     whole, point, fraction = text.partition(".")
     return re.sub(r"(?<=\d)(?=(\d{3})+$)", _THIN_SPACE, whole) + point + fraction

@@ -10,7 +10,7 @@ Pure but for reading the run folder.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from hdrh.histogram import HdrHistogram
@@ -26,6 +26,7 @@ _STATISTIC = re.compile(r"(?P<name>.+)_(?P<statistic>p(?P<percent>\d{1,2}(?:\.\d
 _WIRE_BYTES = frozenset({"delivery_wire_bytes", "presence_wire_bytes"})
 _LEDGER_COUNTS = ("messages", "expected", "delivered", "missing", "duplicate", "reordered", "late", "leaked")
 _RECORD_COUNTS = ("started", "dropped", "failed")
+_SHOWN_UNITS = {"us": "µs", "permille": "‰", "percent": "%", "bytes": "B", "kib": "KiB", "ms": "ms", "s": "s"}
 _PLAIN = ("bytes_per_delivery", "failed_percent", *_LEDGER_COUNTS, *_RECORD_COUNTS)
 
 
@@ -38,6 +39,24 @@ class Measure:
     factor: float = 1.0  # from the metrics' unit to the asked one
     statistic: str = ""  # "p99", "mean" or "max"
     labels: tuple[tuple[str, str], ...] = ()  # only lines with these
+
+    @property
+    def percent(self) -> float | None:
+        """99.9 of "p99.9"; None when the statistic is no percentile."""
+        return float(self.statistic[1:]) if self.statistic.startswith("p") and self.metrics else None
+
+    @property
+    def unit(self) -> str:
+        """For people, by its name; empty for plain counts."""
+        if self.name.startswith("bytes_per_delivery"):
+            return "B"
+        words = self.name.partition("=")[0].rpartition(".")[0] if "=" in self.name else self.name
+        stem = words.removesuffix(f"_{self.statistic}") if self.metrics else words
+        return _SHOWN_UNITS.get(stem.rpartition("_")[2], "")
+
+    def within(self, labels: Mapping[str, str]) -> bool:
+        """Whether something with these labels counts for it."""
+        return all(labels.get(name) == value for name, value in self.labels)
 
 
 def _askable() -> dict[str, tuple[str, float]]:
@@ -88,13 +107,13 @@ def measure_values(folder: RunFolder, measures: Iterable[Measure]) -> dict[str, 
     if histograms:
         for line in folder.read_histograms():
             for measure in asked:
-                if line.metric in measure.metrics and _has(line.labels, measure.labels):
+                if line.metric in measure.metrics and measure.within(line.labels):
                     histograms[measure.name].decode_and_add(line.payload.encode("ascii"))
     records, ledgers = folder.read_manifest().scenarios, folder.read_ledger().ledgers
     return {
         measure.name: _statistic(histograms[measure.name], measure)
         if measure.metrics
-        else _count(measure, records, ledgers)
+        else counted(measure, records, ledgers)
         for measure in asked
     }
 
@@ -104,26 +123,23 @@ def _statistic(histogram: HdrHistogram, measure: Measure) -> float | None:
         return None
     if measure.statistic == "mean":
         value: float | None = histogram.get_mean_value()
-    elif measure.statistic == "max":
+    elif measure.percent is None:
         value = histogram.get_max_value()
     else:
-        value = percentile(histogram, float(measure.statistic[1:]))
+        value = percentile(histogram, measure.percent)
     return None if value is None else value * measure.factor
 
 
-def _count(measure: Measure, records: list[ScenarioRecord], ledgers: list[LedgerTotals]) -> float | None:
+def counted(measure: Measure, records: Iterable[ScenarioRecord], ledgers: Iterable[LedgerTotals]) -> float | None:
+    """The value of a measure that is a count; None when nobody counted."""
     if measure.statistic in _LEDGER_COUNTS:
-        found = [ledger for ledger in ledgers if _has({"scenario": ledger.scenario, **ledger.labels}, measure.labels)]
+        found = [ledger for ledger in ledgers if measure.within({"scenario": ledger.scenario, **ledger.labels})]
         return float(sum(getattr(ledger, measure.statistic) for ledger in found)) if found else None
-    chosen = [record for record in records if _has({"scenario": record.name}, measure.labels)]
+    chosen = [record for record in records if measure.within({"scenario": record.name})]
     if measure.statistic == "failed_percent":
         started = sum(record.started for record in chosen)
         return 100 * sum(record.failed for record in chosen) / started if started else None
     return float(sum(getattr(record, measure.statistic) for record in chosen)) if chosen else None
-
-
-def _has(labels: dict[str, str], wanted: Iterable[tuple[str, str]]) -> bool:
-    return all(labels.get(name) == value for name, value in wanted)
 
 
 def _label(part: str, name: str) -> tuple[str, str]:

@@ -10,11 +10,15 @@ from xml.etree import ElementTree
 
 from reports.gate.counters import CounterFinding
 from reports.gate.decisions import Decision, Finding, Verdict, worst
-from reports.numbers import format_number
+from reports.gate.thresholds import ThresholdFinding
+from reports.numbers import format_number, quantity
 
 DOCUMENT_VERSION = 1
 _FAILING: tuple[Verdict, ...] = ("REGRESSED",)
 _BROKEN: tuple[Verdict, ...] = ("INVALID",)
+_COMPARED = ("base", "head", "change", "95 % interval", "would have found")
+NOTHING_DECIDED = Decision("INVALID", ())  # no rounds, no verdict on them
+_PROMISED = ("bound", "measured", "its blocks")
 
 
 @dataclass(frozen=True)
@@ -22,16 +26,21 @@ class Outcome:
     """Everything a gate has to say."""
 
     title: str  # what was compared: "main against 1a2b3c4"
-    decision: Decision
+    decision: Decision = NOTHING_DECIDED
     counters: tuple[CounterFinding, ...] = ()
     remarks: tuple[str, ...] = ()  # what differs between the arms beside the code, and what the reader should know
     reasons: tuple[str, ...] = ()  # why the run itself must not be believed
+    thresholds: tuple[ThresholdFinding, ...] = ()
+    is_stored: bool = False  # judged long after it was measured: nothing can be confirmed
 
     @property
     def verdict(self) -> Verdict:
-        """Of metrics and counters together."""
-        broken: list[Verdict] = ["INVALID"] if self.reasons else []
-        return worst([self.decision.verdict, *(one.verdict for one in self.counters), *broken])
+        """Of thresholds, metrics and counters together; INVALID when there are none."""
+        found: list[Verdict] = ["INVALID"] if self.reasons else []
+        found += [one.verdict for one in self.thresholds]
+        found += [one.verdict for one in self.decision.findings]
+        found += [one.verdict for one in self.counters]
+        return worst(found)
 
 
 def exit_code(verdict: Verdict) -> int:
@@ -48,7 +57,7 @@ def junit(outcome: Outcome) -> bytes:
     root = ElementTree.Element("testsuites", {"name": "chatbench", **counts})
     suite = ElementTree.SubElement(root, "testsuite", {"name": outcome.title, **counts})
     for line in lines:
-        case = ElementTree.SubElement(suite, "testcase", {"classname": "chatbench.gate", "name": line.name})
+        case = ElementTree.SubElement(suite, "testcase", {"classname": f"chatbench.{line.kind}", "name": line.name})
         if line.verdict in _FAILING or line.verdict in _BROKEN:
             kind = "failure" if line.verdict in _FAILING else "error"
             told = ElementTree.SubElement(case, kind, {"type": line.verdict, "message": line.sentence})
@@ -61,17 +70,22 @@ def junit(outcome: Outcome) -> bytes:
 
 
 def markdown(outcome: Outcome) -> str:
-    """For a pull request: verdict, table, what to look at."""
+    """For a pull request: verdict, a table of each kind, what to look at."""
     lines = _lines(outcome)
-    head = ("metric", "base", "head", "change", "95 % interval", "would have found", "verdict")
     parts = [f"### chatbench: {outcome.verdict}", "", f"{outcome.title}. {_sentence(outcome)}", ""]
-    parts += [f"| {' | '.join(head)} |", "|---|--:|--:|--:|--:|--:|---|"]
-    parts += [f"| {' | '.join(_escaped(cell) for cell in line.cells)} |" for line in lines]
+    for columns in dict.fromkeys(line.columns for line in lines if line.columns):
+        parts += [f"| metric | {' | '.join(columns)} | verdict |", f"|---|{'--:|' * len(columns)}---|"]
+        parts += [
+            f"| {' | '.join(_escaped(cell) for cell in (line.name, *line.cells, line.verdict))} |"
+            for line in lines
+            if line.columns == columns
+        ]
+        parts.append("")
     told = [f"{line.name}: {line.sentence}" for line in lines if line.verdict not in ("PASS", "IMPROVED")]
     if told or outcome.remarks:
-        parts += ["", "**What to look at**", ""]
+        parts += ["**What to look at**", ""]
         parts += [f"- {_escaped(sentence)}" for sentence in (*told, *outcome.remarks)]
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def annotations(outcome: Outcome) -> tuple[str, ...]:
@@ -93,6 +107,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "exit_code": exit_code(outcome.verdict),
         "reasons": list(outcome.reasons),
         "remarks": list(outcome.remarks),
+        "thresholds": [_threshold_document(finding) for finding in outcome.thresholds],
         "metrics": [_metric_document(finding) for finding in outcome.decision.findings],
         "counters": [
             {
@@ -114,45 +129,58 @@ class _Line:
     name: str
     verdict: Verdict
     sentence: str
-    cells: tuple[str, ...]
+    columns: tuple[str, ...] = ()  # what the cells are; none where there is no more to say
+    cells: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What keeps test cases of one name apart."""
+        return "objective" if self.columns == _PROMISED else "gate"
 
     @property
     def whole(self) -> str:
         """Everything in one sentence."""
-        names = ("base", "head", "change", "95 % interval", "smallest effect that would have been found")
-        told = [f"{name} {cell}" for name, cell in zip(names, self.cells[1:], strict=False) if cell not in ("", "–")]
+        told = [f"{name} {cell}" for name, cell in zip(self.columns, self.cells, strict=True) if cell != "–"]
         return f"{self.name}: {self.sentence} ({', '.join(told)})" if told else f"{self.name}: {self.sentence}"
 
 
 def _lines(outcome: Outcome) -> tuple[_Line, ...]:
     return (
+        *(_Line("the run", "INVALID", reason) for reason in outcome.reasons),
+        *(_threshold_line(finding) for finding in outcome.thresholds),
         *(_metric_line(finding) for finding in outcome.decision.findings),
         *(_counter_line(finding) for finding in outcome.counters),
-        *(_Line("the run", "INVALID", reason, ("the run", *["–"] * 5, "INVALID")) for reason in outcome.reasons),
     )
 
 
+def _threshold_line(finding: ThresholdFinding) -> _Line:
+    threshold, number = finding.threshold, finding.number
+    unit, interval = number.measure.unit, number.interval
+    ends = "–" if interval is None else f"{format_number(interval.low)} … {_value(interval.high, unit)}"
+    cells = (threshold.bound, _value(number.value, unit), ends)
+    return _Line(threshold.name, finding.verdict, finding.sentence, _PROMISED, cells)
+
+
 def _metric_line(finding: Finding) -> _Line:
-    metric = finding.metric
-    cells = [metric.name, _value(finding.base, metric.unit), _value(finding.head, metric.unit)]
-    if finding.ratio is None:
+    metric, ratio = finding.metric, finding.ratio
+    cells = [_value(finding.base, metric.unit), _value(finding.head, metric.unit)]
+    if ratio is None:
         cells += ["–", "–", "–"]
     else:
-        ratio = finding.ratio
         cells += [_change(ratio.value), f"{_change(ratio.low)} … {_change(ratio.high)}"]
         cells.append("none" if finding.smallest_effect is None else f"{finding.smallest_effect:+.1%}")
-    return _Line(metric.name, finding.verdict, finding.sentence, (*cells, finding.verdict))
+    return _Line(metric.name, finding.verdict, finding.sentence, _COMPARED, tuple(cells))
 
 
 def _counter_line(finding: CounterFinding) -> _Line:
     unit = finding.counter.unit
     change = _change(finding.head / finding.base) if finding.base and finding.head is not None else "–"
-    cells = (finding.counter.name, _value(finding.base, unit), _value(finding.head, unit), change, "counted", "–")
-    return _Line(finding.counter.name, finding.verdict, finding.sentence, (*cells, finding.verdict))
+    cells = (_value(finding.base, unit), _value(finding.head, unit), change, "counted", "–")
+    return _Line(finding.counter.name, finding.verdict, finding.sentence, _COMPARED, cells)
 
 
 def _value(value: float | None, unit: str) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{format_number(value)} {unit}".strip()
+    return "–" if value is None or not math.isfinite(value) else quantity(value, unit)
 
 
 def _change(ratio: float) -> str:
@@ -160,13 +188,40 @@ def _change(ratio: float) -> str:
 
 
 def _sentence(outcome: Outcome) -> str:
-    return {
+    stored = {
+        "PASS": "Every objective is kept.",
+        "IMPROVED": "Every objective is kept, and something got better.",
+        "REGRESSED": "An objective is missed, or something got worse than in the baseline.",
+        "UNCERTAIN": "No objective is missed, and not everything is beyond doubt.",
+        "INVALID": "Nothing may be concluded from this run.",
+    }
+    compared = {
         "PASS": "Nothing got slower beyond its margin.",
         "IMPROVED": "Something got faster, and nothing slower beyond its margin.",
         "REGRESSED": "Something got slower beyond its margin, and fresh blocks confirmed it.",
         "UNCERTAIN": "No slow-down was proven, and none beyond the margin can be ruled out.",
         "INVALID": "Nothing may be concluded from this comparison.",
-    }[outcome.verdict]
+    }
+    return (stored if outcome.is_stored else compared)[outcome.verdict]
+
+
+def _threshold_document(finding: ThresholdFinding) -> dict[str, Any]:
+    threshold, number = finding.threshold, finding.number
+    interval = number.interval
+    return {
+        "name": threshold.name,
+        "scenario": threshold.scenario,
+        "objective": threshold.objective.text,
+        "reason": threshold.reason,
+        "unit": number.measure.unit,
+        "verdict": finding.verdict,
+        "sentence": finding.sentence,
+        "value": number.value,
+        "low": None if interval is None else interval.low,
+        "high": None if interval is None else interval.high,
+        "coverage": None if interval is None else interval.coverage,
+        "values": number.values,
+    }
 
 
 def _metric_document(finding: Finding) -> dict[str, Any]:

@@ -1,0 +1,58 @@
+"""The gate for stored runs: thresholds, and an older run as baseline where one is given."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports.gate.baseline import WARNING, against_baseline, hindrances
+from reports.gate.decisions import Decision, worst
+from reports.gate.outputs import Outcome
+from reports.gate.run_numbers import run_number
+from reports.gate.thresholds import Threshold, applying, judge_threshold
+from reports.measurements import Measurements, read_measurements
+from reports.summary import summarise_run
+
+
+def judge_stored(run: Path, thresholds: Sequence[Threshold], baseline: Path | None = None) -> Outcome:
+    """The verdict on a run folder; InputError when a folder cannot be read."""
+    head = read_measurements(run)
+    asked = applying(thresholds, {record.name for record in head.manifest.scenarios})
+    findings = tuple(judge_threshold(one, run_number(head, one.measure)) for one in asked)
+    reasons = list(_doubts("the run", head))
+    if not asked:
+        scenarios = sorted({one.scenario for one in thresholds})
+        reasons.append(f"no objective is about what ran; they are about {', '.join(scenarios)}")
+    title = head.manifest.run_id
+    if baseline is None:
+        return Outcome(f"{title} against its objectives", thresholds=findings, reasons=tuple(reasons), is_stored=True)
+    base = read_measurements(baseline)
+    reasons += [*_doubts("the baseline", base), *hindrances(base, head)]
+    times, counters, remarks = against_baseline(asked, base, head)
+    return Outcome(
+        f"{title} against its objectives and {base.manifest.run_id} (stored)",
+        Decision(worst(one.verdict for one in times), times),
+        counters,
+        (WARNING, _code(base, head), *remarks),
+        tuple(reasons),
+        findings,
+        is_stored=True,
+    )
+
+
+def _doubts(name: str, measurements: Measurements) -> tuple[str, ...]:
+    """Why a run must not be believed, or cannot be judged as one version."""
+    verdict = summarise_run(measurements).verdict
+    found = [f"{name} is INVALID: {reason}" for reason in verdict.reasons]
+    if verdict.cut_short and not found:
+        found.append(f"{name} was cut short")
+    for scenario in measurements.manifest.arms:
+        arms = measurements.arms(scenario)
+        if arms:
+            found.append(
+                f"{name} compares {', '.join(arms)} in {scenario}; a gate judges one server, so run them apart"
+            )
+    return tuple(found)
+
+
+def _code(base: Measurements, head: Measurements) -> str:
+    before, after = (one.manifest.commit or "no checkout" for one in (base, head))
+    return f"commit {before} in the baseline, {after} in the run"

@@ -1,0 +1,41 @@
+"""The front door's verbs on stored runs, which measure nothing: one per line of the README's table, no logic."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import command_options as common
+from front_door import show_outcome, show_report, whole_imports
+
+verbs = typer.Typer()
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder below out/runs.")]
+
+
+@verbs.command()
+def report(run_folder: Run, as_json: common.Json = False) -> None:
+    """Draw the report of a run folder again, from that folder alone."""
+    show_report(run_folder, as_json=as_json)
+
+
+@verbs.command()
+def gate(
+    run_folder: Run,
+    objectives: Annotated[
+        Path | None, typer.Option(help="TOML file of what must hold, see docs/gate.md. [the one that is shipped]")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="An older run: counts decide, times only far beyond their drift.")
+    ] = None,
+    junit: common.Junit = None,
+    markdown: common.Markdown = None,
+    as_json: common.Json = False,
+) -> None:
+    """Judge a stored run against objectives, and against an older run."""
+    with whole_imports():
+        from reports.gate.stored import judge_stored
+        from reports.gate.thresholds import SHIPPED, read_thresholds
+
+    outcome = judge_stored(run_folder, read_thresholds(objectives or SHIPPED), baseline)
+    show_outcome(outcome, run_folder, junit=junit, markdown=markdown, as_json=as_json, is_stored=True)
