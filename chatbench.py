@@ -24,6 +24,7 @@ from front_door import (
     show_listing,
     show_outcome,
     show_plans,
+    show_proof,
     show_ready,
     show_report,
     split,
@@ -46,16 +47,11 @@ def run(
     size: common.Size = "small",
     seed: common.Seed = 1,
     strategy: common.Strategy = common.DEFAULT_STRATEGY,
-    seconds: Annotated[
-        float | None, typer.Option(min=1, max=86_400, help="Per load scenario. [each one's own]")
-    ] = None,
+    seconds: common.Seconds = None,
     users: common.Users = None,
     processes: Annotated[int, typer.Option(min=1, max=256, help="Generator processes, which share the users.")] = 1,
     option: common.ScenarioOption = None,
-    arm: Annotated[
-        list[str] | None,
-        typer.Option(help="A server to compare, NAME:SETTING=VALUE,…; the first is the baseline. [the scenario's own]"),
-    ] = None,
+    arm: common.Arms = None,
     arms: Annotated[str | None, typer.Option(help="Arms of the scenario by name, from --list.")] = None,
     blocks: Annotated[int, typer.Option(min=1, help="Interleaved blocks of a comparison.")] = 6,
     target: common.Target = None,
@@ -189,14 +185,10 @@ def capacity(
     objective: Annotated[
         list[str], typer.Option(help="What must be kept, such as 'delivery_ms_p99<=100'; may be repeated.")
     ],
-    rate_min: Annotated[
-        float | None, typer.Option(min=0.001, help="Lowest load, and where to start. [an eighth of its own rate]")
-    ] = None,
+    rate_min: common.LowestRate = None,
     rate_max: Annotated[float | None, typer.Option(min=0.001, help="Highest load. [64 times its own rate]")] = None,
     seconds: Annotated[float, typer.Option(min=4, max=3600, help="Per step, connecting included.")] = 10,
-    repetitions: Annotated[
-        int, typer.Option(min=1, max=100, help="Rounds of three steps around the capacity; more narrow the interval.")
-    ] = 4,
+    repetitions: common.Repetitions = 4,
     users: common.Users = None,
     option: common.ScenarioOption = None,
     size: common.Size = "small",
@@ -245,14 +237,10 @@ def capacity(
 def ab(
     base: Annotated[str, typer.Argument(help="A git ref, URL, strategy:NAME, set:NAME=VALUE, python:PATH, or `.`.")],
     head: Annotated[str, typer.Argument(help="The same; what is judged.")],
-    blocks: Annotated[
-        int, typer.Option(min=1, max=100, help="Blocks of fresh servers; more find smaller effects.")
-    ] = 5,
+    blocks: common.DuetBlocks = 5,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds per block.")] = 5,
-    round_seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of a round.")] = 4,
-    rate: Annotated[
-        float | None, typer.Option(min=0.1, help="Pairs per second. [half of what both arms manage]")
-    ] = None,
+    round_seconds: common.RoundSeconds = 4,
+    rate: common.PairRate = None,
     size: common.Size = "small",
     seed: common.Seed = 1,
     strategy: common.Strategy = common.DEFAULT_STRATEGY,
@@ -300,12 +288,8 @@ def serve(
     gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the gateway; 0: any free one.")] = 8001,
     login_key: common.LoginKey = common.DEFAULT_LOGIN_KEY,
     operator_key: common.OperatorKey = common.DEFAULT_OPERATOR_KEY,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE: any other setting of reference_server/settings.py.")
-    ] = None,
-    log_format: Annotated[
-        str | None, typer.Option(help="Of standard error: text or json. [text on a terminal, else json]")
-    ] = None,
+    setting: common.ServerSetting = None,
+    log_format: common.LogFormat = None,
     database_url: common.DatabaseUrl = None,
     replica: common.Replica = None,
     read_your_writes: common.ReadYourWrites = "wait",
@@ -368,12 +352,29 @@ def seed(
 
 @app.command()
 def doctor(
-    database_url: common.DatabaseUrl = None, out: common.Out = common.DEFAULT_OUT, as_json: common.Json = False
+    gate: common.ProveGate = False,
+    full: common.ProveFully = False,
+    measure: common.MeasureProof = True,
+    blocks: common.DuetBlocks = 8,
+    round_seconds: common.RoundSeconds = 4,
+    rate: common.PairRate = None,
+    database_url: common.DatabaseUrl = None,
+    out: common.Out = common.DEFAULT_OUT,
+    as_json: common.Json = False,
 ) -> None:
-    """Say what this machine can measure, and what would help."""
+    """Say what this machine can measure, and what would help; with --gate, what the gate's verdicts are worth here."""
     with whole_imports():
+        from scenarios.ab import AbOptions
         from scenarios.doctor import examine
+        from scenarios.gate_trials import FULL, QUICK, measure_trials
 
+    if gate or full:
+        options = AbOptions(blocks=blocks, round_seconds=round_seconds, rate=rate, out=out, database_url=database_url)
+        if measure:
+            with progress_bar() as progress:
+                measure_trials(options, FULL if full else QUICK, progress)
+        show_proof(out / "runs", as_json=as_json)
+        return
     findings = [asdict(finding) for finding in examine(out, database_url)]
     show_listing(findings, as_json=as_json)
     if any(finding["status"] == "failure" for finding in findings):

@@ -56,3 +56,29 @@ GrowthSizes = Annotated[
 ]
 Junit = Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")]
 Markdown = Annotated[Path | None, typer.Option(help="Write it as Markdown, for a pull request.")]
+
+DuetBlocks = Annotated[int, typer.Option(min=1, max=100, help="Blocks of fresh servers; more find smaller effects.")]
+RoundSeconds = Annotated[float, typer.Option(min=0.5, max=60, help="Length of a round of pairs.")]
+PairRate = Annotated[float | None, typer.Option(min=0.1, help="Pairs per second. [half of what both arms manage]")]
+ProveGate = Annotated[
+    bool, typer.Option("--gate", help="Prove the gate here: real duets, resampled into decisions; half an hour.")
+]
+ProveFully = Annotated[
+    bool, typer.Option("--full", help="The same with 20 real decisions on identical code and 10 per slow-down; hours.")
+]
+MeasureProof = Annotated[bool, typer.Option(help="With --gate: first measure what is missing below --out.")]
+Seconds = Annotated[float | None, typer.Option(min=1, max=86_400, help="Per load scenario. [each one's own]")]
+Arms = Annotated[
+    list[str] | None,
+    typer.Option(help="A server to compare, NAME:SETTING=VALUE,…; the first is the baseline. [the scenario's own]"),
+]
+ServerSetting = Annotated[
+    list[str] | None, typer.Option("--set", help="NAME=VALUE: any other setting of reference_server/settings.py.")
+]
+LogFormat = Annotated[str | None, typer.Option(help="Of standard error: text or json. [text on a terminal, else json]")]
+LowestRate = Annotated[
+    float | None, typer.Option(min=0.001, help="Lowest load, and where to start. [an eighth of its own rate]")
+]
+Repetitions = Annotated[
+    int, typer.Option(min=1, max=100, help="Rounds of three steps around the capacity; more narrow the interval.")
+]

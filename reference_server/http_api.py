@@ -6,6 +6,7 @@ The routes are in `routes/`, one module per subject; this puts them together and
 import logging
 import math
 from typing import Any, TypeVar
+from uuid import UUID
 
 from litestar import Litestar, MediaType, Request, Response, Router
 from litestar.di import Provide
@@ -13,12 +14,13 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import HTTPScope, Receive, Send
+from litestar.types import HTTPScope, Receive, Scope, Send
 
 from reference_server import logs
 from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
+from reference_server.injected_delay import delayed_requests
 from reference_server.operator_access import OPERATOR_HEADER, operator_guard
-from reference_server.prompt_requests import prompt_requests
+from reference_server.prompt_requests import authorization_of, prompt_requests
 from reference_server.records import ErrorAnswer
 from reference_server.request_metrics import request_metrics
 from reference_server.routes import (
@@ -58,17 +60,29 @@ class JsonRequest(Request[Any, Any, Any]):
 def create_app(services: Services, gateway_url: str) -> Litestar:
     """The ASGI application of one server."""
 
-    def identify(authorization: str) -> Caller:
+    def bearer(authorization: str) -> UUID:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("this needs a token; log in and send it as `Authorization: Bearer …`")
-        user_id = services.tokens.verify(token.strip())
+        return services.tokens.verify(token.strip())
+
+    def identify(authorization: str) -> Caller:
+        user_id = bearer(authorization)
         services.limits.request(user_id)
         return Caller(user_id, services, gateway_url)
+
+    def user_of(scope: Scope) -> UUID | None:
+        try:
+            return bearer(authorization_of(scope))
+        except UnauthenticatedError:
+            return None  # its refusal is worded elsewhere
 
     def caller(request: Request[Any, Any, Any]) -> Caller:
         return identify(request.headers.get("authorization", ""))
 
+    prompt = prompt_requests(identify, _answer_error, BODY_BYTES_MAX)
+    delay = services.delay
+    slowed = [] if delay is None or delay.kind != "requests" else [delayed_requests(delay, user_of)]
     api = Router(
         "/v1",
         route_handlers=[
@@ -91,7 +105,7 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
         },
         request_class=JsonRequest,
         response_class=JsonResponse,
-        middleware=[request_metrics(services.metrics), prompt_requests(identify, _answer_error, BODY_BYTES_MAX)],
+        middleware=[request_metrics(services.metrics), *slowed, prompt],
         exception_handlers={RefusedError: _refused, HTTPException: _bad_request, Exception: _failed},
         openapi_config=OpenAPIConfig(
             title="chatbench reference server",

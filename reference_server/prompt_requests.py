@@ -54,7 +54,7 @@ def prompt_requests(identify: Identify, answer_error: AnswerError, body_bytes_ma
                 await app(scope, receive, send)
                 return
             try:
-                answer, status, headers = await work(identify(_authorization(scope)), conversation_id)
+                answer, status, headers = await work(identify(authorization_of(scope)), conversation_id)
             except Exception as error:  # noqa: BLE001 - answered as the framework's routes answer it
                 await answer_error(scope, receive, send, error)  # type: ignore[arg-type]
                 return
@@ -120,7 +120,8 @@ def _again(first: Any, receive: Receive) -> Receive:
     return receive_again
 
 
-def _authorization(scope: Scope) -> str:
+def authorization_of(scope: Scope) -> str:
+    """The header by which a request says whose it is; empty without one."""
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
 
 

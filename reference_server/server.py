@@ -107,6 +107,9 @@ async def _serve(settings: Settings, dataset: DatasetManifest, turn: ServerTurn,
             if not settings.is_loopback:
                 hint = "other machines can reach this server; loopback is 127.0.0.1"
                 logs.event(_log, logging.WARNING, "listening_beyond_loopback", host=settings.host, hint=hint)
+            if services.delay is not None:
+                hint = "this server is slow on purpose; start it without the setting for anything but a gate's proof"
+                logs.event(_log, logging.WARNING, "delay_injected", injected_delay=settings.injected_delay, hint=hint)
             on_ready({"ready": True, **record})
             await shutdown.wait_until_asked()
             await _drain(services, gateway, listening, http, serving)

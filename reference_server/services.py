@@ -18,6 +18,7 @@ from reference_server.groups import Groups
 from reference_server.history import History, Replica
 from reference_server.hub import Hub
 from reference_server.index_desk import IndexDesk
+from reference_server.injected_delay import InjectedDelay, delayed_fan_out, parse_injected_delay
 from reference_server.legacy import Legacy
 from reference_server.live_state import LiveState, MemoryState
 from reference_server.live_tables import TableState, reset_tables
@@ -70,6 +71,7 @@ class Services:
     limits: UserLimits
     readiness: Readiness
     shutdown: Shutdown
+    delay: InjectedDelay | None  # on purpose
 
 
 @asynccontextmanager
@@ -81,14 +83,15 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
     typing_told = {True: metrics.typing.labels("started"), False: metrics.typing.labels("ended")}
     delivery = Delivery(hub, counts, typing_told)
     watch, lag = DatabaseWatch(), LoopLag()
+    delay = parse_injected_delay(settings.injected_delay)
     timing = PresenceTiming(
         grace_seconds=settings.presence_grace_seconds,
         coalescing_seconds=settings.presence_coalescing_seconds,
         expiry_seconds=settings.presence_expiry_seconds,
     )
     async with (
-        _primary_pool(settings, metrics, watch) as pool,
-        _replica(settings, metrics) as replica,
+        _primary_pool(settings, metrics, watch, delay) as pool,
+        _replica(settings, metrics, delay) as replica,
         AsyncExitStack() as stack,
     ):
         history = History(pool, replica, metrics)
@@ -97,7 +100,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
             history.wrote(event.conversation_id)  # before anyone hears of it, and comes to read
             delivery.to_members(event, members)
 
-        outbox = Outbox(deliver)
+        outbox = Outbox(deliver if delay is None or delay.kind != "fan_out" else delayed_fan_out(delay, deliver))
         rooms = Rooms(pool, settings.cached_members_max, outbox.flush)
         chat = Chat(pool, history, PAGINGS[settings.message_paging])
         presence = PresenceDesk(timing, delivery.presence)
@@ -143,6 +146,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
                 limits=UserLimits(settings, metrics),
                 readiness=readiness,
                 shutdown=shutdown,
+                delay=delay,
             )
         finally:
             presence.close()
@@ -172,7 +176,9 @@ async def _live_state(
 
 
 @asynccontextmanager
-async def _primary_pool(settings: Settings, metrics: Metrics, watch: DatabaseWatch) -> AsyncIterator[AppPool]:
+async def _primary_pool(
+    settings: Settings, metrics: Metrics, watch: DatabaseWatch, delay: InjectedDelay | None
+) -> AsyncIterator[AppPool]:
     async with AppPool.open(
         app_url(settings.database_url),
         size_min=settings.pool_size_min,
@@ -180,7 +186,7 @@ async def _primary_pool(settings: Settings, metrics: Metrics, watch: DatabaseWat
         timeout_seconds=settings.pool_timeout_seconds,
         statement_timeout_seconds=settings.statement_timeout_seconds,
         observe_wait=metrics.pool_wait_seconds.labels("primary").observe,
-        statements=timed_statements(metrics),
+        statements=timed_statements(metrics, delay),
         watch=watch,
     ) as pool:
         metrics.watch_pool("primary", pool)
@@ -188,7 +194,7 @@ async def _primary_pool(settings: Settings, metrics: Metrics, watch: DatabaseWat
 
 
 @asynccontextmanager
-async def _replica(settings: Settings, metrics: Metrics) -> AsyncIterator[Replica | None]:
+async def _replica(settings: Settings, metrics: Metrics, delay: InjectedDelay | None) -> AsyncIterator[Replica | None]:
     """None without a replica; then nothing of it costs anything."""
     if settings.replica_url is None:
         yield None
@@ -202,7 +208,7 @@ async def _replica(settings: Settings, metrics: Metrics) -> AsyncIterator[Replic
             timeout_seconds=settings.replica_timeout_seconds,  # beyond it, the primary serves
             statement_timeout_seconds=settings.statement_timeout_seconds,
             observe_wait=metrics.pool_wait_seconds.labels("replica").observe,
-            statements=timed_statements(metrics),
+            statements=timed_statements(metrics, delay),
             watch=DatabaseWatch(is_told=False),  # readiness does not ask for the replica; ReplicaWatch tells of it
         ) as pool,
         ReplicaWatch.open(

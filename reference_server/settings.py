@@ -10,6 +10,7 @@ import msgspec
 
 from fixtures.database import redacted
 from fixtures.errors import InputError
+from reference_server.injected_delay import parse_injected_delay
 from reference_server.paging import MessagePaging
 from reference_server.read_routing import Policy
 
@@ -81,6 +82,7 @@ class Settings:
     rate_burst_seconds: float = 2.0  # what a user or an address may save up: so many seconds' worth at once
     drain_notice_seconds: float = 0.0  # a stopping server tells /readyz this long before it accepts nothing more
     shutdown_seconds: float = 5.0  # for requests under way, and again for closing handshakes, when the server stops
+    injected_delay: str | None = None  # a delay on purpose, for benchmarks of the gate; see injected_delay.py
 
     def __post_init__(self) -> None:
         for name in _SECRET_FIELDS:
@@ -117,6 +119,7 @@ class Settings:
                 f"message_coalescing_seconds of {self.message_coalescing_seconds:g} is no window for live messages; "
                 f"let it be 0 (none) to {COALESCING_SECONDS_MAX:g}"
             )
+        parse_injected_delay(self.injected_delay)
         self._check_live_state()
         self._check_rates()
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from reference_server.injected_delay import InjectedDelay, pass_time
 from reference_server.metrics import Metrics
 from reference_server.statements import paging_statements, server_statements
 
@@ -16,15 +17,17 @@ class TimedStatement(NamedTuple):
     text: str
     observe_seconds: Callable[[float], None]
     count_error: Callable[[], None]
+    delay_seconds: float  # 0 but for the statement that the setting `injected_delay` names
 
 
-def timed_statements(metrics: Metrics) -> dict[str, TimedStatement]:
+def timed_statements(metrics: Metrics, delay: InjectedDelay | None = None) -> dict[str, TimedStatement]:
     """Every statement that the server executes, by name."""
     return {
         name: TimedStatement(
             statement.text,
             metrics.statement_seconds.labels(name).observe,
             metrics.statement_errors.labels(name).inc,
+            0.0 if delay is None else delay.of_statement(name),
         )
         for name, statement in {**server_statements(), **paging_statements()}.items()
     }
@@ -55,6 +58,8 @@ class TimedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ship
         statement = self.statements[name]
         began = time.perf_counter()
         try:
+            if statement.delay_seconds:
+                await pass_time(statement.delay_seconds)
             return await execute(statement.text, *arguments)
         except Exception:
             statement.count_error()

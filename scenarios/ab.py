@@ -36,8 +36,8 @@ _PREPARING_SHARE = 0.1
 class AbOptions:
     """What is compared, and how long."""
 
-    base: str
-    head: str
+    base: str = "."
+    head: str = "."
     size: str = "small"
     seed: int = 1
     strategy: str = "roadmap_membership"
@@ -49,6 +49,7 @@ class AbOptions:
     database_url: str | None = None
     login_key: str = "chatbench"
     allow_remote: bool = False
+    trial: dict[str, Any] | None = None  # of the gate itself, which the run is part of; see gate_trials.py
 
     @property
     def population(self) -> Population:
@@ -58,7 +59,8 @@ class AbOptions:
     def record(self) -> dict[str, Any]:
         """As the manifest keeps them."""
         names = ("base", "head", "size", "seed", "strategy", "blocks", "rounds", "round_seconds", "rate")
-        return {name: getattr(self, name) for name in names}
+        kept = {name: getattr(self, name) for name in names}
+        return kept if self.trial is None else {**kept, "trial": self.trial}
 
 
 class AbRun:
