@@ -17,6 +17,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import HTTPScope, Receive, Scope, Send
 
 from reference_server import logs
+from reference_server.cursors import SEQ_MAX
 from reference_server.errors import RateLimitedError, RefusedError, UnauthenticatedError
 from reference_server.injected_delay import delayed_requests
 from reference_server.operator_access import OPERATOR_HEADER, operator_guard
@@ -38,6 +39,9 @@ from reference_server.routes.common import Caller, JsonResponse
 from reference_server.services import Services
 
 BODY_BYTES_MAX = 1 << 20  # a group of 10 000 takes 390 kB
+
+_ID_FORM = "UUID; write 8-4-4-4-12 hexadecimal digits"
+_SEQ_FORM = f"message number; write a whole number from 1 to {SEQ_MAX}"
 
 T = TypeVar("T")
 
@@ -146,7 +150,9 @@ def _refused(_request: Request[Any, Any, Any], error: RefusedError) -> Response[
 
 def _bad_request(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorAnswer]:
     """What the framework refuses: no such route, a body that does not fit, a parameter out of range."""
-    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    if error.status_code == 413:
+        return _answer(413, "too_large", f"the body is longer than {BODY_BYTES_MAX} bytes; send less at a time")
+    codes = {404: "not_found", 405: "method_not_allowed"}
     problems = error.extra if isinstance(error.extra, list) else []
     told = "; ".join(_told(problem, request.path_params) for problem in problems if isinstance(problem, dict))
     return _answer(error.status_code, codes.get(error.status_code, "bad_request"), told or error.detail)
@@ -154,8 +160,8 @@ def _bad_request(request: Request[Any, Any, Any], error: HTTPException) -> Respo
 
 def _told(problem: dict[str, Any], path_parameters: dict[str, Any]) -> str:
     key = problem.get("key")
-    if key in path_parameters:  # ids, all of them: routes take any text there, lest a wrong one be no route at all
-        return f"{key}: {path_parameters[key]!r} is no UUID; write 8-4-4-4-12 hexadecimal digits"
+    if key in path_parameters:  # routes take any text there, lest a wrong one be no route at all
+        return f"{key}: {path_parameters[key]!r} is no {_SEQ_FORM if key == 'seq' else _ID_FORM}"
     if problem.get("message") == "'data'":  # a KeyError of the framework's, when there is no body
         return "the body is missing; send a JSON object"
     return f"{problem['key']}: {problem['message']}" if "key" in problem else str(problem.get("message", problem))

@@ -20,6 +20,7 @@ from reference_server.routes.common import (
     Caller,
     answer,
     errors,
+    with_body,
 )
 from reference_server.services import Services
 
@@ -29,7 +30,9 @@ from reference_server.services import Services
     status_code=200,
     tags=["access"],
     security=PUBLIC,
-    responses=errors(s400=BAD, s401="Wrong login key, or no such user.", s429=TOO_MANY_LOGINS, s503=NO_DATABASE),
+    responses=with_body(
+        errors(s400=BAD, s401="Wrong login key, or no such user.", s429=TOO_MANY_LOGINS, s503=NO_DATABASE)
+    ),
 )
 async def log_in(data: Login, request: Request[Any, Any, Any], services: Services) -> LoginAnswer:
     """A token that lets its bearer act as the user."""

@@ -64,6 +64,11 @@ def errors(**meanings: str) -> dict[int, ResponseSpec]:
     return {int(status.removeprefix("s")): answer(ErrorAnswer, meaning) for status, meaning in meanings.items()}
 
 
+def with_body(responses: dict[int, ResponseSpec]) -> dict[int, ResponseSpec]:
+    """What a route answers that takes a body: also when that is too long."""
+    return {**responses, **errors(s413=TOO_LARGE)}
+
+
 BAD = "Something in the request is not as described."
 NO_KEY = "No operator's key, or a wrong one."
 NO_TOKEN = "No valid token."  # noqa: S105 - a sentence
@@ -73,6 +78,7 @@ CONFLICT = "What is stored does not allow it."
 NO_DATABASE = "The database does not answer; try again."
 TOO_MANY = "More per second than one user may; `Retry-After` says when to come again."
 TOO_MANY_LOGINS = "More logins per second than one address may; `Retry-After` says when to come again."
+TOO_LARGE = "The body is longer than any that a route takes."
 COMMON = errors(s400=BAD, s401=NO_TOKEN, s429=TOO_MANY, s503=NO_DATABASE)
 WITH_NOT_FOUND = {**COMMON, **errors(s404=NOT_FOUND)}
 GROUP_CHANGE = {**WITH_NOT_FOUND, **errors(s403=FORBIDDEN, s409=CONFLICT)}

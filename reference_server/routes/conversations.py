@@ -9,14 +9,23 @@ from reference_server.records import (
     NewDirectConversation,
     NewGroupConversation,
 )
-from reference_server.routes.common import COMMON, PAGE_LIMIT_MAX, WITH_NOT_FOUND, Caller, Cursor, PageLimit, answer
+from reference_server.routes.common import (
+    COMMON,
+    PAGE_LIMIT_MAX,
+    WITH_NOT_FOUND,
+    Caller,
+    Cursor,
+    PageLimit,
+    answer,
+    with_body,
+)
 
 
 @post(
     "/conversations/direct",
     tags=["conversations"],
     status_code=201,
-    responses={200: answer(ConversationAnswer, "It existed."), **WITH_NOT_FOUND},
+    responses=with_body({200: answer(ConversationAnswer, "It existed."), **WITH_NOT_FOUND}),
 )
 async def create_direct_conversation(data: NewDirectConversation, caller: Caller) -> Response[ConversationAnswer]:
     """The conversation of the caller and another user, made when there is none. The same one for both."""
@@ -25,7 +34,7 @@ async def create_direct_conversation(data: NewDirectConversation, caller: Caller
     return Response(ConversationAnswer(conversation), status_code=201 if is_new else 200)
 
 
-@post("/conversations/group", tags=["conversations"], status_code=201, responses=WITH_NOT_FOUND)
+@post("/conversations/group", tags=["conversations"], status_code=201, responses=with_body(WITH_NOT_FOUND))
 async def create_group_conversation(data: NewGroupConversation, caller: Caller) -> ConversationAnswer:
     """A new group that the caller owns."""
     groups = caller.services.groups

@@ -7,7 +7,7 @@ from litestar import Response, delete, get, patch, post, put
 
 from reference_server.errors import RefusedError
 from reference_server.records import GroupChange, GroupInfo, NewParticipant, NewRole, ParticipantAnswer, ParticipantPage
-from reference_server.routes.common import GROUP_CHANGE, WITH_NOT_FOUND, Caller, Cursor, PageLimit, answer
+from reference_server.routes.common import GROUP_CHANGE, WITH_NOT_FOUND, Caller, Cursor, PageLimit, answer, with_body
 
 _PATH = "/conversations/{conversation_id:str}"
 
@@ -20,7 +20,7 @@ async def list_participants(
     return await caller.services.chat.list_participants(caller.user_id, conversation_id, cursor, limit)
 
 
-@patch(_PATH, tags=["groups"], responses=GROUP_CHANGE)
+@patch(_PATH, tags=["groups"], responses=with_body(GROUP_CHANGE))
 async def update_group_info(conversation_id: UUID, data: GroupChange, caller: Caller) -> GroupInfo:
     """Changes a group's name or description. For admins and owners."""
     name = None if data.name is msgspec.UNSET else data.name
@@ -34,7 +34,7 @@ async def update_group_info(conversation_id: UUID, data: GroupChange, caller: Ca
     _PATH + "/participants",
     tags=["groups"],
     status_code=201,
-    responses={200: answer(ParticipantAnswer, "They were in already."), **GROUP_CHANGE},
+    responses=with_body({200: answer(ParticipantAnswer, "They were in already."), **GROUP_CHANGE}),
 )
 async def add_participant(conversation_id: UUID, data: NewParticipant, caller: Caller) -> Response[ParticipantAnswer]:
     """Adds somebody to a group, or takes back who was in before. They read all of it, and begin with nothing unread.
@@ -55,7 +55,7 @@ async def remove_participant(conversation_id: UUID, user_id: UUID, caller: Calle
     await caller.services.groups.remove_participant(caller.user_id, conversation_id, user_id)
 
 
-@put(_PATH + "/participants/{user_id:str}/role", tags=["groups"], status_code=204, responses=GROUP_CHANGE)
+@put(_PATH + "/participants/{user_id:str}/role", tags=["groups"], status_code=204, responses=with_body(GROUP_CHANGE))
 async def set_role(conversation_id: UUID, user_id: UUID, data: NewRole, caller: Caller) -> None:
     """Promotes a member to admin, an admin to owner, or demotes an admin to member. For owners.
 

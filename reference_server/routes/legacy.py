@@ -19,7 +19,7 @@ from reference_server.migration_records import (
     NewLegacyConnection,
     NewLegacyMessage,
 )
-from reference_server.routes.common import COMMON, WITH_NOT_FOUND, Caller, PageLimit, errors
+from reference_server.routes.common import COMMON, WITH_NOT_FOUND, Caller, PageLimit, errors, with_body
 
 BeforeId = Annotated[
     UUID | None, Parameter(query="before", description="The last id of the page before; none for the first page.")
@@ -46,7 +46,9 @@ async def list_legacy_connections(
     "/legacy/connections",
     tags=["legacy"],
     status_code=201,
-    responses={**WITH_NOT_FOUND, **errors(s409="The two have a connection already, or one that waits for an answer.")},
+    responses=with_body(
+        {**WITH_NOT_FOUND, **errors(s409="The two have a connection already, or one that waits for an answer.")}
+    ),
 )
 async def create_legacy_connection(data: NewLegacyConnection, caller: Caller) -> LegacyConnectionAnswer:
     """Asks another user for a connection."""
@@ -82,7 +84,7 @@ async def list_legacy_messages(
     "/legacy/connections/{connection_id:str}/messages",
     tags=["legacy"],
     status_code=201,
-    responses={**WITH_NOT_FOUND, **errors(s409="The connection has not been accepted.")},
+    responses=with_body({**WITH_NOT_FOUND, **errors(s409="The connection has not been accepted.")}),
 )
 async def send_legacy_message(connection_id: UUID, data: NewLegacyMessage, caller: Caller) -> LegacyMessageAnswer:
     """Sends a message over a connection. Once the connection is migrated, the new chat's listeners hear it too."""

@@ -7,12 +7,13 @@ from litestar import Response, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import Parameter
 
+from reference_server.cursors import SEQ_MAX
 from reference_server.errors import RefusedError
 from reference_server.read_routing import Source
 from reference_server.records import ErrorAnswer, MessageAnswer, MessageChange, MessagePage, NewMessage, ReadState
-from reference_server.routes.common import WITH_NOT_FOUND, Caller, Cursor, JsonResponse, PageLimit, answer
+from reference_server.routes.common import WITH_NOT_FOUND, Caller, Cursor, JsonResponse, PageLimit, answer, with_body
 
-Seq = Annotated[int, Parameter(ge=1, le=(1 << 63) - 1, description="The message's number in its conversation.")]
+Seq = Annotated[int, Parameter(ge=1, le=SEQ_MAX, description="The message's number in its conversation.")]
 DEFAULT_PAGE_LIMIT = 50
 SERVED_BY = "Chat-Served-By"
 _PATH = "/conversations/{conversation_id:str}/messages"
@@ -50,11 +51,13 @@ async def list_messages(
     _PATH,
     tags=["messages"],
     status_code=201,
-    responses={
-        200: answer(MessageAnswer, "It had been sent before."),
-        409: answer(ErrorAnswer, "client_id names another message."),
-        **WITH_NOT_FOUND,
-    },
+    responses=with_body(
+        {
+            200: answer(MessageAnswer, "It had been sent before."),
+            409: answer(ErrorAnswer, "client_id names another message."),
+            **WITH_NOT_FOUND,
+        }
+    ),
 )
 async def send_message(conversation_id: UUID, data: NewMessage, caller: Caller) -> Response[MessageAnswer]:
     """Stores a message and delivers it to everyone in the conversation. Retried with its client_id, it is sent once."""
@@ -77,20 +80,20 @@ async def store_message(caller: Caller, conversation_id: UUID, new: NewMessage) 
     return MessageAnswer(message), 201 if is_new else 200
 
 
-@patch(_PATH + "/{seq:int}", tags=["messages"], responses=WITH_NOT_FOUND)
+@patch(_PATH + "/{seq:str}", tags=["messages"], responses=with_body(WITH_NOT_FOUND))
 async def edit_message(conversation_id: UUID, seq: Seq, data: MessageChange, caller: Caller) -> MessageAnswer:
     """Gives a message of the caller's new content and tells everyone in the conversation."""
     changes = caller.services.changes
     return MessageAnswer(await changes.edit(caller.user_id, conversation_id, seq, data.content))
 
 
-@delete(_PATH + "/{seq:int}", tags=["messages"], status_code=200, responses=WITH_NOT_FOUND)
+@delete(_PATH + "/{seq:str}", tags=["messages"], status_code=200, responses=WITH_NOT_FOUND)
 async def delete_message(conversation_id: UUID, seq: Seq, caller: Caller) -> MessageAnswer:
     """Turns a message of the caller's into a tombstone: its seq stays, its content is gone. Twice is once."""
     return MessageAnswer(await caller.services.changes.delete(caller.user_id, conversation_id, seq))
 
 
-@post(_PATH + "/{seq:int}/read", tags=["messages"], status_code=200, responses=WITH_NOT_FOUND)
+@post(_PATH + "/{seq:str}/read", tags=["messages"], status_code=200, responses=WITH_NOT_FOUND)
 async def mark_message_as_read(conversation_id: UUID, seq: Seq, caller: Caller) -> ReadState:
     """Everything up to this message is read. What was read stays read: the watermark never moves back."""
     return await caller.services.changes.mark_read(caller.user_id, conversation_id, seq)

@@ -4,7 +4,7 @@ from litestar import get, post, put
 
 from reference_server.migration import Command
 from reference_server.migration_records import Migration, MigrationStart, Rollout, Verification
-from reference_server.routes.common import BAD, NO_DATABASE, NO_KEY, OPERATOR_SECURITY, errors
+from reference_server.routes.common import BAD, NO_DATABASE, NO_KEY, OPERATOR_SECURITY, errors, with_body
 from reference_server.services import Services
 
 _READS = errors(s401=NO_KEY, s503=NO_DATABASE)
@@ -22,7 +22,11 @@ async def get_migration(services: Services) -> Migration:
 
 
 @post(
-    "/operator/migration/start", tags=["operations"], security=OPERATOR_SECURITY, status_code=200, responses=_COMMANDS
+    "/operator/migration/start",
+    tags=["operations"],
+    security=OPERATOR_SECURITY,
+    status_code=200,
+    responses=with_body(_COMMANDS),
 )
 async def start_migration(services: Services, data: MigrationStart | None = None) -> Migration:
     """Starts the backfill from the beginning, and the dual write; the roll-out starts at 0 %."""
@@ -66,13 +70,13 @@ async def roll_back_migration(services: Services) -> Migration:
     return await _command(services, "roll_back")
 
 
-@put("/operator/migration/rollout", tags=["operations"], security=OPERATOR_SECURITY, responses=_COMMANDS)
+@put("/operator/migration/rollout", tags=["operations"], security=OPERATOR_SECURITY, responses=with_body(_COMMANDS))
 async def set_rollout(services: Services, data: Rollout) -> Migration:
     """Changes who is sent to the new chat, from the next request on."""
     return await services.migration.set_rollout(data.percentage)
 
 
-@put("/operator/migration/pace", tags=["operations"], security=OPERATOR_SECURITY, responses=_COMMANDS)
+@put("/operator/migration/pace", tags=["operations"], security=OPERATOR_SECURITY, responses=with_body(_COMMANDS))
 async def set_pace(services: Services, data: MigrationStart) -> Migration:
     """Changes the throttle of the backfill, from the next batch on."""
     return await services.migration.set_pace(data.batch_messages, data.pause_seconds)

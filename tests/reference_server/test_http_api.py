@@ -3,6 +3,7 @@ from uuid import uuid4
 
 import pytest
 
+from reference_server.cursors import SEQ_MAX
 from reference_server.records import CONTENT_LENGTH_MAX, GROUP_SIZE_MAX
 
 
@@ -110,7 +111,8 @@ def test_a_group_is_bounded(server: Any, user: Any) -> None:
 def test_a_body_above_the_bound_is_not_read(server: Any, user: Any) -> None:
     """Too much is answered by 413."""
     answer = user.post("/conversations/group", name="x" * (1 << 20), user_ids=[])
-    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    message = "the body is longer than 1048576 bytes; send less at a time"
+    assert (answer.status_code, answer.json()) == (413, {"code": "too_large", "message": message})
 
 
 def test_what_is_not_there_is_an_error_answer_too(server: Any, user: Any) -> None:
@@ -162,7 +164,8 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             refusals = {status: answer for status, answer in operation["responses"].items() if status >= "4"}
-            statuses[method, path] = set(refusals)
+            statuses[method, path] = set(refusals) - {"413"}
+            assert ("413" in refusals) == ("requestBody" in operation), (path, method)
             for status, answer in refusals.items():
                 (media,) = answer["content"].values()
                 assert media["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}, (path, status)
@@ -239,3 +242,21 @@ def test_a_path_with_an_id_that_is_none_is_told_so(server: Any, method: str, pat
     answer = server.user(0).request(method, path, **body)
     message = f"{name}: 'none' is no UUID; write 8-4-4-4-12 hexadecimal digits"
     assert (answer.status_code, answer.json()) == (400, {"code": "bad_request", "message": message})
+
+
+@pytest.mark.parametrize("seq", ["none", "0", "-1", "1.5", "9223372036854775808"])
+@pytest.mark.parametrize(("method", "suffix"), [("PATCH", ""), ("DELETE", ""), ("POST", "/read")])
+def test_a_path_with_a_seq_that_is_none_is_told_so(server: Any, user: Any, method: str, suffix: str, seq: str) -> None:
+    """Like an id: by its name, as it was given, with what it may be."""
+    body = {"content": "x"} if method == "PATCH" else {}
+    answer = user.request(method, f"/conversations/{uuid4()}/messages/{seq}{suffix}", **body)
+    message = f"seq: '{seq}' is no message number; write a whole number from 1 to 9223372036854775807"
+    assert (answer.status_code, answer.json()) == (400, {"code": "bad_request", "message": message})
+
+
+def test_a_seq_is_documented_with_its_bounds(server: Any) -> None:
+    """The document says of the path what the server accepts in it."""
+    paths = server.http.get("/schema/openapi.json").json()["paths"]
+    operation = paths["/v1/conversations/{conversation_id}/messages/{seq}"]["patch"]
+    (schema,) = [parameter["schema"] for parameter in operation["parameters"] if parameter["name"] == "seq"]
+    assert (schema["type"], schema["minimum"], schema["maximum"]) == ("integer", 1, float(SEQ_MAX))

@@ -45,6 +45,9 @@ class Attack:
         document = server.http.get("/schema/openapi.json").json()
         self.schema = schemathesis.openapi.from_dict(document)
         self.schema.config.update(base_url=server.record["http_url"])
+        self.schema.config.checks.negative_data_rejection.expected_statuses += [
+            "413"
+        ]  # one way of being invalid is long
         user, other = server.user(1), server.user(2)
         conversation = server.group(user, other)
         user.send(conversation)
