@@ -30,10 +30,10 @@ _READ, _WRITE = 1, 2
 ABNORMAL_CLOSURE = 1006
 NO_STATUS = 1005
 CONNECT_TIMEOUT_SECONDS = 10.0
-# Frames that were read together came together when the reader was there in time, as a server that coalesces its writes
-# sends them; when the last of them had waited for longer than this, they had come one by one. A prompt reader of some
-# 75 connections has read them all within this (13 µs each).
-_PROMPT_NS = 1_000_000
+# Frames that were read together came together when the reader was there in time; when the last of them had waited for
+# longer than this, they had come one by one. A prompt reader of some 75 connections has read them all within this
+# (13 µs each).
+PROMPT_NS = 1_000_000
 
 _realtime_ns = time.time_ns
 
@@ -91,6 +91,7 @@ class GatewaySocket:
         "_recvmsg_into",
         "_sock",
         "_write_watcher",
+        "prompt_ns",
     )
 
     def __init__(
@@ -110,6 +111,8 @@ class GatewaySocket:
         self._is_text = subprotocol.endswith("json")
         self._outbox = b""  # what the kernel's buffer had no room for
         self._close_code: tuple[int, str] | None = None
+        # What was read together this long after the last of it, or less, was sent together.
+        self.prompt_ns = PROMPT_NS
         self._sock, rest, reader.inflater = _open(url, subprotocol)
         self._recvmsg_into = self._sock.recvmsg_into
         self._write_watcher: Any = None
@@ -164,7 +167,7 @@ class GatewaySocket:
             self._feed(arrival_stamp.READ_VIEW[:size], arrival_ns, observed_ns)
         except FrameError as error:
             self._end(ABNORMAL_CLOSURE, f"protocol error: {error}")
-        if counts.frames - before > 1 and observed_ns - arrival_ns > _PROMPT_NS:
+        if counts.frames - before > 1 and observed_ns - arrival_ns > self.prompt_ns:
             counts.shared_stamps += counts.frames - before - 1
 
     def _message(self, payload: "memoryview | bytes", wire_bytes: int, arrival_ns: int, observed_ns: int) -> None:
