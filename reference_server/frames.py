@@ -120,6 +120,7 @@ class Ready(_Frame, frozen=True, tag="ready"):
 
     user_id: UUID
     heartbeat_seconds: float  # the server pings this often and gives up after as long again
+    coalescing_seconds: float = 0.0  # events of conversations wait so long for others to leave with; 0: none do
 
 
 class Subscribed(_Frame, frozen=True, tag="subscribed"):

@@ -191,7 +191,13 @@ class Gateway:
         services, websocket = self._services, outlet.websocket
         services.presence.connect(outlet.user_id, outlet)
         services.metrics.connections.inc()
-        outlet.send(Ready(user_id=outlet.user_id, heartbeat_seconds=self._settings.heartbeat_seconds))
+        outlet.send(
+            Ready(
+                user_id=outlet.user_id,
+                heartbeat_seconds=self._settings.heartbeat_seconds,
+                coalescing_seconds=self._settings.message_coalescing_seconds,
+            )
+        )
         self._outlets.add(outlet)
         heartbeat = asyncio.create_task(self._heartbeat(outlet))
         expiry = asyncio.get_running_loop().call_later(

@@ -29,7 +29,13 @@ from reference_server.frames import (
     TypingState,
     UpdatePresence,
 )
-from scenarios.client.gateway_socket import ABNORMAL_CLOSURE, ArrivalCounts, ConnectFailedError, GatewaySocket
+from scenarios.client.gateway_socket import (
+    ABNORMAL_CLOSURE,
+    PROMPT_NS,
+    ArrivalCounts,
+    ConnectFailedError,
+    GatewaySocket,
+)
 
 
 class TextEvent(msgspec.Struct, gc=False):
@@ -80,6 +86,9 @@ _decode_typing_binary: Callable[[Any], Any] = msgspec.msgpack.Decoder(TypingBina
 
 # Receives (event, wire_bytes, arrival_ns, observed_ns) within the event loop; must not block.
 EventHandler = Callable[[Any, int, int, int], None]
+
+
+_NEVER_NS = 1 << 62
 
 
 def _ignore(_event: Any, _wire_bytes: int, _arrival_ns: int, _observed_ns: int) -> None:
@@ -186,6 +195,8 @@ class GatewayClient:
             raise
         assert isinstance(ready, Ready)
         self.ready = ready
+        # Who is later than a window may have read two of them together, who is not has read one.
+        self._socket.prompt_ns = PROMPT_NS + round(ready.coalescing_seconds * 1e9)
         if self.is_open:
             self.opened.set()
         return ready
@@ -193,7 +204,10 @@ class GatewayClient:
     def subscribe_messages(self, *, resume: bool = False) -> None:
         """Asks for the messages of all one's conversations; with `resume`, what was missed since comes first."""
         missed = {self._uuid(key): seq for key, seq in self.last_seq.items()} if resume else {}
+        assert self._socket is not None
+        prompt_ns, self._socket.prompt_ns = self._socket.prompt_ns, _NEVER_NS  # a replay is sent in one piece
         self._ask(SubscribeMessages(resume=missed), Subscribed)
+        self._socket.prompt_ns = prompt_ns
 
     def subscribe_presence(self, user_ids: Iterable[UUID]) -> PresenceState:
         """Asks for the presence of the given users; their states now."""

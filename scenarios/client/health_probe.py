@@ -7,8 +7,12 @@ from collections.abc import Callable
 import gevent
 import psutil
 
+from scenarios.client.gateway_socket import ArrivalCounts
+from scenarios.client.http_client import HttpPool
 from scenarios.clock import ClockRelation, relate_clocks
+from scenarios.generator_health import Observation
 from scenarios.histograms import Recorder, histogram_of, percentile
+from scenarios.schedules import StartLog
 
 _TIMER_SECONDS = 0.01
 
@@ -81,6 +85,23 @@ class HealthProbe:
             self._server_cpu_stopped = server_cpu if self._server is not None else None
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
+
+    def observation(self, starts: StartLog, counts: ArrivalCounts, pool: HttpPool | None = None) -> Observation:
+        """What this process saw of itself, once probing has ended; `pool`: None where no HTTP was used."""
+        return Observation(
+            loop_lag_ms_p99=self.loop_lag_ms_p99(),
+            cpu_share_percent=self.cpu_share_percent(),
+            started=starts.started,
+            late=starts.late,
+            dropped=starts.dropped,
+            arrivals=counts.reads + (pool.responses if pool else 0),
+            unstamped=counts.unstamped_reads + (pool.unstamped if pool else 0),
+            frames=counts.frames - counts.frames_before,
+            shared_stamps=counts.shared_stamps,
+            descriptors_share_percent=self.descriptors_share_percent(),
+            receive_queue_bytes_p99=counts.receive_queue_bytes_p99(),
+            clock_step_ms=self.clock_step_ms(),
+        )
 
     def loop_lag_ms_p99(self) -> float | None:
         """None when nothing was probed."""

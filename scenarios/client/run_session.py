@@ -33,7 +33,6 @@ from scenarios.client.precise_timer import PreciseTimer
 from scenarios.client.run_options import RunOptions
 from scenarios.client.run_record import RunRecord
 from scenarios.client.seat import ALONE, Seat
-from scenarios.generator_health import Observation
 from scenarios.histograms import Recorder
 from scenarios.ledger import SettledMessage
 from scenarios.metrics import COUNTS
@@ -255,6 +254,7 @@ class RunSession:
         if begin_ns is not None:
             self.timer.wait_until(begin_ns - _READY_BEFORE_NS)
         self.record.begin()
+        self.counts.begin_measuring()
         self.probe.start()
         self._measuring_began = time.monotonic()
         self._flusher = gevent.spawn(self._flush_every_second)
@@ -317,7 +317,9 @@ class RunSession:
         return Account(
             worker=self.seat.name,
             seconds=round(self._measured_seconds, 3),
-            observation=self._observation() if self._measuring_began else None,
+            observation=(
+                self.probe.observation(self.starts, self.counts, self.pool) if self._measuring_began else None
+            ),
             failures=self.failures,
             connect_failures=self.connect_failures,
             reconnect_failures=self.reconnect_failures,
@@ -330,20 +332,6 @@ class RunSession:
                 CountRecord(name=name, labels=dict(labels), value=value)
                 for (name, labels), value in sorted(self._counts.items())
             ],
-        )
-
-    def _observation(self) -> Observation:
-        return Observation(
-            loop_lag_ms_p99=self.probe.loop_lag_ms_p99(),
-            cpu_share_percent=self.probe.cpu_share_percent(),
-            started=self.starts.started,
-            late=self.starts.late,
-            dropped=self.starts.dropped,
-            arrivals=self.counts.reads + self.pool.responses,
-            unstamped=self.counts.unstamped_reads + self.pool.unstamped,
-            descriptors_share_percent=self.probe.descriptors_share_percent(),
-            receive_queue_bytes_p99=self.counts.receive_queue_bytes_p99(),
-            clock_step_ms=self.probe.clock_step_ms(),
         )
 
     def _flush_every_second(self) -> None:

@@ -15,6 +15,8 @@ def observation(**changes: Any) -> Observation:
         "arrivals": 1000,
         "unstamped": 0,
         "descriptors_share_percent": 1.0,
+        "frames": 100,
+        "shared_stamps": 0,
         "receive_queue_bytes_p99": 1023,
         "clock_step_ms": 0.0,
     }

@@ -1,4 +1,5 @@
 import json
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -62,6 +63,17 @@ def collected(client: GatewayClient, count: int) -> tuple[list[tuple[Any, ...]],
     return got, complete
 
 
+def send_with_the_loop_blocked(party: Party, count: int) -> None:
+    """Sends messages one after another by plain urllib: this process's event loop stands still meanwhile."""
+    for number in range(count):
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{party.base_url}/v1/conversations/{HEAVY}/messages",
+            data=json.dumps({"content": f"hello {number}", "client_id": str(uuid4())}).encode(),
+            headers={"Authorization": f"Bearer {party.tokens[1]}"},
+        )
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
+
+
 def test_messages_arrive_with_their_times_and_bytes(party: Party) -> None:
     """Each event has its fields, its bytes on the wire, and was received before it was read."""
     client = party.connected(0)
@@ -89,19 +101,49 @@ def test_what_waits_while_the_loop_is_blocked_is_read_deep(party: Party) -> None
     client.subscribe_messages()
     shallow = client.counts.receive_queue_bytes_p99()
     reads = client.counts.reads
-    for number in range(50):  # plain urllib: this process's event loop stands still meanwhile
-        request = urllib.request.Request(  # noqa: S310 - loopback
-            f"{party.base_url}/v1/conversations/{HEAVY}/messages",
-            data=json.dumps({"content": f"hello {number}", "client_id": str(uuid4())}).encode(),
-            headers={"Authorization": f"Bearer {party.tokens[1]}"},
-        )
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
+    send_with_the_loop_blocked(party, 50)
     assert complete.wait(timeout=10)
     client.close()
     wire_bytes = sum(one[3] for one in got)
     # The kernel hands fifty messages over in one piece or, with a stamp each, in two or three; never one by one.
     assert reads < client.counts.reads <= reads + 4
     assert shallow < wire_bytes / 4 <= client.counts.receive_queue_bytes_p99() < 2 * wire_bytes
+
+
+def read_late(party: Party) -> tuple[GatewayClient, int]:
+    """A client that comes to read long after three messages; how many of these bear a later one's stamp."""
+    client = party.connected(0)
+    got, complete = collected(client, 3)
+    client.subscribe_messages()
+    client.counts.begin_measuring()
+    send_with_the_loop_blocked(party, 3)
+    time.sleep(0.05)  # the lateness
+    assert complete.wait(timeout=10)
+    return client, len(got) - len({arrival_ns for *_, arrival_ns, _ in got})
+
+
+def test_frames_that_waited_for_their_reader_are_counted(party: Party) -> None:
+    """Those that have the stamp of a later one; not such as are sent together because they were asked for together."""
+    client, late = read_late(party)
+    assert late > 0
+    assert client.counts.shared_stamps == late
+    assert client.counts.frames - client.counts.frames_before == 3
+    client.last_seq[str(HEAVY)] = 3000
+    again = party.connected(0)
+    again.last_seq = dict(client.last_seq)
+    again.subscribe_messages(resume=True)
+    assert again.last_seq == {str(HEAVY): 3003}
+    assert again.counts.shared_stamps == 0
+    client.close()
+
+
+def test_a_server_that_coalesces_sends_frames_together(scripted_server: Callable[..., Any]) -> None:
+    """What is read together within the window that the server told is no sign of a late reader."""
+    party = Party(scripted_server(coalescing_seconds=60))
+    client, _ = read_late(party)
+    assert client.counts.shared_stamps == 0
+    client.close()
+    party.pool.close()
 
 
 def test_a_change_of_presence_is_confirmed_and_seen(party: Party) -> None:

@@ -57,19 +57,21 @@ def chatbench_arm(  # noqa: PLR0917 - the command line's
     """Receives with scenarios.client."""
     from scenarios.client.delivery_books import DeliveryBooks, DeliverySeries
     from scenarios.client.gateway_client import GatewayClient
+    from scenarios.client.gateway_socket import ArrivalCounts
     from scenarios.client.health_probe import HealthProbe
-    from scenarios.generator_health import Observation, judge
+    from scenarios.generator_health import judge
     from scenarios.histograms import Recorder, merge, percentile
     from scenarios.ledger import Ledger
+    from scenarios.schedules import StartLog
 
     ledger = Ledger("benchmark", deadline_ns=10**9, settle_after_ns=3 * 10**9)
     recorder = Recorder("1", {"scenario": "benchmark"})
     books = DeliveryBooks(ledger, "0badcafe")
     series = DeliverySeries(recorder)
     conversation = ledger.add_conversation(CONVERSATION, {"group_size": str(connections)})
-    clients = []
+    clients, counts = [], ArrivalCounts()
     for number in range(connections):
-        client = GatewayClient()
+        client = GatewayClient(counts=counts)
         recipient = ledger.add_recipient(str(number))
         client.on_message = books.receiver(recipient)
         clients.append(client)
@@ -77,7 +79,6 @@ def chatbench_arm(  # noqa: PLR0917 - the command line's
     gevent.joinall(
         [gevent.spawn(client.connect, f"ws://127.0.0.1:{port}", "t") for client in clients], raise_error=True
     )
-    counts = [client.counts for client in clients]
     lines = []
     probe = HealthProbe(recorder, None, lambda _reason: None)
 
@@ -94,8 +95,9 @@ def chatbench_arm(  # noqa: PLR0917 - the command line's
     gevent.sleep(max(0.5, begin - time.time()))
     flush()
     lines.clear()  # of before
+    counts.begin_measuring()
     probe.start()
-    before, reads = sum(count.frames for count in counts), sum(count.reads for count in counts)
+    reads = counts.reads
     pause = monkey.get_original("time", "sleep") if kind == "deep_queues" else gevent.sleep
     cpu = time.process_time()
     for _ in range(round(seconds / PAUSE_SECONDS)):
@@ -104,28 +106,16 @@ def chatbench_arm(  # noqa: PLR0917 - the command line's
         flush()
     cpu = time.process_time() - cpu
     probe.stop()
-    deliveries = sum(count.frames for count in counts) - before
     delivery, observed = (
         merge(line.payload for line in lines if line.metric == metric)
         for metric in ("delivery_us", "delivery_observed_us")
     )
-    observation = Observation(
-        loop_lag_ms_p99=probe.loop_lag_ms_p99(),
-        cpu_share_percent=probe.cpu_share_percent(),
-        started=0,
-        late=0,
-        dropped=0,
-        arrivals=sum(count.reads for count in counts),
-        unstamped=sum(count.unstamped_reads for count in counts),
-        descriptors_share_percent=probe.descriptors_share_percent(),
-        receive_queue_bytes_p99=max(one.receive_queue_bytes_p99() for one in counts),
-        clock_step_ms=0,
-    )
+    observation = probe.observation(StartLog(), counts)
     tell(
         {
-            "deliveries": deliveries,
+            "deliveries": observation.frames,
             "cpu_seconds": cpu,
-            "wakes": sum(count.reads for count in counts) - reads,
+            "wakes": counts.reads - reads,
             "p50_ms": percentile(delivery, 50) / 1000,
             "p99_ms": percentile(delivery, 99) / 1000,
             "observed_p50_ms": percentile(observed, 50) / 1000,

@@ -299,7 +299,9 @@ async def gateway(connection: ServerConnection) -> None:
             match command:
                 case frames.Authenticate():
                     user = UUID(command.token)
-                    answer_frame: frames.Event = frames.Ready(user_id=user, heartbeat_seconds=30)
+                    answer_frame: frames.Event = frames.Ready(
+                        user_id=user, heartbeat_seconds=30, coalescing_seconds=FAULTS.get("coalescing_seconds", 0.0)
+                    )
                 case frames.SubscribeMessages():
                     assert user is not None
                     WORLD.connections[user] = connection
