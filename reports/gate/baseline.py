@@ -3,7 +3,7 @@
 from collections import Counter as Counts
 from collections.abc import Iterable, Mapping, Sequence
 
-from reports.differences import differences, obstacles
+from reports.differences import DRIFT, differences, obstacles
 from reports.gate.counters import Counter, CounterFinding, compare_counters
 from reports.gate.decisions import Finding, Gated, Verdict
 from reports.gate.run_numbers import RunNumber, run_number, series_of
@@ -11,9 +11,7 @@ from reports.gate.signed_rank import Estimate
 from reports.gate.thresholds import Threshold
 from reports.measurements import Measurements
 
-# measured: this project's facts on noisy machines: medians of identical code, one run after the other on one machine.
-DRIFT = 0.53
-FLOOR_MS = 0.2  # cited: the same facts; a smaller difference is none that anybody feels
+FLOOR_MS = 0.2  # cited: this project's facts on noisy machines; a smaller difference is none that anybody feels
 _MIX_TOLERANCE = 0.05  # guess: half of what would move a percentile of equally frequent parts visibly
 
 WARNING = (
