@@ -31,6 +31,7 @@ def gate(
     ] = None,
     junit: common.Junit = None,
     markdown: common.Markdown = None,
+    html: common.Html = None,
     as_json: common.Json = False,
 ) -> None:
     """Judge a stored run against objectives, and against an older run."""
@@ -39,7 +40,7 @@ def gate(
         from reports.gate.thresholds import SHIPPED, read_thresholds
 
     outcome = judge_stored(run_folder, read_thresholds(objectives or SHIPPED), baseline)
-    show_outcome(outcome, run_folder, junit=junit, markdown=markdown, as_json=as_json, is_stored=True)
+    show_outcome(outcome, run_folder, junit=junit, markdown=markdown, html=html, as_json=as_json, is_stored=True)
 
 
 @verbs.command()

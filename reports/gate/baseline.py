@@ -16,8 +16,8 @@ _MIX_TOLERANCE = 0.05  # guess: half of what would move a percentile of equally 
 
 WARNING = (
     "A stored baseline judges the machine as much as the change: times of identical code were measured to differ by up "
-    f"to {DRIFT:.0%} between two runs, so only what lies beyond counts here. `chatbench ab` runs both versions side by "
-    "side and finds a tenth of that."
+    f"to {DRIFT * 100:.0f} % between two runs, so only what lies beyond counts here. To find slow-downs of 10 %, let "
+    "chatbench ab run both versions side by side."
 )
 
 _TIME_UNITS = frozenset({"µs", "ms", "s", "%", "‰"})
@@ -137,4 +137,4 @@ def _time_verdict(metric: Gated, base: float, head: float, low: float, high: flo
         return "REGRESSED", f"slower by more than the {DRIFT:.0%} that one machine drifts between runs"
     if high < 1:
         return "IMPROVED", f"faster by more than the {DRIFT:.0%} that one machine drifts between runs"
-    return "UNCERTAIN", "within what one machine drifts between runs; `chatbench ab` would tell"
+    return "UNCERTAIN", "within what one machine drifts between runs; chatbench ab would tell"
