@@ -55,6 +55,7 @@ GrowthSizes = Annotated[
     str | None, typer.Option(help="Data sets over which growth is followed, such as tiny,small,medium. [none]")
 ]
 Junit = Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")]
+Html = Annotated[Path | None, typer.Option(help="Write it as one page that opens offline.")]
 Markdown = Annotated[Path | None, typer.Option(help="Write it as Markdown, for a pull request.")]
 
 DuetBlocks = Annotated[int, typer.Option(min=1, max=100, help="Blocks of fresh servers; more find smaller effects.")]

@@ -55,6 +55,7 @@ def show_outcome(
     junit: Path | None,
     markdown: Path | None,
     as_json: bool,
+    html: Path | None = None,
     is_stored: bool = False,
 ) -> None:
     """Prints a gate's verdict and writes it where CI looks; ends with its exit code. A stored run stays as it is."""
@@ -63,7 +64,7 @@ def show_outcome(
         from reports.gate.files import write_outcome
 
     kept = None if is_stored else run_folder / "verdict.json"
-    write_outcome(outcome, junit_file=junit, markdown_file=markdown, json_file=kept)
+    write_outcome(outcome, junit_file=junit, markdown_file=markdown, json_file=kept, html_file=html)
     if as_json:
         print_json({**outputs.document(outcome), "files": {"run": run_folder}})
     else:

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 import command_options as common
-from front_door import show_outcome, show_report, whole_imports
+from fixtures.errors import RunInvalidError
+from front_door import print_json, show_outcome, show_report, whole_imports
 
 verbs = typer.Typer()
 
@@ -30,6 +31,7 @@ def gate(
     ] = None,
     junit: common.Junit = None,
     markdown: common.Markdown = None,
+    html: common.Html = None,
     as_json: common.Json = False,
 ) -> None:
     """Judge a stored run against objectives, and against an older run."""
@@ -38,4 +40,27 @@ def gate(
         from reports.gate.thresholds import SHIPPED, read_thresholds
 
     outcome = judge_stored(run_folder, read_thresholds(objectives or SHIPPED), baseline)
-    show_outcome(outcome, run_folder, junit=junit, markdown=markdown, as_json=as_json, is_stored=True)
+    show_outcome(outcome, run_folder, junit=junit, markdown=markdown, html=html, as_json=as_json, is_stored=True)
+
+
+@verbs.command()
+def compare(
+    base: Annotated[Path, typer.Argument(metavar="A", help="A folder below out/runs.")],
+    head: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
+    html: Annotated[Path | None, typer.Option(help="Write one page with every number of both.")] = None,
+    as_json: common.Json = False,
+) -> None:
+    """Show two stored runs side by side, and what differs beside their numbers."""
+    with whole_imports():
+        from reports.compare import compare_runs, comparison_document, comparison_text
+        from reports.compare_page import write_comparison
+
+    comparison = compare_runs(base, head)
+    if html is not None:
+        write_comparison(comparison, html)
+    if as_json:
+        print_json(comparison_document(comparison))
+    else:
+        print(comparison_text(comparison))  # noqa: T201 - standard output is where results go
+    if comparison.doubts:
+        raise RunInvalidError(f"a run must not be believed: {'; '.join(comparison.doubts)}")

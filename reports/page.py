@@ -4,12 +4,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from fixtures.errors import InputError
 from reports.figure_style import Images
 from reports.numbers import NOT_MEASURED, Number, format_number
 from reports.section import Section
@@ -28,28 +30,21 @@ class Facts:
 
 def render_page(summary: RunSummary, figures: Mapping[str, Images]) -> str:
     """The whole document; everything that came from the run folder is escaped."""
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["unbroken"] = unbroken
-    environment.tests["number"] = lambda cell: isinstance(cell, Number)
-    environment.globals.update(not_measured=NOT_MEASURED, open_rows=OPEN_ROWS, format_number=format_number)
-    return environment.get_template("report.html").render(
-        summary=summary,
-        manifest=summary.manifest,
-        verdict=summary.verdict,
-        # matplotlib escapes the texts it draws; everything else in its SVG is its own.
-        wide={name: Markup(figure.wide_svg) for name, figure in figures.items()},  # noqa: S704
-        narrow={name: Markup(figure.narrow_svg) for name, figure in figures.items()},  # noqa: S704
-        measured=[section for section in summary.sections if section.measured],
-        unmeasured=[section for section in summary.sections if not section.measured],
-        alternatives={section.name: alternative(section) for section in summary.sections},
-        facts=_facts(summary),
-        started_at=_readable_time(manifest_time=summary.manifest.started_at),
+    return (
+        page_environment()
+        .get_template("report.html")
+        .render(
+            summary=summary,
+            manifest=summary.manifest,
+            verdict=summary.verdict,
+            wide={name: svg_markup(figure.wide_svg) for name, figure in figures.items()},
+            narrow={name: svg_markup(figure.narrow_svg) for name, figure in figures.items()},
+            measured=[section for section in summary.sections if section.measured],
+            unmeasured=[section for section in summary.sections if not section.measured],
+            alternatives={section.name: alternative(section) for section in summary.sections},
+            facts=_facts(summary),
+            started_at=readable_time(summary.manifest.started_at),
+        )
     )
 
 
@@ -63,7 +58,38 @@ def alternative(section: Section) -> str:
     return f"Figure: {section.title}. {section.reading} The numbers are in the tables below."
 
 
-def _readable_time(manifest_time: str) -> str:
+def page_environment() -> Environment:
+    """Templates that escape everything that came from a run folder, and complain of what is not there."""
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["unbroken"] = unbroken
+    environment.tests["number"] = lambda cell: isinstance(cell, Number)
+    environment.globals.update(not_measured=NOT_MEASURED, open_rows=OPEN_ROWS, format_number=format_number)
+    return environment
+
+
+def svg_markup(svg: str) -> Markup:
+    """A drawing as it is: matplotlib escapes the texts it draws, and everything else in its SVG is its own."""
+    return Markup(svg)  # noqa: S704
+
+
+def write_page(path: Path, document: str) -> None:
+    """Writes a page at once, so that nobody opens half of it; InputError when it cannot be written."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(document, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path} ({error.strerror}); name a file in a folder that is there") from error
+
+
+def readable_time(manifest_time: str) -> str:
     """To the minute, in UTC; as it stands when it is no time."""
     try:
         return datetime.fromisoformat(manifest_time).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -3,7 +3,7 @@
 from collections import Counter as Counts
 from collections.abc import Iterable, Mapping, Sequence
 
-from reports.differences import differences, obstacles
+from reports.differences import DRIFT, differences, obstacles
 from reports.gate.counters import Counter, CounterFinding, compare_counters
 from reports.gate.decisions import Finding, Gated, Verdict
 from reports.gate.run_numbers import RunNumber, run_number, series_of
@@ -11,15 +11,13 @@ from reports.gate.signed_rank import Estimate
 from reports.gate.thresholds import Threshold
 from reports.measurements import Measurements
 
-# measured: this project's facts on noisy machines: medians of identical code, one run after the other on one machine.
-DRIFT = 0.53
-FLOOR_MS = 0.2  # cited: the same facts; a smaller difference is none that anybody feels
+FLOOR_MS = 0.2  # cited: this project's facts on noisy machines; a smaller difference is none that anybody feels
 _MIX_TOLERANCE = 0.05  # guess: half of what would move a percentile of equally frequent parts visibly
 
 WARNING = (
     "A stored baseline judges the machine as much as the change: times of identical code were measured to differ by up "
-    f"to {DRIFT:.0%} between two runs, so only what lies beyond counts here. `chatbench ab` runs both versions side by "
-    "side and finds a tenth of that."
+    f"to {DRIFT * 100:.0f} % between two runs, so only what lies beyond counts here. To find slow-downs of 10 %, let "
+    "chatbench ab run both versions side by side."
 )
 
 _TIME_UNITS = frozenset({"µs", "ms", "s", "%", "‰"})
@@ -139,4 +137,4 @@ def _time_verdict(metric: Gated, base: float, head: float, low: float, high: flo
         return "REGRESSED", f"slower by more than the {DRIFT:.0%} that one machine drifts between runs"
     if high < 1:
         return "IMPROVED", f"faster by more than the {DRIFT:.0%} that one machine drifts between runs"
-    return "UNCERTAIN", "within what one machine drifts between runs; `chatbench ab` would tell"
+    return "UNCERTAIN", "within what one machine drifts between runs; chatbench ab would tell"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fixtures.errors import InputError
 from reports.gate.outputs import Outcome, annotations, document, junit, markdown
+from reports.gate.page import verdict_page
 
 
 def write_outcome(
@@ -16,6 +17,7 @@ def write_outcome(
     junit_file: Path | None = None,
     markdown_file: Path | None = None,
     json_file: Path | None = None,
+    html_file: Path | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> None:
     """Writes the asked files, GitHub's step summary where there is one, and annotations in GitHub's log.
@@ -26,6 +28,7 @@ def write_outcome(
         junit_file: junit(outcome),
         markdown_file: markdown(outcome).encode(),
         json_file: json.dumps(document(outcome), indent=2, allow_nan=False).encode() + b"\n",
+        html_file: verdict_page(outcome).encode(),
     }
     for path, content in files.items():
         if path is not None:

@@ -71,21 +71,32 @@ def junit(outcome: Outcome) -> bytes:
 
 def markdown(outcome: Outcome) -> str:
     """For a pull request: verdict, a table of each kind, what to look at."""
-    lines = _lines(outcome)
-    parts = [f"### chatbench: {outcome.verdict}", "", f"{outcome.title}. {_sentence(outcome)}", ""]
-    for columns in dict.fromkeys(line.columns for line in lines if line.columns):
+    parts = [f"### chatbench: {outcome.verdict}", "", f"{outcome.title}. {conclusion(outcome)}", ""]
+    for columns, lines in lines_by_columns(outcome).items():
         parts += [f"| metric | {' | '.join(columns)} | verdict |", f"|---|{'--:|' * len(columns)}---|"]
         parts += [
-            f"| {' | '.join(_escaped(cell) for cell in (line.name, *line.cells, line.verdict))} |"
-            for line in lines
-            if line.columns == columns
+            f"| {' | '.join(_escaped(cell) for cell in (line.name, *line.cells, line.verdict))} |" for line in lines
         ]
         parts.append("")
-    told = [f"{line.name}: {line.sentence}" for line in lines if line.verdict not in ("PASS", "IMPROVED")]
-    if told or outcome.remarks:
-        parts += ["**What to look at**", ""]
-        parts += [f"- {_escaped(sentence)}" for sentence in (*told, *outcome.remarks)]
+    told = to_look_at(outcome)
+    if told:
+        parts += ["**What to look at**", "", *(f"- {_escaped(sentence)}" for sentence in told)]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def to_look_at(outcome: Outcome) -> tuple[str, ...]:
+    """A sentence for everything that did not pass, then the remarks."""
+    told = [f"{line.name}: {line.sentence}" for line in _lines(outcome) if line.verdict not in ("PASS", "IMPROVED")]
+    return (*told, *outcome.remarks)
+
+
+def lines_by_columns(outcome: Outcome) -> dict[tuple[str, ...], list["Line"]]:
+    """The lines that have cells, by what these are: one table each."""
+    found: dict[tuple[str, ...], list[Line]] = {}
+    for line in _lines(outcome):
+        if line.columns:
+            found.setdefault(line.columns, []).append(line)
+    return found
 
 
 def annotations(outcome: Outcome) -> tuple[str, ...]:
@@ -125,7 +136,9 @@ def document(outcome: Outcome) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
+    """What a gate says of one thing."""
+
     name: str
     verdict: Verdict
     sentence: str
@@ -144,24 +157,24 @@ class _Line:
         return f"{self.name}: {self.sentence} ({', '.join(told)})" if told else f"{self.name}: {self.sentence}"
 
 
-def _lines(outcome: Outcome) -> tuple[_Line, ...]:
+def _lines(outcome: Outcome) -> tuple[Line, ...]:
     return (
-        *(_Line("the run", "INVALID", reason) for reason in outcome.reasons),
+        *(Line("the run", "INVALID", reason) for reason in outcome.reasons),
         *(_threshold_line(finding) for finding in outcome.thresholds),
         *(_metric_line(finding) for finding in outcome.decision.findings),
         *(_counter_line(finding) for finding in outcome.counters),
     )
 
 
-def _threshold_line(finding: ThresholdFinding) -> _Line:
+def _threshold_line(finding: ThresholdFinding) -> Line:
     threshold, number = finding.threshold, finding.number
     unit, interval = number.measure.unit, number.interval
     ends = "–" if interval is None else f"{format_number(interval.low)} … {_value(interval.high, unit)}"
     cells = (threshold.bound, _value(number.value, unit), ends)
-    return _Line(threshold.name, finding.verdict, finding.sentence, _PROMISED, cells)
+    return Line(threshold.name, finding.verdict, finding.sentence, _PROMISED, cells)
 
 
-def _metric_line(finding: Finding) -> _Line:
+def _metric_line(finding: Finding) -> Line:
     metric, ratio = finding.metric, finding.ratio
     cells = [_value(finding.base, metric.unit), _value(finding.head, metric.unit)]
     if ratio is None:
@@ -169,14 +182,14 @@ def _metric_line(finding: Finding) -> _Line:
     else:
         cells += [_change(ratio.value), f"{_change(ratio.low)} … {_change(ratio.high)}"]
         cells.append("none" if finding.smallest_effect is None else f"{finding.smallest_effect:+.1%}")
-    return _Line(metric.name, finding.verdict, finding.sentence, _COMPARED, tuple(cells))
+    return Line(metric.name, finding.verdict, finding.sentence, _COMPARED, tuple(cells))
 
 
-def _counter_line(finding: CounterFinding) -> _Line:
+def _counter_line(finding: CounterFinding) -> Line:
     unit = finding.counter.unit
     change = _change(finding.head / finding.base) if finding.base and finding.head is not None else "–"
     cells = (_value(finding.base, unit), _value(finding.head, unit), change, "counted", "–")
-    return _Line(finding.counter.name, finding.verdict, finding.sentence, _COMPARED, cells)
+    return Line(finding.counter.name, finding.verdict, finding.sentence, _COMPARED, cells)
 
 
 def _value(value: float | None, unit: str) -> str:
@@ -187,7 +200,8 @@ def _change(ratio: float) -> str:
     return f"{ratio - 1:+.1%}"
 
 
-def _sentence(outcome: Outcome) -> str:
+def conclusion(outcome: Outcome) -> str:
+    """The verdict in one sentence."""
     stored = {
         "PASS": "Every objective is kept.",
         "IMPROVED": "Every objective is kept, and something got better.",

@@ -232,7 +232,8 @@ def empty_summary(build_run: RunBuilder) -> RunSummary:
 @pytest.fixture(scope="session")
 def parts() -> SimpleNamespace:
     """The functions that make the parts of a run folder."""
-    makers = (manifest, record, line, query, ledger, known_lines, known_queries, known_manifest, write_run)
+    known = (known_lines, known_ledgers, known_queries, known_manifest)
+    makers = (manifest, record, line, query, ledger, write_run, *known)
     return SimpleNamespace(**{maker.__name__: maker for maker in makers})
 
 

@@ -19,9 +19,17 @@ def outcome() -> Outcome:
 
 
 def test_files_are_written_as_asked(outcome: Outcome, tmp_path: Path) -> None:
-    """JUnit XML, Markdown and JSON, each readable; without GitHub nothing else is said."""
+    """JUnit XML, Markdown, JSON and a page, each readable; without GitHub nothing else is said."""
     junit_file, markdown_file, json_file = tmp_path / "a.xml", tmp_path / "a.md", tmp_path / "a.json"
-    write_outcome(outcome, junit_file=junit_file, markdown_file=markdown_file, json_file=json_file, environment={})
+    write_outcome(
+        outcome,
+        junit_file=junit_file,
+        markdown_file=markdown_file,
+        json_file=json_file,
+        html_file=tmp_path / "a.html",
+        environment={},
+    )
+    assert '<data value="INVALID" data-key="gate.verdict">' in (tmp_path / "a.html").read_text()
     assert ElementTree.parse(junit_file).getroot().get("errors") == "1"  # noqa: S314 - our own
     assert markdown_file.read_text().startswith("### chatbench: INVALID")
     assert json.loads(json_file.read_text())["exit_code"] == 3

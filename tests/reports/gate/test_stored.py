@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reports.gate.outputs import Outcome, document, junit, markdown
+from reports.gate.page import verdict_page
 from reports.gate.stored import judge_stored
 from reports.gate.thresholds import Threshold
 from scenarios.objectives import parse_objective
@@ -96,7 +97,7 @@ def test_against_a_baseline_counts_decide_and_times_only_far_off(
 
 
 def test_every_form_tells_the_known_numbers(stored: Stored) -> None:
-    """Markdown, JUnit XML and JSON of one comparison whose numbers are known."""
+    """Markdown, JUnit XML, JSON and page of one comparison whose numbers are known."""
     outcome = judged(stored("head", ms=20.0, size=180), stored("base"))
     text, xml, values = markdown(outcome), junit(outcome).decode(), document(outcome)
     assert "### chatbench: REGRESSED" in text
@@ -105,6 +106,9 @@ def test_every_form_tells_the_known_numbers(stored: Stored) -> None:
     assert "| fanout: bytes_per_delivery | 150 B | 180 B | +20.0% | counted | – | REGRESSED |" in text
     assert "change +100.0%, 95 % interval +30.7% … +206.0%" in xml
     assert 'classname="chatbench.objective" name="fanout: delivery_ms_p95"' in xml
+    page = verdict_page(outcome)
+    for cells in (("&lt;= 100 ms", "20.0 ms", "20.0 … 20.0 ms"), ("10.0 ms", "20.0 ms", "+100.0%", "+30.7% … +206.0%")):
+        assert "".join(f"<td>{cell}</td>\n" for cell in cells) in page
     (time,) = values["metrics"]
     assert (time["base"], time["head"]) == (pytest.approx(10, rel=1e-3), pytest.approx(20, rel=1e-3))
     assert time["ratio_low"] == pytest.approx(2 / 1.53, rel=1e-3)
