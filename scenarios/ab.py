@@ -15,13 +15,14 @@ from typing import Any
 
 from fixtures.progress import Progress
 from scenarios import runner
+from scenarios.arm_counts import database_counts, executed_statements, statement_counts
 from scenarios.arms import Arm
 from scenarios.catalogue import DUET
 from scenarios.comparison import Turn
 from scenarios.place import Place, open_cluster
-from scenarios.run_folder import ArmRecord, RunFolder
+from scenarios.run_folder import ArmRecord, CountRecord, RunFolder
 from scenarios.run_so_far import RunSoFar
-from scenarios.versions import Population, Version, parse_version, prepare, servers
+from scenarios.versions import ARMS, Population, Version, parse_version, prepare, servers
 
 BLOCKS = 5
 CONFIRMING_BLOCKS = 3  # fifteen rounds: enough for p = 0.05, which needs five
@@ -75,6 +76,7 @@ class AbRun:
         self._progress = progress
         self._so_far = RunSoFar(options.out / "runs", (DUET.name,), options.seed, options.record())
         self._measured = 0
+        self._is_over = False  # an arm has ended, or somebody has ended the run
         self._rate = options.rate or 0.0
 
     @property
@@ -82,12 +84,36 @@ class AbRun:
         """Where the blocks go."""
         return self._so_far.folder(None)
 
+    @property
+    def is_cut_short(self) -> bool:
+        """True after an interrupt."""
+        return self._so_far.is_cut_short
+
     def measure(self, blocks: int) -> None:
-        """Measures so many more blocks; KeyboardInterrupt is noted in the record before it goes on."""
+        """Measures so many more blocks, or as many as both arms live through.
+
+        What ends it, an interrupt included, is noted in the record and keeps what was measured; ChatbenchError or
+        KeyboardInterrupt when that is nothing.
+        """
         total = self._measured + blocks
-        for block in range(self._measured, total):
-            self._measure_block(block, total)
-            self._measured = block + 1
+        while self._measured < total and not self._is_over:
+            try:
+                self._measure_block(self._measured, total)
+            except KeyboardInterrupt:
+                self._end(KeyboardInterrupt())
+                self._so_far.note(cut_short=True)
+            except runner.FAILURES as error:
+                sentence = runner.told(error)
+                self._end(sentence)
+                self._so_far.note(reason=f"block {self._measured + 1}: {sentence}")
+            self._measured += 1
+
+    def _end(self, error: BaseException) -> None:
+        """Nothing more is measured; when nothing was, the error is all there is to tell."""
+        self._is_over = True
+        if not self._so_far.has_measured:
+            self._so_far.discard()
+            raise error
 
     def _measure_block(self, block: int, total: int) -> None:
         options = self._options
@@ -97,39 +123,57 @@ class AbRun:
             self._progress(f"block {block + 1} of {total}", min(done, 0.99))
 
         told("", 0.0)
+        counted: list[CountRecord] = []
+        is_counted = all(version.url is None for version in self._versions)
+
+        def count(arm: str, url: str) -> None:
+            if is_counted:  # of one arm alone it would say nothing
+                counted.extend(database_counts(arm, url))
+
         opened = servers(
             self._versions,
             self._cluster_url,
             options.population,
             login_key=options.login_key,
             log_folder=options.out / "logs",
+            on_end=count,
         )
         with opened as (base, head):
+            places = dict(zip(ARMS, (base, head), strict=True))
             self._so_far.folder(base)
             if not block:
-                self._name_arms({"base": base, "head": head})
-            given = {
-                "--head-host": head.target.http_url,
-                "--rate": f"{self._rate:g}",
-                "--rounds": str(options.rounds),
-                "--round-seconds": f"{options.round_seconds:g}",
-            }
-            arm = Arm("pair", options.size, options.strategy, scenario_options=given)
-            seconds = options.rounds * options.round_seconds + OVERHEAD_SECONDS
-            turn = Turn(scenario=DUET.name, place=base, seconds=seconds, arm=arm, block=block)
-            run_options = runner.RunOptions(
-                seed=options.seed, login_key=options.login_key, allow_remote=options.allow_remote, out=options.out
-            )
-            try:
-                runner.run_load_scenario(turn, run_options, self._so_far, told)
-            except KeyboardInterrupt:
-                self._so_far.note(cut_short=True)
-                raise
-            for name, place in (("base", base), ("head", head)):
+                self._name_arms(places)
+            turn = self._turn(block, base, head)
+            before = {arm: executed_statements(place.target.http_url) for arm, place in places.items()}
+            runner.run_load_scenario(turn, self._run_options, self._so_far, told)
+            for arm, place in places.items():
+                counted += statement_counts(arm, before[arm], executed_statements(place.target.http_url))
                 if place.server is not None and not place.server.alive:
-                    self._so_far.note(reason=f"{name} ended in block {block + 1}: {place.server.ending}")
+                    self._is_over = True
+                    self._so_far.note(reason=f"{arm} ended in block {block + 1}: {place.server.ending}")
+        self._so_far.add_counts(turn.part, counted)
+        self._is_over |= turn.part not in self._so_far.recorded  # its generator has failed, and said why
         if not self._rate:
             self._rate = self._rate_of_first_block()
+
+    def _turn(self, block: int, base: Place, head: Place) -> Turn:
+        options = self._options
+        given = {
+            "--head-host": head.target.http_url,
+            "--rate": f"{self._rate:g}",
+            "--rounds": str(options.rounds),
+            "--round-seconds": f"{options.round_seconds:g}",
+        }
+        arm = Arm("pair", options.size, options.strategy, scenario_options=given)
+        seconds = options.rounds * options.round_seconds + OVERHEAD_SECONDS
+        return Turn(scenario=DUET.name, place=base, seconds=seconds, arm=arm, block=block)
+
+    @property
+    def _run_options(self) -> runner.RunOptions:
+        options = self._options
+        return runner.RunOptions(
+            seed=options.seed, login_key=options.login_key, allow_remote=options.allow_remote, out=options.out
+        )
 
     def _name_arms(self, places: dict[str, Place]) -> None:
         """Puts down what each arm is: as it was named, and every setting of its server."""

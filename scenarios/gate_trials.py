@@ -127,6 +127,8 @@ def _measure(trial: Trial, options: AbOptions, progress: Progress) -> None:
     with ab_run(trial_options, progress) as arms:
         arms.measure(options.blocks)
         arms.finish()
+        if arms.is_cut_short:
+            raise KeyboardInterrupt
 
 
 def _slowed(trial: Trial, options: AbOptions) -> AbOptions:

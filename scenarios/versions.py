@@ -15,22 +15,25 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
+from fixtures.database import connect
 from fixtures.errors import InputError
 from fixtures.progress import Progress
 from fixtures.sizes import find_size
 from fixtures.templates import ensure_template
 from reference_server import seed as own_seed
 from reference_server.settings import Settings, with_values
-from reference_server.statements import find_strategy
+from reference_server.statements import find_strategy, read_statement
 from scenarios.local_target import LocalTarget
 from scenarios.place import Place, copy_of, require_loopback, running_target, serving
+from scenarios.queries.parameter_classes import SQL_FOLDER
 
+ARMS = ("base", "head")
 INSTALL_SECONDS = 900.0
 SEED_SECONDS = 900.0
 
@@ -152,22 +155,39 @@ class Population:
 
 @contextmanager
 def servers(
-    versions: tuple[Version, Version], cluster_url: str, population: Population, *, login_key: str, log_folder: Path
+    versions: tuple[Version, Version],
+    cluster_url: str,
+    population: Population,
+    *,
+    login_key: str,
+    log_folder: Path,
+    on_end: Callable[[str, str], None],
 ) -> Iterator[tuple[Place, Place]]:
-    """A server of each arm at once, each on a fresh copy of the same data set; both are gone afterwards."""
+    """A server of each arm at once, each on a fresh copy of the same data set; both are gone afterwards.
+
+    `on_end` gets an arm's name and its database once its server has ended, and before the copy goes.
+    """
     log_folder.mkdir(parents=True, exist_ok=True)
     with asyncio.Runner() as runner, ExitStack() as stack:
         places: list[Place] = []
-        for name, version in zip(("ab-base", "ab-head"), versions, strict=True):
+        for name, version in zip(ARMS, versions, strict=True):
             if version.url is not None:  # checked when it was parsed
                 places.append(stack.enter_context(running_target(version.url, allow_remote=True)))
                 continue
             template = runner.run(_template(version, cluster_url, population))
             url = stack.enter_context(copy_of(runner, cluster_url, template))
-            log = log_folder / f"{name}.log"
+            runner.run(_without_autovacuum(url))
+            stack.callback(on_end, name, url)
+            log = log_folder / f"ab-{name}.log"
             server = LocalTarget(url, login_key, log, version.settings, python=version.python, tree=version.tree)
             places.append(stack.enter_context(serving(runner, server, cluster_url, url)))
         yield places[0], places[1]
+
+
+async def _without_autovacuum(url: str) -> None:
+    """Otherwise it would take turns with one arm and not with the other."""
+    async with connect(url) as connection:
+        await connection.execute(read_statement(SQL_FOLDER / "autovacuum_off.sql").text)
 
 
 async def _template(version: Version, cluster_url: str, population: Population) -> str:

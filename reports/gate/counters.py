@@ -15,6 +15,7 @@ class Counter:
     unit: str
     tolerance: float  # as a share: what chance moves it by although nothing changed
     reason: str  # of the tolerance
+    slack: float = 0.0  # in the unit, beside the tolerance: for what is nothing in the base
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ def _compare(counter: Counter, base: float | None, head: float | None) -> Counte
     if not (math.isfinite(base) and math.isfinite(head)) or min(base, head) < 0:
         return CounterFinding(counter, "INVALID", f"{counter.name} holds a value that is no count", base, head)
     verdict: Verdict
-    if head > base * (1 + counter.tolerance):
+    if head > base * (1 + counter.tolerance) + counter.slack:
         verdict, sentence = "REGRESSED", "more than before"
-    elif head < base * (1 - counter.tolerance):
+    elif head < base * (1 - counter.tolerance) - counter.slack:
         verdict, sentence = "IMPROVED", "less than before"
     else:
-        verdict, sentence = "PASS", "the same" if head == base else f"the same within {counter.tolerance:.1%}"
+        verdict, sentence = "PASS", "the same" if head == base else "the same within what chance moves it by"
     return CounterFinding(counter, verdict, sentence, base, head)

@@ -27,12 +27,19 @@ METRICS = tuple(
 )
 REPORTED_PERCENT = 99  # shown and not gated: a round holds two values beyond it
 
+_LOST = 0.001  # a share that a machine's hiccup may lose of requests or deliveries
 _COUNTERS = (
+    Counter("failed_requests_share", "", 0.0, "guess: one in a thousand may meet a timeout", slack=_LOST),
+    Counter("missing_deliveries_share", "", 0.0, "guess: one in a thousand may come after the end", slack=_LOST),
     Counter("delivery_bytes", "B", 0.01, "measured: sequence numbers grow by a digit within a run"),
     *(
         Counter(f"{operation}_response_bytes", "B", 0.02, "measured: messages of random length are read and sent")
         for operation in REQUESTS
     ),
+    Counter("statements_per_request", "", 0.01, "measured: claims are set anew when connections change users"),
+    Counter("buffers_per_request", "", 0.02, "measured: a session reads some hundred pages of the catalog at first"),
+    Counter("rows_written_per_message", "", 0.01, "measured: the same within this"),
+    Counter("cold_updates_per_message", "", 0.10, "measured: which pages are full when is chance", slack=0.02),
 )
 
 
@@ -95,7 +102,12 @@ def judge_duet(data: DuetData, blocks: int) -> Outcome:
         title=f"{names[0]} (base) against {names[-1]} (head)",
         decision=decide(METRICS, first, fresh),
         counters=compare_counters(_COUNTERS, data.base, data.head),
-        remarks=(*_differences(data.manifest), *_reported(data)),
+        remarks=(
+            *_differences(data.manifest),
+            *_statement_changes(data.manifest),
+            *dict.fromkeys(warning for record in data.manifest.scenarios for warning in record.warnings),
+            *_reported(data),
+        ),
         # Until it is finished, a run is INVALID for no reason yet.
         reasons=tuple(data.manifest.reasons),
     )
@@ -116,26 +128,53 @@ def _count(distribution: Distribution | None) -> int:
 
 
 def _totals(manifest: RunManifest) -> dict[tuple[str, str, str], float]:
-    """(count, operation, arm) → its sum over all blocks."""
+    """(count, operation or statement, arm) → its sum over all blocks."""
     totals: dict[tuple[str, str, str], float] = defaultdict(float)
     for record in manifest.scenarios:
         for count in record.counts:
             if "arm" in count.labels:
-                totals[count.name, count.labels.get("operation", ""), count.labels["arm"]] += count.value
+                part = count.labels.get("operation") or count.labels.get("statement", "")
+                totals[count.name, part, count.labels["arm"]] += count.value
     return totals
 
 
 def _per(totals: Mapping[tuple[str, str, str], float], arm: str) -> dict[str, float]:
-    """Means per request and delivery: the arms need not have answered equally many."""
-    found: dict[str, float] = {}
-    deliveries = totals.get(("duet_deliveries", "", arm), 0)
-    if deliveries:
-        found["delivery_bytes"] = totals["duet_delivery_bytes", "", arm] / deliveries
-    for operation in REQUESTS:
-        requests = totals.get(("duet_requests", operation, arm), 0)
-        if requests:
-            found[f"{operation}_response_bytes"] = totals["duet_response_bytes", operation, arm] / requests
-    return found
+    """Means per request, message and delivery: the arms need not have answered equally many."""
+
+    def total(name: str, operation: str = "") -> float:
+        return totals.get((name, operation, arm), 0.0)
+
+    requests = {operation: total("duet_requests", operation) for operation in REQUESTS}
+    asked, expected, stored = total("duet_asked"), total("duet_expected_deliveries"), total("duet_messages_stored")
+    statements = sum(value for (name, _, of), value in totals.items() if (name, of) == ("duet_statements", arm))
+    ratios = {
+        "failed_requests_share": (total("duet_failed"), total("duet_failed") + sum(requests.values())),
+        "missing_deliveries_share": (max(0.0, expected - total("duet_deliveries")), expected),
+        "delivery_bytes": (total("duet_delivery_bytes"), total("duet_deliveries")),
+        **{f"{name}_response_bytes": (total("duet_response_bytes", name), requests[name]) for name in REQUESTS},
+        # Those of a block as a whole, which neither server nor database tells apart by rounds.
+        "statements_per_request": (statements, asked if statements else 0),
+        "buffers_per_request": (total("duet_buffers"), asked if stored else 0),
+        "rows_written_per_message": (total("duet_rows_written"), stored),
+        "cold_updates_per_message": (total("duet_cold_updates"), stored),
+    }
+    return {name: count / of for name, (count, of) in ratios.items() if of}
+
+
+def _statement_changes(manifest: RunManifest) -> list[str]:
+    """Statements that only one of the arms executed."""
+    executed: dict[str, set[str]] = {BASE: set(), HEAD: set()}
+    for record in manifest.scenarios:
+        for count in record.counts:
+            if count.name == "duet_statements":
+                executed[count.labels["arm"]].add(count.labels["statement"])
+    if not all(executed.values()):
+        return []  # one of them does not say
+    return [
+        f"the statement {name} is executed in {there} only"
+        for there, absent in ((BASE, HEAD), (HEAD, BASE))
+        for name in sorted(executed[there] - executed[absent])
+    ]
 
 
 def _differences(manifest: RunManifest) -> list[str]:

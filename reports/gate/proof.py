@@ -20,7 +20,7 @@ from reports.gate.signed_rank import Estimate, estimate
 from reports.gate.stored_baseline import StoredBaseline, compare_with_stored
 from scenarios.run_folder import RunManifest
 
-RESAMPLED_DECISIONS = 300
+DRAWN_DECISIONS = 300
 FALSE_FAILURES_MAX = 0.01
 FOUND_MIN = {0.10: 0.95, 0.20: 1.0}  # slow-down at p50 → share of decisions that have to find it
 _CONFIDENCE = 0.95
@@ -98,8 +98,13 @@ class Proof:
         return bool(self.results) and all(result.is_met for result in self.results)
 
 
-def prove(trials: Iterable[tuple[TrialKey, DuetData]], judging: int, confirming: int) -> Proof:
-    """The gate's worth by these duets, of which a decision takes so many blocks to judge and to confirm."""
+def prove(
+    trials: Iterable[tuple[TrialKey, DuetData]], judging: int, confirming: int, drawn: int = DRAWN_DECISIONS
+) -> Proof:
+    """The gate's worth by these duets, of which a decision takes so many blocks to judge and to confirm.
+
+    `drawn` decisions are drawn per trial.
+    """
     found: dict[TrialKey, TrialBlocks] = defaultdict(TrialBlocks)
     identical: list[DuetData] = []
     manifests = []
@@ -108,7 +113,7 @@ def prove(trials: Iterable[tuple[TrialKey, DuetData]], judging: int, confirming:
         _add(found[key], key, data, judging)
         if not key.effect:
             identical.append(data)
-    results = tuple(_result(key, trial, judging, confirming) for key, trial in found.items())
+    results = tuple(_result(key, trial, (judging, confirming), drawn) for key, trial in found.items())
     return Proof(results, compare_with_stored(identical) if identical else None, tuple(manifests))
 
 
@@ -131,16 +136,13 @@ def _hits(key: TrialKey, slower: set[str]) -> bool:
     return key.metric in slower if key.effect else bool(slower)
 
 
-def _result(key: TrialKey, trial: TrialBlocks, judging: int, confirming: int) -> TrialResult:
+def _result(key: TrialKey, trial: TrialBlocks, blocks: tuple[int, int], drawn: int) -> TrialResult:
     random = Random(f"{key.name} {key.effect}")
     verdicts: Counter[Verdict] = Counter()
     hits = 0
-    for _ in range(RESAMPLED_DECISIONS if trial.blocks else 0):
-        decision = decide(
-            METRICS,
-            _drawn(trial.blocks, judging, random, is_identical=not key.effect),
-            _drawn(trial.blocks, confirming, random, is_identical=not key.effect),
-        )
+    for _ in range(drawn if trial.blocks else 0):
+        judging, confirming = (_drawn(trial.blocks, count, random, is_identical=not key.effect) for count in blocks)
+        decision = decide(METRICS, judging, confirming)
         verdicts[decision.verdict] += 1
         hits += _hits(key, {one.metric.name for one in decision.findings if one.verdict == "REGRESSED"})
     return TrialResult(

@@ -171,16 +171,19 @@ class Duet(LoadScenario):
 
     def _note(self, arm: DuetArm, operation: str, response: Any) -> None:
         session = self.session
+        session.count("duet_asked", arm=arm.name)
         if not self.begin_realtime_ns:
             return  # the warm-up's
         report_response(f"{arm.name} {operation}", "POST" if operation == "send_message" else "GET", response)
         if not response.ok:
             session.failures[f"{arm.name} {operation}: {response.problem()}"] += 1
+            session.count("duet_failed", arm=arm.name)
             return
         number = self._round(response.intended_ns)
         if number is not None:
             if operation == "send_message":
                 self.awaited_deliveries += len(self.members)
+                session.count("duet_expected_deliveries", len(self.members), arm=arm.name)
             labels = {"arm": arm.name, "block": self.block, "round": number}
             session.recorder.series("duet_request_us", operation=operation, **labels)(response.request_us)
             session.count("duet_requests", operation=operation, arm=arm.name)
