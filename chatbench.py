@@ -7,7 +7,7 @@ Results go to standard output, progress and complaints to standard error.
 import asyncio
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -32,12 +32,14 @@ from front_door import (
     wide_console,
 )
 
-app = typer.Typer(
-    help="Load testing and performance benchmarking of chat systems.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback()
+def chatbench(version: common.Version = False) -> None:
+    """Load testing and performance benchmarking of chat systems."""
+
+
 app.add_typer(stored_runs.verbs)  # report, gate, compare, trend
 
 
@@ -62,7 +64,7 @@ def run(
     list_only: common.ListOnly = False,
     as_json: common.Json = False,
 ) -> None:
-    """Run load scenarios and the query laboratory, then write the report."""
+    """Run load scenarios or the tour of all, then write the report."""
     with whole_imports():
         from scenarios import runner
         from scenarios.queries.request import LaboratoryOptions
@@ -116,7 +118,7 @@ def indexes(
     list_only: common.ListOnly = False,
     as_json: common.Json = False,
 ) -> None:
-    """Compare index strategies on the statements that the server executes."""
+    """Compare index strategies on the statements of the server."""
     with whole_imports():
         from scenarios import runner
         from scenarios.place import open_cluster
@@ -201,7 +203,7 @@ def capacity(
     out: common.Out = common.DEFAULT_OUT,
     as_json: common.Json = False,
 ) -> None:
-    """Find the highest load that keeps an objective, and what gives way beyond it."""
+    """Find the highest load that keeps an objective. Also told is what gives way beyond it."""
     with whole_imports():
         from scenarios.capacity import CapacityOptions, find_capacity, require_kept
         from scenarios.runner import RunOptions
@@ -252,7 +254,7 @@ def ab(
     out: common.Out = common.DEFAULT_OUT,
     as_json: common.Json = False,
 ) -> None:
-    """Judge whether one version is slower than another: both run side by side on the same arrivals."""
+    """Judge whether one version is slower than another. Both run side by side on the same arrivals."""
     with whole_imports():
         from reports.gate.duet import judge_duet, needs_confirmation, read_duet
         from scenarios.ab import CONFIRMING_BLOCKS, AbOptions, ab_run
@@ -299,7 +301,7 @@ def serve(
     out: common.Out = common.DEFAULT_OUT,
     as_json: common.Json = False,
 ) -> None:
-    """Run the reference chat server until Ctrl-C; the embedded PostgreSQL is seeded when it is empty."""
+    """Run the reference chat server until Ctrl-C. The embedded PostgreSQL is seeded when it is empty."""
     with whole_imports():
         from reference_server import logs
         from reference_server.home import held_dataset, home_database, home_replica, seeded
@@ -307,6 +309,17 @@ def serve(
         from reference_server.settings import Settings, with_pool_size, with_values
 
     logs.set_up(logs.named_format(log_format))  # before anything can be logged
+    settings = Settings(  # before anything is seeded: most of what is wrong can be told at once
+        database_url=database_url or "",
+        host=host,
+        http_port=http_port,
+        gateway_port=gateway_port,
+        login_key=login_key,
+        operator_key=operator_key,
+        read_your_writes=read_your_writes,
+    )
+    settings = with_values(with_pool_size(settings, pool_size), setting or ())
+    database_url = settings.database_url or None
     with home_database(out, database_url) as url:
         if database_url is None:
             with progress_bar() as progress:
@@ -314,17 +327,7 @@ def serve(
         with home_replica(out, database_url, replica) as replica_url:
             if database_url is not None:
                 asyncio.run(held_dataset(url, size, seed))
-            settings = Settings(
-                database_url=url,
-                host=host,
-                http_port=http_port,
-                gateway_port=gateway_port,
-                login_key=login_key,
-                operator_key=operator_key,
-                replica_url=replica_url,
-                read_your_writes=read_your_writes,
-            )
-            settings = with_values(with_pool_size(settings, pool_size), setting or ())
+            settings = replace(settings, database_url=url, replica_url=replica_url or settings.replica_url)
             logs.set_up(logs.named_format(log_format), secrets=settings.secrets)
             run_server(settings, on_ready=lambda record: show_ready(record, as_json=as_json))
 
@@ -339,7 +342,7 @@ def seed(
     out: common.Out = common.DEFAULT_OUT,
     as_json: common.Json = False,
 ) -> None:
-    """Put a population into a database; one that chatbench filled before is filled anew."""
+    """Put a population into a database. One that chatbench filled before is filled anew."""
     with whole_imports():
         from reference_server.home import home_database
         from reference_server.seed import seed as fill

@@ -1,5 +1,6 @@
 """The options of the front door that several verbs share or that need a paragraph, each with its help."""
 
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,16 @@ DEFAULT_STRATEGY = "roadmap_membership"
 DEFAULT_LOGIN_KEY = "chatbench"  # the reference server takes it on loopback only
 DEFAULT_OPERATOR_KEY = "chatbench"  # the same
 
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"chatbench {metadata.version('chatbench')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Say which version this is, and stop.")
+]
 Out = Annotated[Path, typer.Option(help="Folder of PostgreSQL's data, runs and reports.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")]
 Size = Annotated[str, typer.Option(help="Data set: tiny, small, medium or large.")]

@@ -79,6 +79,7 @@ async def held_dataset(url: str, size: str | None, random_seed: int | None) -> D
     if size not in {None, held.size} or random_seed not in {None, held.seed}:
         raise InputError(
             f"{redacted(url)} holds size {held.size!r} with seed {held.seed}, not what --size and --seed ask for; "
-            "leave them out to serve what is there, or replace it with: chatbench seed"
+            "leave them out to serve what is there, or replace it with: "
+            f"chatbench seed --size {size or held.size} --seed {held.seed if random_seed is None else random_seed}"
         )
     return held

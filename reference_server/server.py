@@ -183,7 +183,10 @@ def _port_errors(host: str, port: int, option: str) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise InputError(f"port {port} of {host} is in use; choose another with {option}, or 0 for any") from error
-        raise InputError(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+        raise InputError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}; "
+            f"choose another address with --host, or another port with {option}"
+        ) from error
 
 
 def _url(scheme: str, host: str, listener: Any) -> str:

@@ -1,6 +1,5 @@
 """A run folder in memory: what every other part of the report works from. All reading happens here."""
 
-import json
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -153,18 +152,6 @@ def _check_names(path: Path, manifest: RunManifest) -> None:
         raise InputError(
             f"{path / 'run.json'} is damaged: it names a scenario twice in {', '.join(names)}; run the scenarios again"
         )
-
-
-def read_plan(path: Path, name: str) -> str | None:
-    """One EXPLAIN document of a run as indented text; None when the run does not hold it."""
-    plans = (path / "plans").resolve()
-    file = (plans / name).resolve()
-    if not file.is_relative_to(plans) or not file.is_file():
-        return None
-    try:
-        return json.dumps(json.loads(file.read_bytes()), indent=1, ensure_ascii=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is damaged: {error}; run the query laboratory again") from error
 
 
 class _Collector:

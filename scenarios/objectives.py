@@ -10,7 +10,7 @@ Pure: the numbers come from whoever has them, by name. What was not measured is 
 import difflib
 import operator
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection
 from typing import Literal, cast
 
 import msgspec
@@ -87,12 +87,3 @@ def judge(objective: Objective, value: float | None) -> Outcome:
     """Whether a value keeps the objective; None, and what is no number, does not."""
     met = value is not None and _COMPARE[objective.comparison](value, objective.bound)
     return Outcome(objective, value, met)
-
-
-def judge_all(objectives: Iterable[Objective], numbers: Mapping[str, float | None]) -> tuple[Outcome, ...]:
-    """The outcome of each objective on a run's numbers; InputError for one whose number the run does not know."""
-    outcomes = []
-    for objective in objectives:
-        require_known(objective, numbers.keys())
-        outcomes.append(judge(objective, numbers[objective.measure]))
-    return tuple(outcomes)

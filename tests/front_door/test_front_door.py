@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ REFUSED = {
         ("serve", "--database-url", "postgresql://me:secret@127.0.0.1:1/chat", "--replica", "embedded"),
         "the replica of postgresql://me@127.0.0.1:1/chat cannot be embedded; give the URL of a standby",
     ),
+    "an open door": (("serve", "--host", "0.0.0.0"), "the login key is the default one"),  # noqa: S104 - refused
     "a target elsewhere": (("run", "fanout", "--target", "http://192.0.2.1"), "192.0.2.1 is not this machine"),
     "a target that is no URL": (("run", "fanout", "--target", "localhost:8000"), "is no HTTP URL"),
     "a target that does not answer": (("run", "fanout", "--target", "http://127.0.0.1:1"), "no chat server answers"),
@@ -74,6 +76,22 @@ def test_bad_usage_exits_with_2(chatbench: Chatbench, tmp_path: Path) -> None:
     """An unknown verb and an unknown option are usage errors."""
     assert chatbench("nosuch", folder=tmp_path).returncode == 2
     assert chatbench("run", "--nosuch", folder=tmp_path).returncode == 2
+
+
+def test_it_says_which_version_it_is_and_what_each_verb_does(chatbench: Chatbench, tmp_path: Path) -> None:
+    """--version is the installed package's; in the list of verbs no sentence is cut."""
+    assert chatbench("--version", folder=tmp_path).stdout == f"chatbench {metadata.version('chatbench')}\n"
+    shown = chatbench("--help", folder=tmp_path)
+    assert "doctor " in shown.stdout
+    assert "..." not in shown.stdout.partition("Commands:")[2]
+
+
+def test_bad_settings_are_told_before_a_database_is_filled(chatbench: Chatbench, tmp_path: Path) -> None:
+    """Seeding takes a while, and would have been for nothing."""
+    result = chatbench("serve", "--set", "pool_size_max=many", folder=tmp_path)
+    assert "--set 'pool_size_max=many' does not fit" in complaint(result)
+    assert result.returncode == 2
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_named(chatbench: Chatbench, tmp_path: Path) -> None:
@@ -233,7 +251,11 @@ def test_serve_logs_in_one_format_and_serves_what_was_asked_for(
     assert process.returncode == 0, complaints
     events = [json.loads(line)["event"] for line in complaints.splitlines()]
     assert (events[0], events[-1]) == ("started", "stopped")
-    for asked in (("--size", "small"), ("--size", "tiny", "--seed", 2)):
+    for asked, replacing in (
+        (("--size", "small"), "chatbench seed --size small --seed 1"),
+        (("--size", "tiny", "--seed", 2), "chatbench seed --size tiny --seed 2"),
+    ):
         refused = chatbench(*serve, *asked, folder=empty_folder)
         assert "holds size 'tiny' with seed 1" in complaint(refused)
+        assert complaint(refused).endswith(replacing)
         assert refused.returncode == 2

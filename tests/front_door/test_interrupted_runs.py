@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -116,3 +117,24 @@ def test_a_killed_run_leaves_nothing_running(measuring: "subprocess.Popen[str]",
     (path,) = tmp_path.glob("out/runs/*/histograms.jsonl")
     whole_lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
     assert all(json.loads(line)["count"] > 0 for line in whole_lines)
+
+
+# An interrupt that comes just when the command line's first package is asked for.
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            os.kill(os.getpid(), int(sys.argv[1]))
+sys.meta_path.insert(0, Interrupting())
+import entry_point
+entry_point.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+def test_an_interrupt_while_the_command_is_imported_gets_a_sentence(number: signal.Signals) -> None:
+    """No traceback, and the exit code of any command that was cut short."""
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT, str(int(number))]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (3, "", "chatbench: stopped early\n")

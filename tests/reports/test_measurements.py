@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.errors import InputError
-from reports.measurements import by_block, pooled, read_measurements, read_plan
+from reports.measurements import by_block, pooled, read_measurements
 from reports.report import render
 from scenarios.run_folder import HistogramLine, RunFolder
 
@@ -109,12 +109,3 @@ def test_workers_and_labels_add_up(build_run: Any, parts: SimpleNamespace) -> No
     lines = [parts.line(0, "delivery_us", [10, 20], worker, **labels) for worker in ("1", "2", "3")]
     measurements = read_measurements(build_run(lines=lines).path)
     assert pooled(measurements.group("fanout", "delivery_us", "group_size")["5",]).count == 6
-
-
-def test_a_plan_outside_the_folder_is_not_read(known_run: RunFolder) -> None:
-    """A run folder from elsewhere must not open other files."""
-    known_run.plans.mkdir()
-    (known_run.plans / "a.json").write_text('[{"Plan": 1}]', encoding="utf-8")
-    assert read_plan(known_run.path, "a.json") == '[\n {\n  "Plan": 1\n }\n]'
-    assert read_plan(known_run.path, "../run.json") is None
-    assert read_plan(known_run.path, "none.json") is None
