@@ -27,7 +27,7 @@ class Turn:
 
     scenario: str
     place: Place
-    seconds: float  # in a comparison measured ones, the same for every arm; else connecting included
+    seconds: float  # in a comparison measured ones, the same for every arm; else preparing and connecting included
     arm: Arm | None = None
     block: int | None = None
 

@@ -5,6 +5,7 @@ and its workers; see scenarios/worker_messages.py.
 """
 
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from fixtures.errors import ChatbenchError, InputError
 from scenarios.catalogue import Scenario
-from scenarios.client.active_run import ACTIVE, ActiveRun, LocalRun
+from scenarios.client.active_run import ACTIVE, EXIT_INVALID, ActiveRun, LocalRun
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.master_run import MasterLink, MasterRun
 from scenarios.client.run_options import RunOptions, add_common_options, read_options
@@ -187,6 +188,7 @@ class _Binding:
         self._scenario_class = scenario_class
         self._worker: WorkerLink | None = None
         self._master: MasterLink | None = None
+        self._preparing_since: float | None = None  # of a monotonic clock
 
     def add_options(self, parser: Any) -> None:
         """Locust builds its command line."""
@@ -222,9 +224,12 @@ class _Binding:
 
     def start(self, environment: Environment, **_: Any) -> None:
         """A test begins: everything that must exist before the first user is made here."""
+        self._preparing_since = time.monotonic()
         try:
             ACTIVE[environment] = self._begin(environment)
+            self._preparing_since = None
         except ChatbenchError as error:
+            self._preparing_since = None
             if self._worker is not None:
                 self._worker.refuse(str(error))
                 return
@@ -255,6 +260,15 @@ class _Binding:
         run = ACTIVE.get(environment)
         if run is not None:
             run.finish(cut_short=True)
+        elif self._preparing_since is not None and self._worker is None:
+            # Locust's timer of --run-time runs from before the preparation.
+            seconds, limit = time.monotonic() - self._preparing_since, environment.parsed_options.run_time
+            self._preparing_since = None  # a master is asked twice
+            sys.stderr.write(
+                f"chatbench: nothing was measured: the run ended {seconds:.1f} s into its preparation (logins, data, "
+                f"groups){f'; use a --run-time (chatbench: --seconds) above {limit} s' if limit else ''}\n"
+            )
+            environment.process_exit_code = EXIT_INVALID
 
     def _options(self, environment: Environment) -> tuple[RunOptions, dict[str, Any]]:
         runner, options = environment.runner, environment.parsed_options

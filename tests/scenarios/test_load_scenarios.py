@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load_runs import FANOUT, counts, ledgers, python, run, start, truth
+from load_runs import FANOUT, channel, counts, free_port, ledgers, python, run, start, truth
 
 from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS
 from scenarios.run_folder import RunFolder, RunManifest
@@ -55,6 +55,30 @@ def test_fanout_times_every_delivery(scripted_server: Callable[..., Any], tmp_pa
     assert code == (3 if manifest.verdict == "INVALID" else 0)
     assert manifest.finished_at is not None
     assert manifest.scenarios[0].options["group_sizes"] == "2,5,12"
+
+
+@pytest.mark.parametrize("processes", [(), ("--processes", "2")])
+def test_a_preparation_beyond_the_run_time_ends_in_a_sentence(
+    scripted_server: Callable[..., Any], tmp_path: Path, processes: tuple[str, ...]
+) -> None:
+    """Exit code 3: Locust's timer of --run-time has run since before the preparation, and nothing was measured."""
+    server = scripted_server(preparing_seconds=60)
+    more = (*processes, *channel(free_port())) if processes else ()
+    code, said = run("fanout", server.url, tmp_path, *FANOUT, *more, run_time="2s")
+    assert code == 3, said
+    assert said.count("chatbench: nothing was measured: the run ended") == 1
+    assert "use a --run-time (chatbench: --seconds) above 2 s" in said
+    assert "Traceback" not in said
+
+
+def test_the_measured_time_begins_after_the_preparation(scripted_server: Callable[..., Any], tmp_path: Path) -> None:
+    """However long it took, no operation was meant to start during it."""
+    code, said = run("fanout", scripted_server(preparing_seconds=3).url, tmp_path, *FANOUT, run_time="7s")
+    manifest = RunFolder(tmp_path).read_manifest()
+    (record,) = manifest.scenarios
+    assert 0 < record.seconds < 4.5, said
+    assert record.late < record.started
+    assert code == (3 if manifest.verdict == "INVALID" else 0)
 
 
 def test_a_shape_moves_the_starts_of_an_open_loop(scripted_server: Callable[..., Any], tmp_path: Path) -> None:

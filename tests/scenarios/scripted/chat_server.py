@@ -251,6 +251,7 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
         case ("GET", ["v1", "dataset"]):
             if FAULTS.get("no_dataset"):
                 return 404, {"code": "not_found", "message": "no data set"}
+            await asyncio.sleep(FAULTS.get("preparing_seconds", 0))
             return 200, msgspec.to_builtins(WORLD.dataset)
         case ("POST", ["v1", "conversations", "group"]):
             conversation = uuid4()
