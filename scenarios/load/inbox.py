@@ -65,6 +65,7 @@ class Inbox(LoadScenario):
     """Lists, writes, reads, and checks every count."""
 
     entry = SCENARIOS["inbox"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)

@@ -18,7 +18,7 @@ from gevent.lock import BoundedSemaphore
 
 from fixtures.errors import InputError
 from fixtures.sizes import SHAPE
-from reference_server.frames import SUBPROTOCOLS, PresenceStatus
+from reference_server.frames import PresenceStatus
 from scenarios.behaviour import Behaviour, UserClass
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.chat_client import Conversation
@@ -119,6 +119,7 @@ class MixedDay(LoadScenario):
     """Lives one day."""
 
     entry = SCENARIOS["mixed_day"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -143,7 +144,6 @@ class MixedDay(LoadScenario):
             session,
             deadline_ms=_value("deadline_ms"),
             settle_seconds=_value("settle_seconds"),
-            subprotocol=SUBPROTOCOLS[0],
         )
         self.people: dict[int, Person] = {}
         self.begin_realtime_ns = 0
