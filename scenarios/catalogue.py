@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Of scenarios whose users are connected to the gateway.
+GATEWAY_OPTIONS = {"--subprotocol": "encoding of the gateway's frames"}
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -19,6 +22,11 @@ class Scenario:
     # Servers that one generator compares with its target, all on the target's database: name → settings, NAME=VALUE.
     peers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     needs_replica: bool = False  # the peers read from a streaming replica
+
+    @property
+    def own_options(self) -> dict[str, str]:
+        """Those of its options that no other scenario shares."""
+        return {name: meaning for name, meaning in self.options.items() if name not in GATEWAY_OPTIONS}
 
     @property
     def file(self) -> Path:
@@ -42,9 +50,6 @@ COMMON_OPTIONS = {
     "--block": "which of the run's interleaved blocks this process is",
     "--measured-seconds": "end so long after everybody is connected, before --run-time does",
 }
-
-# Of scenarios whose users are connected to the gateway.
-GATEWAY_OPTIONS = {"--subprotocol": "encoding of the gateway's frames"}
 
 SCENARIOS = {
     scenario.name: scenario

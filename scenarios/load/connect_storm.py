@@ -88,7 +88,7 @@ class ConnectStorm(LoadScenario):
     @staticmethod
     def add_options(parser: Any) -> None:
         """The storm's own options."""
-        for name, text in SCENARIOS["connect_storm"].options.items():
+        for name, text in SCENARIOS["connect_storm"].own_options.items():
             row = name.removeprefix("--").replace("-", "_")
             kind = int if name in {"--group-size", "--conversations"} else positive
             add_option(parser, name, text, type=kind, default=WORKLOAD[row].value)

@@ -79,7 +79,7 @@ class Inbox(LoadScenario):
     @staticmethod
     def add_options(parser: Any) -> None:
         """The inbox's own options."""
-        for name, text in SCENARIOS["inbox"].options.items():
+        for name, text in SCENARIOS["inbox"].own_options.items():
             row = name.removeprefix("--").replace("-", "_")
             add_option(
                 parser, name, text, type=sizes if row == "conversations" else positive, default=WORKLOAD[row].value

@@ -109,7 +109,7 @@ class TypingIndicators(LoadScenario):
     @staticmethod
     def add_options(parser: Any) -> None:
         """Typing's own options."""
-        for name, text in SCENARIOS["typing_indicators"].options.items():
+        for name, text in SCENARIOS["typing_indicators"].own_options.items():
             row = name.removeprefix("--").replace("-", "_")
             kind = sizes if row in {"audiences", "typists"} else positive
             add_option(parser, name, text, type=kind, default=WORKLOAD[row].value)
