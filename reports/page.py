@@ -134,6 +134,8 @@ def _facts(summary: RunSummary) -> tuple[Facts, ...]:
             arm = f", {record.arm}" if record.arm else ""
             model = ", closed loop" if record.model == "closed" else ""
             found.append(Facts(f"Options of {record.name}{arm}{model}", _texts(record.options)))
+            workload = {row.name: f"{row.value} {row.unit} ({row.source})" for row in record.workload}
+            found.append(Facts(f"Workload of {record.name}{arm}, with the source of each number", workload))
     return tuple(facts for facts in found if facts.values)
 
 

@@ -57,7 +57,14 @@ PANELS: dict[str, ScenarioPanels] = {
             Panel("Latency over the day", "day_action_us", "hour", "hour of the day"),
             Panel("Delivery by size of the conversation", "delivery_us", "group_size", "members"),
         ),
-        counts=("day_actions", "day_actions_within_objective", "day_class_actions", "day_users"),
+        counts=(
+            "day_actions",
+            "day_actions_within_objective",
+            "day_class_actions",
+            "day_users",
+            "day_typing_starts",
+            "day_typing_events",
+        ),
     ),
     "receipts": ScenarioPanels(
         title="Read receipts",

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Of scenarios whose users are connected to the gateway.
+GATEWAY_OPTIONS = {"--subprotocol": "encoding of the gateway's frames"}
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -21,11 +24,17 @@ class Scenario:
     needs_replica: bool = False  # the peers read from a streaming replica
 
     @property
+    def own_options(self) -> dict[str, str]:
+        """Those of its options that no other scenario shares."""
+        return {name: meaning for name, meaning in self.options.items() if name not in GATEWAY_OPTIONS}
+
+    @property
     def file(self) -> Path:
         """Its Locust file."""
         return Path(__file__).parent / "load" / f"{self.name}.py"
 
 
+SPAWN_RATE = 100  # users per second who connect when nothing else is said; Locust warns above it
 # Options that every load scenario takes, beside Locust's own (--host, --users, --spawn-rate, --run-time, …).
 COMMON_OPTIONS = {
     "--run-folder": "write into this run folder; default: a new one under out/runs",
@@ -71,7 +80,7 @@ SCENARIOS = {
                 "--group-sizes": "members per group, comma separated",
                 "--non-members": "connected users who belong to no group and must receive nothing",
                 "--deadline-ms": "a delivery after this is counted as late",
-                "--subprotocol": "encoding of the gateway's frames",
+                **GATEWAY_OPTIONS,
             },
             arm_presets={
                 "encodings": (
@@ -97,7 +106,7 @@ SCENARIOS = {
                 "--rate": "status changes per second in total",
                 "--watchers": "watchers of one user, comma separated: users are shared out among these audiences",
                 "--deadline-ms": "an event after this is counted as late",
-                "--subprotocol": "encoding of the gateway's frames",
+                **GATEWAY_OPTIONS,
             },
         ),
         Scenario(
@@ -111,6 +120,7 @@ SCENARIOS = {
                 "--conversations": "groups that each user is in",
                 "--outage-seconds": "how long nobody is connected",
                 "--window-seconds": "gentle storms: users return at random moments within this time",
+                **GATEWAY_OPTIONS,
             },
         ),
         Scenario(
@@ -123,6 +133,7 @@ SCENARIOS = {
                 "--day-seconds": "seconds that the compressed day takes",
                 "--objective-ms": "an action that takes longer misses the objective",
                 "--objective-share": "percent of all actions that must meet the objective",
+                **GATEWAY_OPTIONS,
             },
         ),
         Scenario(
@@ -134,6 +145,7 @@ SCENARIOS = {
                 "--rate": "marks as read per second in total, shared evenly by the groups",
                 "--group-sizes": "members per group, comma separated",
                 "--deadline-ms": "a receipt after this is counted as late",
+                **GATEWAY_OPTIONS,
             },
         ),
         Scenario(
@@ -157,6 +169,7 @@ SCENARIOS = {
                 "--rates": "messages per second, comma separated: each is offered to one conversation and to many",
                 "--window-seconds": "how long a rate is offered at a time",
                 "--listeners": "connected users, who receive every message",
+                **GATEWAY_OPTIONS,
             },
         ),
         Scenario(
@@ -171,6 +184,7 @@ SCENARIOS = {
                 "--typists": "typists at a time in one room, comma separated: a room for each, for every audience",
                 "--window-seconds": "length of a window with or without typing",
                 "--typing-expiry-seconds": "how long the server lets a start count",
+                **GATEWAY_OPTIONS,
             },
         ),
         Scenario(
@@ -211,6 +225,7 @@ SCENARIOS = {
                 "--compress": "how many times faster it passes, at as many times the rate; 1 is real time",
                 "--rate": "messages per second in total, before compression",
                 "--group-sizes": "members per group, comma separated",
+                **GATEWAY_OPTIONS,
             },
         ),
         Scenario(
@@ -223,6 +238,7 @@ SCENARIOS = {
                 "--message-rate": "messages per second, while deliveries are measured",
                 "--group-sizes": "members per group, comma separated",
                 "--window-seconds": "how long each kind of work has its turn",
+                **GATEWAY_OPTIONS,
             },
         ),
         Scenario(
@@ -245,6 +261,7 @@ SCENARIOS = {
                 "--rate": "flaps per second in total: changes of status, and connections lost",
                 "--watchers": "watchers of one user, comma separated: users are shared out among these audiences",
                 "--grace-seconds": "of the server: who is back within this time is not to be shown offline",
+                **GATEWAY_OPTIONS,
             },
             arm_presets={
                 "graces": (

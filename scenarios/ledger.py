@@ -7,6 +7,7 @@ exceptions. Clock and sockets are the caller's: times are passed in, as CLOCK_RE
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 from scenarios.run_folder import LedgerTotals
@@ -41,7 +42,7 @@ class Message:
         self.superseded: list[int] = []  # arrivals of a newer version at recipients that skipped this one
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SettledMessage:
     """A message whose deliveries are counted: all came, or the wait is over."""
 
@@ -63,9 +64,14 @@ class SettledMessage:
         """Intended send → read by the generator's code, per recipient."""
         return [(observed - self.intended_ns) // 1000 for observed in self.observed]
 
+    @cached_property
+    def _known_ns(self) -> list[int]:
+        """When recipients knew, ascending; sorted once, because there may be ten thousand of them."""
+        return sorted(self.arrivals + self.superseded)
+
     def reached_us(self, share: float) -> int | None:
         """Intended send → `share` (0 … 1] of its recipients know; None when that many never did. 0: the first."""
-        known = sorted(self.arrivals + self.superseded)
+        known = self._known_ns
         needed = max(1, ceil(share * (self.expected or 0)))
         return (known[needed - 1] - self.intended_ns) // 1000 if self.expected and len(known) >= needed else None
 
@@ -290,7 +296,16 @@ class Ledger:
 
     def outstanding(self) -> int:
         """Deliveries that are expected and have not come."""
-        return sum(totals.missing for totals in self.reconcile())
+        if any(conversation.expired for conversation in self.conversations.values()):
+            return sum(totals.missing for totals in self.reconcile())
+        # Asked many times while a run drains: open messages are few, and recipients may be thousands.
+        missing = 0
+        for conversation in self.conversations.values():
+            for seq, message in conversation.open.items():
+                if message.acknowledged and message.expected is None:
+                    message.expected = conversation.expected(seq)
+                missing += max(0, (message.expected or 0) - len(message.arrivals) - len(message.superseded))
+        return missing
 
     def reconcile(self) -> list[LedgerTotals]:
         """Expected against observed, per set of labels, as it stands now; settle first, so that `late` is complete."""

@@ -210,6 +210,8 @@ _COUNTS: tuple[Count, ...] = (
     ),
     Count("day_class_actions", "actions", "actions begun, by who did them", ("user_class",)),
     Count("day_users", "users", "users of the run", ("user_class",)),
+    Count("day_typing_starts", "commands", "messages of the day that were typed before they were sent"),
+    Count("day_typing_events", "events", "typing events that reached whoever had the conversation open"),
     Count("receipt_marks", "marks", "marks as read that were answered", ("group_size",)),
     Count("receipt_events", "events", "receipts received, the reader's own connection included", ("group_size",)),
     Count("receipts_per_mark", "events per mark", "receipts received per mark: the amplification", ("group_size",)),

@@ -53,11 +53,20 @@ class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True):
     lost: bool  # it went away before it had handed in its account
 
 
+class WorkloadRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One number of a scenario's workload, as it was in this run."""
+
+    name: str
+    value: str
+    unit: str
+    source: str  # "measured: …", "cited: …", "guess: …", or that the run's options said so
+
+
 class ScenarioRecord(msgspec.Struct, kw_only=True):
     """One scenario's part of a run."""
 
     name: str
-    options: dict[str, Any]  # the workload, every option with its value
+    options: dict[str, Any]  # every option with its value
     started_second: int  # since the run's start: its lines in histograms.jsonl begin here
     seconds: float  # measured, warm-up excluded
     started: int = 0  # operations begun, in time or late
@@ -69,6 +78,7 @@ class ScenarioRecord(msgspec.Struct, kw_only=True):
     reasons: list[str] = []  # why this part must not be believed; empty when valid
     warnings: list[str] = []  # what the reader should know
     counts: list[CountRecord] = []
+    workload: list[WorkloadRecord] = []  # every number of it, beside its source
     arm: str | None = None  # the server it was measured on, when the run compares several
     block: int | None = None  # which of the interleaved blocks, from 0
 

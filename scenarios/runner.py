@@ -22,7 +22,7 @@ from fixtures.errors import ChatbenchError, InputError
 from fixtures.progress import Progress
 from reference_server.statements import find_strategy
 from scenarios.arms import DEFAULT_BLOCKS, SECONDS_MIN, arms_of
-from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS, Scenario, scenario_named
+from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS, SPAWN_RATE, Scenario, scenario_named
 from scenarios.child_process import log_tail, start_child, stop_child
 from scenarios.comparison import Comparison, Turn, compare
 from scenarios.peers import Peer, own_peers, peers_text
@@ -37,6 +37,8 @@ from scenarios.shares import Shares
 
 LABORATORY = "queries"  # runs beside the load scenarios in a tour; needs a database, not a server
 FREE_COMMON_OPTIONS = ("--arrivals", "--shape", "--drain-seconds")  # the others are the run's own
+# Users come at Locust's gentle rate, and faster where that would take longer: they connect as the server lets them.
+SPAWNING_SECONDS_MOST = 10
 PREPARING = "preparing"
 PREPARING_SECONDS = 15  # measured: seeding small, once; a copy and a server's start afterwards
 LABORATORY_SECONDS = 45  # measured: two strategies on small
@@ -350,6 +352,8 @@ def _locust_command(turn: Turn, options: RunOptions, folder: RunFolder) -> list[
         command += _processes(options.processes)
     if options.users is not None:
         command += ["--users", str(options.users)]
+        if options.users > SPAWNING_SECONDS_MOST * SPAWN_RATE:
+            command += ["--spawn-rate", str(options.users // SPAWNING_SECONDS_MOST)]
     if target.process_id is not None:
         command += ["--server-pid", str(target.process_id)]
     if options.allow_remote:

@@ -27,9 +27,6 @@ SEED = 1
 USER_COUNT = 10_000
 PAGE_MESSAGES = 50  # the roadmap's getMessages default
 CONTENT_CHARACTERS = 60  # the median of scenarios/client/message_lengths.py
-SUBPROTOCOL = frames.SUBPROTOCOLS[0]
-
-_CODEC = frames.CODECS[SUBPROTOCOL]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -39,7 +36,7 @@ class Chat:
     def __init__(self) -> None:
         self.members: dict[str, list[UUID]] = {}
         self.seqs: dict[str, int] = {}
-        self.listeners: dict[UUID, asyncio.Transport] = {}
+        self.listeners: dict[UUID, Gateway] = {}
         self.gateway_url = ""
         conversation = UUID(int=1)
         sample = ConversationSample(
@@ -81,7 +78,7 @@ class Chat:
             case ("POST", ["v1", "login"]):
                 answer = _encode({"access_token": json.loads(body)["user_id"]})
             case ("GET", ["v1", "gateway"]):
-                answer = _encode({"url": self.gateway_url, "subprotocols": [SUBPROTOCOL]})
+                answer = _encode({"url": self.gateway_url, "subprotocols": list(frames.SUBPROTOCOLS)})
             case ("GET", ["v1", "dataset"]):
                 answer = self.dataset
             case ("GET", ["healthz"]):
@@ -108,11 +105,14 @@ class Chat:
             created_at_ms=time.time_ns() // 1_000_000,
             content=content,
         )
-        frame = Frame(Opcode.TEXT, _CODEC.encode(event)).serialize(mask=False)
+        made: dict[str, bytes] = {}  # the frame, once per encoding
         for member in self.members[conversation]:
             listener = self.listeners.get(member)
             if listener is not None:
-                listener.write(frame)
+                codec = listener.codec
+                if codec.subprotocol not in made:
+                    made[codec.subprotocol] = codec_frame(codec, event).serialize(mask=False)
+                listener.transport.write(made[codec.subprotocol])
         return _encode({"message": {"id": str(uuid4()), "conversation_id": conversation, "seq": seq}})
 
 
@@ -146,18 +146,24 @@ class Http(asyncio.Protocol):
         self._transport.write(b"HTTP/1.1 %d \r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
 
 
+def codec_frame(codec: frames.Codec, event: frames.Event) -> Frame:
+    """The event as this encoding frames it."""
+    return Frame(Opcode.TEXT if codec.is_text else Opcode.BINARY, codec.encode(event))
+
+
 class Gateway(asyncio.Protocol):
     """One gateway connection; events are written past the protocol, by the chat."""
 
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
-        self._protocol = ServerProtocol(subprotocols=[Subprotocol(SUBPROTOCOL)])
+        self._protocol = ServerProtocol(subprotocols=[Subprotocol(name) for name in frames.SUBPROTOCOLS])
         self._user: UUID | None = None
-        self._transport: asyncio.Transport
+        self.codec = frames.CODECS[frames.SUBPROTOCOLS[0]]
+        self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
@@ -165,15 +171,16 @@ class Gateway(asyncio.Protocol):
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 self._protocol.send_response(self._protocol.accept(event))
-            elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-                self._command(_CODEC.decode_command(bytes(event.data)))
-        self._transport.writelines(self._protocol.data_to_send())
+                self.codec = frames.CODECS[self._protocol.subprotocol or frames.SUBPROTOCOLS[0]]
+            elif isinstance(event, Frame) and event.opcode in {Opcode.TEXT, Opcode.BINARY}:
+                self._command(self.codec.decode_command(bytes(event.data)))
+        self.transport.writelines(self._protocol.data_to_send())
         if self._protocol.close_expected():
-            self._transport.close()
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended
         """Called by asyncio."""
-        if self._user is not None and self._chat.listeners.get(self._user) is self._transport:
+        if self._user is not None and self._chat.listeners.get(self._user) is self:
             del self._chat.listeners[self._user]
 
     def _command(self, command: frames.Command) -> None:
@@ -183,11 +190,12 @@ class Gateway(asyncio.Protocol):
                 self._user = UUID(command.token)
                 answer = frames.Ready(user_id=self._user, heartbeat_seconds=3600)
             case frames.SubscribeMessages() if self._user is not None:
-                self._chat.listeners[self._user] = self._transport
+                self._chat.listeners[self._user] = self
                 answer = frames.Subscribed(topic="messages")
             case _:
                 answer = frames.ErrorEvent(code="bad_request", message="the stand-in does not know this")
-        self._protocol.send_text(_CODEC.encode(answer))
+        send = self._protocol.send_text if self.codec.is_text else self._protocol.send_binary
+        send(self.codec.encode(answer))
 
 
 async def _serve(announce: Callable[[dict[str, Any]], None]) -> None:

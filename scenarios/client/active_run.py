@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import AsyncResult
+from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 
 from fixtures.errors import ChatbenchError
+from scenarios.catalogue import SPAWN_RATE
 from scenarios.client.conclusion import conclude
 from scenarios.client.run_record import RunRecord
 from scenarios.client.run_session import RunSession
@@ -18,8 +20,13 @@ if TYPE_CHECKING:
 
 EXIT_FINE, EXIT_BAD_INPUT, EXIT_INVALID = 0, 2, 3
 
-# A user that cannot connect within this is counted as failed; the measured time begins without it.
-CONNECT_PATIENCE_SECONDS = 30.0
+# At the same time: with many more, each waits longer than a handshake may take while all together are no faster.
+CONNECTING_MOST = 32
+
+
+def connect_patience_seconds(user_count: int) -> float:
+    """How long so many users may take; who is not connected then has failed, and the measured time begins without."""
+    return 30.0 + user_count / SPAWN_RATE
 
 
 class ActiveRun:
@@ -35,6 +42,8 @@ class ActiveRun:
         self.free_numbers = list(range(session.seat.index, session.options.user_count, session.seat.count))
         self.own_users = len(self.free_numbers)
         self.is_finished = False
+        # However fast users are spawned, they connect as fast as the server lets them: beyond, handshakes time out.
+        self.connecting = BoundedSemaphore(CONNECTING_MOST)
         session.on_give_up = self.end_soon
 
     def end_soon(self) -> None:
@@ -49,16 +58,15 @@ class ActiveRun:
 
     def wait_for_users(self, user_count: int) -> bool:
         """Waits until this process's users are connected or failed to; False when the run ended meanwhile."""
-        deadline = time.monotonic() + CONNECT_PATIENCE_SECONDS
+        patience_seconds = connect_patience_seconds(user_count)
+        deadline = time.monotonic() + patience_seconds
         while self.connected < user_count and time.monotonic() < deadline:
             if self.session.stopping.wait(timeout=0.02):
                 return False
         if self.measuring.ready() or self.session.stopping.is_set():
             return False
         if self.connected < user_count:
-            self.session.connect_failures[f"not connected within {CONNECT_PATIENCE_SECONDS:g} s"] += (
-                user_count - self.connected
-            )
+            self.session.connect_failures[f"not connected within {patience_seconds:g} s"] += user_count - self.connected
         return True
 
     def begin(self, begin_ns: int | None = None) -> None:

@@ -27,6 +27,7 @@ from reference_server.frames import (
     SubscribePresence,
     SubscribeTyping,
     TypingState,
+    UnsubscribeTyping,
     UpdatePresence,
 )
 from scenarios.client.gateway_socket import (
@@ -224,6 +225,10 @@ class GatewayClient:
         state = self._ask(SubscribeTyping(conversation_id=conversation_id), TypingState)
         assert isinstance(state, TypingState)
         return state
+
+    def unsubscribe_typing(self, conversation_id: UUID) -> None:
+        """Asks no more who is typing there; the answer is not waited for."""
+        self._send(UnsubscribeTyping(conversation_id=conversation_id))
 
     def start_typing(self, conversation_id: UUID) -> None:
         """Says that one is typing; nothing is answered."""

@@ -36,6 +36,36 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 PROMPT_NS = 1_000_000
 
 _realtime_ns = time.time_ns
+# Then the event loop's timers and greenlets come to their turn. A fan-out makes thousands of sockets readable at once,
+# and reading them all (10 000: 0.3 s and more) in one round of the loop would make every start in that time late.
+_READING_NS_MOST = 20_000_000
+
+
+class ReadingRound:
+    """How long the event loop has been reading since it last looked at its timers; shared by all connections.
+
+    Whoever comes after the bound leaves the socket as it is: it stays readable, and the next round says so again.
+    """
+
+    __slots__ = ("_watcher", "ends_ns", "read_ns")
+
+    def __init__(self) -> None:
+        self.ends_ns = 0
+        self.read_ns = 0  # when the last read was, CLOCK_REALTIME
+        self._watcher: Any = None
+
+    def watch(self) -> None:
+        """Begins, once, to learn of rounds: a check watcher is called before the round's readiness callbacks."""
+        if self._watcher is None:
+            self._watcher = gevent.get_hub().loop.check(ref=False)
+            self._watcher.start(self._begin)
+
+    def _begin(self) -> None:
+        self.read_ns = _realtime_ns()
+        self.ends_ns = self.read_ns + _READING_NS_MOST
+
+
+_ROUND = ReadingRound()
 
 
 class ConnectFailedError(Exception):
@@ -116,6 +146,7 @@ class GatewaySocket:
         self._sock, rest, reader.inflater = _open(url, subprotocol)
         self._recvmsg_into = self._sock.recvmsg_into
         self._write_watcher: Any = None
+        _ROUND.watch()
         self._read_watcher = gevent.get_hub().loop.io(self._sock.fileno(), _READ)
         self._read_watcher.start(self._readable)
         if rest:
@@ -143,6 +174,8 @@ class GatewaySocket:
 
     def _readable(self) -> None:
         """The hot path: one read per readiness, stamped, split into frames, handed over."""
+        if _ROUND.read_ns > _ROUND.ends_ns:
+            return
         try:
             size, ancillary, _, _ = self._recvmsg_into(arrival_stamp.READ_BUFFERS, arrival_stamp.ANCILLARY_BYTES)
         except BlockingIOError:
@@ -150,7 +183,7 @@ class GatewaySocket:
         except OSError as error:
             self._end(ABNORMAL_CLOSURE, f"connection lost: {error.strerror}")
             return
-        observed_ns = _realtime_ns()
+        observed_ns = _ROUND.read_ns = _realtime_ns()
         if not size:
             self._end(ABNORMAL_CLOSURE, "connection lost: the server closed it without a close frame")
             return

@@ -7,7 +7,7 @@ and its workers; see scenarios/worker_messages.py.
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
@@ -31,12 +31,14 @@ from scenarios.client.worker_run import WorkerLink, WorkerRun, worker_seat
 from scenarios.ledger import Ledger, SettledMessage
 from scenarios.run_folder import LedgerTotals
 from scenarios.worker_messages import encode
+from scenarios.workload import Row
 
 
 class LoadScenario(ABC):
     """One question put to a chat server. Methods are called in this order."""
 
     entry: ClassVar[Scenario]
+    workload: ClassVar[Mapping[str, Row]]  # every number of it, beside its source; recorded with the run
     # True: it can run on several workers. Then it has `plan` and `adopt` instead of `prepare`, takes its part of common
     # schedules by `session.share`, and tells `session.on_settled` of messages whose books closed.
     distributed: ClassVar[bool] = False
@@ -131,7 +133,9 @@ class ChatUser(User):  # type: ignore[misc]  # locust ships no types
         self.run_of = run
         self.number = run.free_numbers.pop(0)
         self.user_id = run.session.user_id(self.number)
-        run.scenario.user_started(self)
+        with run.connecting:
+            if not run.session.stopping.is_set():
+                run.scenario.user_started(self)
         run.connected += 1
 
     def on_stop(self) -> None:
@@ -296,6 +300,7 @@ class _Binding:
             "arrivals": common.arrivals,
             "shape": environment.parsed_options.shape,
             "drain_seconds": common.drain_seconds,
+            **({"subprotocol": common.subprotocol} if "--subprotocol" in self._scenario_class.entry.options else {}),
             **own,
         }
         seat = ALONE
@@ -307,7 +312,7 @@ class _Binding:
             workers = len(self._master.worker_ids())
             seat = Seat(count=workers, is_generator=False)
             recorded["workers"] = workers
-        session = RunSession(self._scenario_class.entry.name, common, recorded, seat)
+        session = RunSession(self._scenario_class.entry.name, common, recorded, seat, self._scenario_class.workload)
         try:
             scenario = self._scenario_class(session, environment.parsed_options)
             run = self._prepared(environment, session, scenario, recorded)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID, uuid4
 
 from fixtures.errors import InputError
@@ -15,6 +16,11 @@ class MadeGroup:
     conversation_id: UUID
     members: tuple[int, ...]  # numbers of the run's users; the first one made it and has written all there is
     last_seq: int  # of its opening messages
+
+    @cached_property
+    def member_set(self) -> frozenset[int]:
+        """The same numbers, to ask whether one is there."""
+        return frozenset(self.members)
 
     @property
     def size(self) -> int:

@@ -13,7 +13,7 @@ from locust.runners import STATE_MISSING
 
 from fixtures.errors import ChatbenchError, InputError
 from scenarios.accounts import Account
-from scenarios.client.active_run import CONNECT_PATIENCE_SECONDS, EXIT_FINE, EXIT_INVALID, ActiveRun
+from scenarios.client.active_run import EXIT_FINE, EXIT_INVALID, ActiveRun, connect_patience_seconds
 from scenarios.client.conclusion import conclude
 from scenarios.client.run_record import RunRecord
 from scenarios.client.run_session import RunSession
@@ -182,7 +182,8 @@ class MasterRun(ActiveRun):
 
     def all_spawned(self, user_count: int) -> None:  # noqa: ARG002 - each worker counts its own
         """Lets everyone begin at one moment, once every worker's users are connected or failed to."""
-        self._wait_for(lambda worker: worker.is_connected, CONNECT_PATIENCE_SECONDS + _PATIENCE_SECONDS)
+        patience_seconds = connect_patience_seconds(self.session.options.user_count) + _PATIENCE_SECONDS
+        self._wait_for(lambda worker: worker.is_connected, patience_seconds)
         if self.measuring.ready() or self.session.stopping.is_set():
             return
         at_ns = time.time_ns() + _NOTICE_NS

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fixtures.errors import InputError
-from scenarios.catalogue import COMMON_OPTIONS, Scenario
+from reference_server.frames import SUBPROTOCOLS
+from scenarios.catalogue import COMMON_OPTIONS, GATEWAY_OPTIONS, SPAWN_RATE, Scenario
 from scenarios.loopback import is_loopback
 from scenarios.rate_shape import RateShape, parse_shape
 from scenarios.schedules import ARRIVALS
@@ -62,7 +63,7 @@ def add_common_options(parser: Any, scenario: Scenario) -> None:
     """Adds what every load scenario takes, and its defaults for Locust's own options."""
     parser.set_defaults(
         num_users=scenario.default_users,
-        spawn_rate=100.0,  # connecting is not what is measured; Locust warns above 100
+        spawn_rate=float(SPAWN_RATE),
         host=DEFAULT_HOST,
     )
     if {"--headless", "--autostart"} & set(sys.argv) or "LOCUST_HEADLESS" in os.environ:
@@ -88,6 +89,9 @@ def add_common_options(parser: Any, scenario: Scenario) -> None:
     }
     for name, keywords in kinds.items():
         add_option(parser, name, COMMON_OPTIONS[name], **keywords)
+    if scenario.options.keys() >= GATEWAY_OPTIONS.keys():
+        (name,) = GATEWAY_OPTIONS
+        add_option(parser, name, GATEWAY_OPTIONS[name], choices=list(SUBPROTOCOLS), default=SUBPROTOCOLS[0])
 
 
 def add_option(parser: Any, name: str, help_text: str, **keywords: Any) -> None:
@@ -113,6 +117,7 @@ class RunOptions:
     run_seconds: float | None
     arm: str | None = None  # with a block: one of several servers that the run compares
     block: int | None = None
+    subprotocol: str = SUBPROTOCOLS[0]  # of gateway connections
     measured_seconds: float | None = None  # None: as long as Locust's own run time lets
 
 
@@ -144,6 +149,7 @@ def read_options(options: Any, user_count: int, processes: int = 1) -> RunOption
         run_seconds=options.run_time,
         arm=options.arm or None,
         block=options.block,
+        subprotocol=getattr(options, "subprotocol", SUBPROTOCOLS[0]),  # not every scenario has connections
         measured_seconds=options.measured_seconds,
     )
 

@@ -1,12 +1,13 @@
 """Writes a load run's part of its run folder, so that whatever ends the run leaves what it measured."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fixtures.manifest import DatasetManifest
 from scenarios.provenance import new_manifest, utc_now
-from scenarios.run_folder import HistogramLine, LedgerTotals, RunFolder, ScenarioRecord
+from scenarios.run_folder import HistogramLine, LedgerTotals, RunFolder, ScenarioRecord, WorkloadRecord
 
 RUNS_FOLDER = Path("out/runs")
 
@@ -30,6 +31,7 @@ class RunRecord:
         *,
         arm: str | None = None,
         block: int | None = None,
+        workload: Sequence[WorkloadRecord] = (),
     ) -> None:
         self.folder = RunFolder(folder) if folder is not None else RunFolder.create(RUNS_FOLDER, scenario)
         self._is_owner = not (self.folder.path / "run.json").exists()
@@ -42,6 +44,7 @@ class RunRecord:
         self._options = options
         self._arm = arm
         self._block = block
+        self._workload = list(workload)
         self._record: ScenarioRecord | None = None
 
     @property
@@ -62,6 +65,7 @@ class RunRecord:
             started_second=self.second(),
             seconds=0,
             reasons=[_UNFINISHED],
+            workload=self._workload,
             arm=self._arm,
             block=self._block,
         )
@@ -76,7 +80,7 @@ class RunRecord:
         """Writes the final record and ledgers, and the run's verdict if the run is this scenario's own."""
         if self._record is not None:
             record.started_second = self._record.started_second
-        record.arm, record.block = self._arm, self._block
+        record.arm, record.block, record.workload = self._arm, self._block, self._workload
         ledger = self.folder.read_ledger()
         ledger.ledgers.extend(ledgers)
         self.folder.write_ledger(ledger)

@@ -8,7 +8,7 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal
 from uuid import UUID
@@ -19,7 +19,7 @@ from msgspec import structs
 
 from fixtures.errors import InputError
 from fixtures.identifiers import user_id
-from reference_server.frames import CloseCode
+from reference_server.frames import CODECS, CloseCode
 from scenarios.accounts import Account
 from scenarios.client.chat_client import ChatClient, Gateway
 from scenarios.client.closed_loop import ClosedLoop
@@ -38,6 +38,7 @@ from scenarios.ledger import SettledMessage
 from scenarios.metrics import COUNTS
 from scenarios.run_folder import CountRecord, LedgerTotals
 from scenarios.schedules import StartLog
+from scenarios.workload import Row, workload_records
 
 # How long a server that stopped answering may take to come back before the run is given up.
 SERVER_PATIENCE_SECONDS = 3.0
@@ -49,7 +50,12 @@ class RunSession:
     """The state of one run. Phases: preparing → connecting → measuring → draining → finished."""
 
     def __init__(
-        self, scenario: str, options: RunOptions, recorded_options: dict[str, Any], seat: Seat = ALONE
+        self,
+        scenario: str,
+        options: RunOptions,
+        recorded_options: dict[str, Any],
+        seat: Seat = ALONE,
+        workload: Mapping[str, Row] | None = None,
     ) -> None:
         self.scenario = scenario
         self.options = options
@@ -85,6 +91,7 @@ class RunSession:
             recorded_options,
             arm=options.arm,
             block=options.block,
+            workload=workload_records(workload or {}, recorded_options),
         )
         self.probe = HealthProbe(self.recorder, options.server_pid, self.give_up, is_generator=seat.is_generator)
         self.failures: Counter[str] = Counter()  # problem → how often, of timed operations
@@ -122,6 +129,14 @@ class RunSession:
     def _renewal_failed(self, problem: str) -> None:
         self.reconnect_failures[problem] += 1
         self.suspect_server()
+
+    def gateway_client(self) -> GatewayClient:
+        """A connection to come, in the run's encoding; what arrives by it is counted."""
+        return GatewayClient(self.options.subprotocol, self.counts)
+
+    def wire_id(self, id_: UUID) -> str | bytes:
+        """How an id looks in lean events of the run's encoding."""
+        return str(id_) if CODECS[self.options.subprotocol].is_text else id_.bytes
 
     def connect(self, client: GatewayClient, user: UUID, subscribe: Callable[[], None]) -> bool:
         """Connects a user's gateway client and subscribes; False, counted and told in the record, when it cannot."""

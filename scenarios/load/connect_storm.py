@@ -64,6 +64,7 @@ class ConnectStorm(LoadScenario):
     """Cuts everyone off, brings everyone back, and keeps the books."""
 
     entry = SCENARIOS["connect_storm"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -81,13 +82,13 @@ class ConnectStorm(LoadScenario):
         self.connects: Counter[str] = Counter()
         self.connect_seconds: defaultdict[str, float] = defaultdict(float)
         self.unfinished_storms = 0
-        self.wire_id = GatewayClient().wire_id
+        self.wire_id = session.wire_id
         session.on_second = self.settle
 
     @staticmethod
     def add_options(parser: Any) -> None:
         """The storm's own options."""
-        for name, text in SCENARIOS["connect_storm"].options.items():
+        for name, text in SCENARIOS["connect_storm"].own_options.items():
             row = name.removeprefix("--").replace("-", "_")
             kind = int if name in {"--group-size", "--conversations"} else positive
             add_option(parser, name, text, type=kind, default=WORKLOAD[row].value)
@@ -121,7 +122,7 @@ class ConnectStorm(LoadScenario):
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user and opens the books of its memberships."""
-        client = user.gateway = GatewayClient(counts=self.session.counts)
+        client = user.gateway = self.session.gateway_client()
         recipient = self.books.ledger.add_recipient(str(user.number))
         for group in self.groups:
             if user.number in group.members:

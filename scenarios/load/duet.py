@@ -53,6 +53,7 @@ class Duet(LoadScenario):
     """Sends pairs, and keeps the times of both arms apart."""
 
     entry = DUET
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)

@@ -13,7 +13,6 @@ from uuid import UUID
 import gevent
 
 from fixtures.errors import InputError
-from reference_server.frames import SUBPROTOCOLS
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
@@ -45,6 +44,7 @@ class Fanout(LoadScenario):
     """Sends to groups and keeps the books of every delivery."""
 
     entry = SCENARIOS["fanout"]
+    workload = WORKLOAD
     distributed = True
     plan_type = list[MadeGroup]
 
@@ -57,7 +57,6 @@ class Fanout(LoadScenario):
             session,
             deadline_ms=float(options.deadline_ms),
             settle_seconds=float(WORKLOAD["settle_seconds"].value),
-            subprotocol=options.subprotocol,
         )
         self.traffic.on_settled = self._count_received
         self.written_before: tuple[int, int] | None = None
@@ -73,7 +72,6 @@ class Fanout(LoadScenario):
         add_option(
             parser, "--deadline-ms", texts["--deadline-ms"], type=positive, default=WORKLOAD["deadline_ms"].value
         )
-        add_option(parser, "--subprotocol", texts["--subprotocol"], choices=list(SUBPROTOCOLS), default=SUBPROTOCOLS[0])
 
     @staticmethod
     def own_options(options: Any) -> dict[str, Any]:
@@ -81,7 +79,7 @@ class Fanout(LoadScenario):
         parse_sizes(options.group_sizes)
         if options.non_members < 0:
             raise InputError(f"--non-members {options.non_members} is below 0; use 0 or more")
-        names = ("rate", "group_sizes", "non_members", "deadline_ms", "subprotocol")
+        names = ("rate", "group_sizes", "non_members", "deadline_ms")
         return {name: getattr(options, name) for name in names}
 
     def plan(self) -> list[MadeGroup]:

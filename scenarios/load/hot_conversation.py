@@ -20,7 +20,6 @@ from fixtures.errors import InputError
 from scenarios.alternation import TurnLog, alternating
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.delivery_books import DeliveryBooks
-from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_request
 from scenarios.client.made_groups import MadeGroup, make_group
@@ -50,6 +49,7 @@ class HotConversation(LoadScenario):
     """Sends into one conversation and into many, in turns."""
 
     entry = SCENARIOS["hot_conversation"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -75,7 +75,7 @@ class HotConversation(LoadScenario):
         self.recipients: dict[int, Recipient] = {}
         self.waiting = 0
         self.given_up = 0
-        self.wire_id = GatewayClient().wire_id
+        self.wire_id = session.wire_id
         session.on_second = self.settle
 
     @staticmethod
@@ -112,7 +112,7 @@ class HotConversation(LoadScenario):
         """Connects a listener, who is in all conversations; the others only send, over HTTP."""
         if user.number >= self.listeners:
             return
-        client = user.gateway = GatewayClient(counts=self.session.counts)
+        client = user.gateway = self.session.gateway_client()
         recipient = self.recipients[user.number] = self.books.ledger.add_recipient(str(user.number))
         for group in (*self.groups[ONE], *self.groups[MANY]):
             conversation = self.books.ledger.conversations[self.wire_id(group.conversation_id)]

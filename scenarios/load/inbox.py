@@ -65,6 +65,7 @@ class Inbox(LoadScenario):
     """Lists, writes, reads, and checks every count."""
 
     entry = SCENARIOS["inbox"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -78,7 +79,7 @@ class Inbox(LoadScenario):
     @staticmethod
     def add_options(parser: Any) -> None:
         """The inbox's own options."""
-        for name, text in SCENARIOS["inbox"].options.items():
+        for name, text in SCENARIOS["inbox"].own_options.items():
             row = name.removeprefix("--").replace("-", "_")
             add_option(
                 parser, name, text, type=sizes if row == "conversations" else positive, default=WORKLOAD[row].value

@@ -57,6 +57,7 @@ class IndexLoad(LoadScenario):
     """Puts a mix of reads and writes on a server."""
 
     entry = SCENARIOS["index_load"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)

@@ -68,6 +68,7 @@ class Migration(LoadScenario):
     """Migrates while people talk."""
 
     entry = SCENARIOS["migration"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)

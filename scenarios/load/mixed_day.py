@@ -14,14 +14,14 @@ from typing import Any
 from uuid import UUID
 
 import gevent
-from gevent.lock import BoundedSemaphore
 
 from fixtures.errors import InputError
 from fixtures.sizes import SHAPE
-from reference_server.frames import SUBPROTOCOLS, PresenceStatus
+from reference_server.frames import PresenceStatus
 from scenarios.behaviour import Behaviour, UserClass
 from scenarios.catalogue import SCENARIOS
-from scenarios.client.chat_client import Conversation
+from scenarios.client.day_person import Person
+from scenarios.client.day_typing import DayTyping
 from scenarios.client.gateway_socket import ConnectFailedError
 from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.http_client import Response
@@ -78,6 +78,7 @@ WORKLOAD = {
     "direct_send_share": Row(0.5, "of messages", "guess: half of what is written is for one person"),
     "team_send_share": Row(0.45, "of messages", "guess"),
     "room_send_share": Row(0.05, "of messages", "guess: to everyone, now and then"),
+    "typing_seconds": Row(0.3, "s before a message", "guess: a few words; the day passes thousands of times faster"),
     "page_size": Row(50, "messages", "cited: the roadmap's getMessages default"),
     "list_size": Row(20, "conversations", "guess: what a screen shows"),
     "http_connections": Row(30, "connections", "guess: opened ahead, so that connecting is not measured"),
@@ -99,26 +100,11 @@ def _value(name: str) -> float:
     return float(WORKLOAD[name].value)
 
 
-class Person:
-    """What one user has open; one does one thing at a time."""
-
-    def __init__(self, user: ChatUser, token: str, user_class: str) -> None:
-        self.user = user
-        self.token = token
-        self.user_class = user_class
-        self.turn = BoundedSemaphore(1)
-        self.conversations: list[Conversation] = []
-        self.open: Conversation | None = None
-        self.cursor: str | None = None
-        self.page = 1
-        self.status: PresenceStatus = "online"
-        self.last_sent: tuple[UUID, int] | None = None  # conversation and seq
-
-
 class MixedDay(LoadScenario):
     """Lives one day."""
 
     entry = SCENARIOS["mixed_day"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -143,8 +129,8 @@ class MixedDay(LoadScenario):
             session,
             deadline_ms=_value("deadline_ms"),
             settle_seconds=_value("settle_seconds"),
-            subprotocol=SUBPROTOCOLS[0],
         )
+        self.typing = DayTyping(session, _value("typing_seconds"))
         self.people: dict[int, Person] = {}
         self.begin_realtime_ns = 0
         self.acting = 0
@@ -198,6 +184,8 @@ class MixedDay(LoadScenario):
     def user_started(self, user: ChatUser) -> None:
         """Connects, and looks at the list of conversations, unmeasured."""
         self.traffic.join(user)
+        assert user.gateway is not None
+        self.typing.listen(user.gateway)
         user_class = next(name for name, numbers in self.members.items() if user.number in numbers)
         person = Person(user, self.session.login(user.user_id), user_class)
         self._take_list(person, self._fetch_list(person, time.time_ns()))
@@ -233,6 +221,10 @@ class MixedDay(LoadScenario):
             return
         if action == "edit" and person.last_sent is None:
             action = "send"  # there is nothing to edit yet
+        group = self._choose_group(person) if action == "send" else None
+        if group is not None:
+            # Beside whatever else they do meanwhile; the message is timed from the moment when it is written.
+            intended_ns = self.typing.type_first(person.user.gateway, group.conversation_id, intended_ns)
         hour = hour_label((intended_ns - self.begin_realtime_ns) / 1e9, self.day_seconds)
         self.begun += 1
         self.hours[hour] += 1
@@ -241,7 +233,10 @@ class MixedDay(LoadScenario):
         self.acting += 1
         try:
             with person.turn:
-                ended_ns = getattr(self, f"_{action}")(person, intended_ns)
+                if group is not None:
+                    ended_ns = self._send(person, group, intended_ns)
+                else:
+                    ended_ns = getattr(self, f"_{action}")(person, intended_ns)
         finally:
             self.acting -= 1
         if ended_ns is None:
@@ -280,6 +275,7 @@ class MixedDay(LoadScenario):
             return response.arrived_ns if response is not None else None
         kind = person.open.type
         read = self.session.chat.mark_read(person.token, person.open.id, newest)
+        self.typing.look_at(person.user.number, person.user.gateway, UUID(person.open.id))
         self.session.note_response("mark_read", read, weight=kind, depth="new")
         return read.arrived_ns if read.ok else None
 
@@ -295,10 +291,10 @@ class MixedDay(LoadScenario):
         self.session.note_response("get_conversations", response, weight="list", depth="1")
         return self._take_list(person, response)
 
-    def _send(self, person: Person, intended_ns: int) -> int | None:
-        """Writes into a pair, the team or the room."""
+    def _choose_group(self, person: Person) -> MadeGroup:
+        """Where to write: into a pair, the team or the room."""
         number = person.user.number
-        mine = [group for group in self.traffic.groups if number in group.members]
+        mine = [group for group in self.traffic.groups if number in group.member_set]
         kinds: dict[str, list[MadeGroup]] = {
             "direct": [group for group in mine if group.size == 2],
             "team": [group for group in mine if group.size > 2 and group is not self.room],
@@ -306,8 +302,12 @@ class MixedDay(LoadScenario):
         }
         there = [kind for kind, groups in kinds.items() if groups]
         kind = self.session.random.choices(there, [_value(f"{one}_send_share") for one in there])[0]
-        group = self.session.random.choice(kinds[kind])
-        response, message = self.traffic.send(group, number, intended_ns)
+        return self.session.random.choice(kinds[kind])
+
+    def _send(self, person: Person, group: MadeGroup, intended_ns: int) -> int | None:
+        """Writes what was typed."""
+        response, message = self.traffic.send(group, person.user.number, intended_ns)
+        self.typing.stop(person.user.gateway, group.conversation_id)
         if message is None:
             return None
         person.last_sent = (group.conversation_id, message.seq)
@@ -328,7 +328,11 @@ class MixedDay(LoadScenario):
 
     def _reconnect(self, person: Person, intended_ns: int) -> int | None:  # noqa: ARG002 - ends when the gateway answered
         """Loses the gateway connection and comes back with resume; timed until the subscription stands."""
-        return time.time_ns() if self.traffic.reconnect(person.user) else None
+        if not self.traffic.reconnect(person.user):
+            return None
+        ended_ns = time.time_ns()
+        self.typing.look_again(person.user.number, person.user.gateway)
+        return ended_ns
 
     def _status(self, person: Person, intended_ns: int) -> int | None:  # noqa: ARG002 - the same
         """Away, and back; timed until the gateway confirms."""

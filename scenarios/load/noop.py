@@ -18,7 +18,6 @@ from uuid import UUID
 import gevent
 
 from fixtures.errors import InputError
-from reference_server.frames import SUBPROTOCOLS
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
@@ -63,6 +62,7 @@ class Noop(LoadScenario):
     """Works against nothing."""
 
     entry = SCENARIOS["noop"]
+    workload = WORKLOAD
     stand_in: ClassVar[StandIn | None] = None
 
     def __init__(self, session: RunSession, options: Any) -> None:
@@ -80,7 +80,6 @@ class Noop(LoadScenario):
             session,
             deadline_ms=float(WORKLOAD["deadline_ms"].value),
             settle_seconds=float(WORKLOAD["settle_seconds"].value),
-            subprotocol=SUBPROTOCOLS[0],
         )
         self.traffic.on_settled = self._settled
         self.begin_realtime_ns = 0

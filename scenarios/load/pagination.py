@@ -90,6 +90,7 @@ class Pagination(LoadScenario):
     """Scrolls back and checks what it reads."""
 
     entry = SCENARIOS["pagination"]
+    workload = WORKLOAD
     distributed = True
     plan_type = dict[str, dict[str, list[Bookmark]]]
 

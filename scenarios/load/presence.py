@@ -11,12 +11,11 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import gevent
 
 from fixtures.errors import InputError
-from reference_server.frames import SUBPROTOCOLS, PresenceState, PresenceStatus, PresenceUpdated
+from reference_server.frames import PresenceState, PresenceStatus, PresenceUpdated
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
@@ -53,13 +52,13 @@ class Presence(LoadScenario):
     """Changes statuses and keeps the books of every watcher."""
 
     entry = SCENARIOS["presence"]
+    workload = WORKLOAD
     distributed = True
     plan_type = dict[int, list[int]]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
         self.rate = float(options.rate)
-        self.subprotocol: str = options.subprotocol
         audiences = parse_sizes(options.watchers)
         self.watcher_count = max(audiences)
         flapper_count = session.options.user_count - self.watcher_count
@@ -93,13 +92,12 @@ class Presence(LoadScenario):
         add_option(
             parser, "--deadline-ms", texts["--deadline-ms"], type=positive, default=WORKLOAD["deadline_ms"].value
         )
-        add_option(parser, "--subprotocol", texts["--subprotocol"], choices=list(SUBPROTOCOLS), default=SUBPROTOCOLS[0])
 
     @staticmethod
     def own_options(options: Any) -> dict[str, Any]:
         """As the run's record keeps them."""
         parse_sizes(options.watchers)
-        return {name: getattr(options, name) for name in ("rate", "watchers", "deadline_ms", "subprotocol")}
+        return {name: getattr(options, name) for name in ("rate", "watchers", "deadline_ms")}
 
     def plan(self) -> dict[int, list[int]]:
         """Draws every flapping user's audience: whom each watcher watches."""
@@ -117,7 +115,7 @@ class Presence(LoadScenario):
 
     def user_started(self, user: ChatUser) -> None:
         """Connects; a watcher subscribes before the measured time begins, when everyone is there."""
-        client = GatewayClient(self.subprotocol, self.session.counts)
+        client = self.session.gateway_client()
         user.gateway = client
         flapper = self.flappers.get(user.number)
         if flapper is None:
@@ -251,7 +249,7 @@ class Presence(LoadScenario):
     def _join(self, recipient: Recipient, state: PresenceState) -> None:
         """Opens a watcher's books at the versions that it is told first; one who comes back learns what it missed."""
         for one in state.users:
-            key = self._wire_key(one.user_id)
+            key = self.session.wire_id(one.user_id)
             if key in recipient.streams:
                 recipient.catch_up(key, one.version, time.time_ns())
             else:
@@ -262,10 +260,7 @@ class Presence(LoadScenario):
             self.session.connection_ended(code, reason)
 
     def _key(self, number: int) -> str | bytes:
-        return self._wire_key(self.session.user_id(number))
-
-    def _wire_key(self, user_id: UUID) -> str | bytes:
-        return str(user_id) if self.subprotocol.endswith("json") else user_id.bytes
+        return self.session.wire_id(self.session.user_id(number))
 
 
 class PresenceUser(ChatUser):

@@ -49,6 +49,7 @@ class PresenceChurn(LoadScenario):
     """Lets users come and go, and holds what watchers are told against the truth."""
 
     entry = SCENARIOS["presence_churn"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -94,7 +95,7 @@ class PresenceChurn(LoadScenario):
 
     def user_started(self, user: ChatUser) -> None:
         """Connects; a watcher subscribes before the measured time begins."""
-        client = GatewayClient(counts=self.session.counts)
+        client = self.session.gateway_client()
         user.gateway = client
         if user.number in self.watched:
             client.on_presence_event = lambda event, arrival_ns: self._told(user.number, event, arrival_ns)
@@ -206,7 +207,7 @@ class PresenceChurn(LoadScenario):
         """How many watchers hold a state that is not the server's; None when the server cannot be asked."""
         session = self.session
         deadline = time.monotonic() + float(WORKLOAD["rest_seconds"].value)
-        client = GatewayClient(counts=session.counts)
+        client = session.gateway_client()
         try:
             client.connect(session.gateway.url, session.login(session.user_id(0)))
             while True:

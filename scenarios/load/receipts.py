@@ -63,6 +63,7 @@ class Receipts(LoadScenario):
     """Marks messages as read and keeps the books of every receipt."""
 
     entry = SCENARIOS["receipts"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -80,7 +81,7 @@ class Receipts(LoadScenario):
         self.marks: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.unanswered = 0
-        self.wire_id = GatewayClient().wire_id
+        self.wire_id = session.wire_id
         session.on_second = self.settle
 
     @staticmethod
@@ -117,7 +118,7 @@ class Receipts(LoadScenario):
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user and opens the books of the receipts that are to come."""
-        client = user.gateway = GatewayClient(counts=self.session.counts)
+        client = user.gateway = self.session.gateway_client()
         recipient = self.recipients[user.number] = self.ledger.add_recipient(str(user.number))
         for room in self.rooms:
             if user.number in room.group.members:

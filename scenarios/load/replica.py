@@ -89,6 +89,7 @@ class Replica(LoadScenario):
     """Writes, and reads what was written."""
 
     entry = SCENARIOS["replica"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)

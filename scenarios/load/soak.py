@@ -17,7 +17,6 @@ from typing import Any
 import gevent
 
 from fixtures.errors import InputError
-from reference_server.frames import SUBPROTOCOLS
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
@@ -54,6 +53,7 @@ class Soak(LoadScenario):
     """Sends and reconnects for hours."""
 
     entry = SCENARIOS["soak"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -71,7 +71,6 @@ class Soak(LoadScenario):
             session,
             deadline_ms=float(WORKLOAD["deadline_ms"].value),
             settle_seconds=float(WORKLOAD["settle_seconds"].value),
-            subprotocol=SUBPROTOCOLS[0],
         )
         self.traffic.on_settled = self._note
         process_ids = {"generator": os.getpid()}

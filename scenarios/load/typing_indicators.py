@@ -85,6 +85,7 @@ class TypingIndicators(LoadScenario):
     """Types, sends, and keeps the books of both."""
 
     entry = SCENARIOS["typing_indicators"]
+    workload = WORKLOAD
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -102,13 +103,13 @@ class TypingIndicators(LoadScenario):
         self.typists: list[Typist] = []
         self.clients: dict[int, GatewayClient] = {}
         self.recipients: dict[int, Recipient] = {}
-        self.wire_id = GatewayClient().wire_id
+        self.wire_id = session.wire_id
         session.on_second = self.settle
 
     @staticmethod
     def add_options(parser: Any) -> None:
         """Typing's own options."""
-        for name, text in SCENARIOS["typing_indicators"].options.items():
+        for name, text in SCENARIOS["typing_indicators"].own_options.items():
             row = name.removeprefix("--").replace("-", "_")
             kind = sizes if row in {"audiences", "typists"} else positive
             add_option(parser, name, text, type=kind, default=WORKLOAD[row].value)
@@ -140,7 +141,7 @@ class TypingIndicators(LoadScenario):
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user, and subscribes to messages and to the typing in every room it is in."""
-        client = user.gateway = self.clients[user.number] = GatewayClient(counts=self.session.counts)
+        client = user.gateway = self.clients[user.number] = self.session.gateway_client()
         recipient = self.recipients[user.number] = self.deliveries.ledger.add_recipient(str(user.number))
         for room in self.rooms:
             if user.number in room.group.members:

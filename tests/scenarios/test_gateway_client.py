@@ -2,6 +2,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from gevent.event import Event
 
 from fixtures.identifiers import user_id
 from reference_server.frames import CODECS, PresenceEvent, ReceiptEvent, TypingEvent, TypingState
+from scenarios.client import gateway_socket
 from scenarios.client.chat_client import ChatClient
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.gateway_socket import ConnectFailedError
@@ -231,3 +233,24 @@ def test_closing_here_is_not_a_loss(party: Party) -> None:
     client.close()
     gevent.sleep(0)
     assert codes == [1000]
+
+
+def test_reading_many_lets_others_have_their_turn(party: Party, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no time at all for one round, a round reads one socket; every message still comes, once and in order."""
+    monkeypatch.setattr(gateway_socket, "_READING_NS_MOST", 0)
+    count = 20
+    clients = [party.connected(number) for number in (0, 1)]
+    received = [collected(client, count) for client in clients]
+    for client in clients:
+        client.subscribe_messages()
+    rounds = gevent.get_hub().loop.check(ref=False)
+    reads: list[int] = []  # so far, at the beginning of each round
+    rounds.start(lambda: reads.append(sum(client.counts.reads for client in clients)))
+    for number in range(count):
+        party.chat.send_message(party.tokens[0], HEAVY, f"hello {number}", uuid4())
+    for got, complete in received:
+        assert complete.wait(timeout=10)
+        assert [seq for _, seq, *_ in got] == list(range(3001, 3001 + count))
+    rounds.stop()
+    rounds.close()
+    assert {later - before for before, later in pairwise(reads)} == {0, 1}

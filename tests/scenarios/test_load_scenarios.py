@@ -55,6 +55,10 @@ def test_fanout_times_every_delivery(scripted_server: Callable[..., Any], tmp_pa
     assert code == (3 if manifest.verdict == "INVALID" else 0)
     assert manifest.finished_at is not None
     assert manifest.scenarios[0].options["group_sizes"] == "2,5,12"
+    workload = {row.name: row for row in manifest.scenarios[0].workload}
+    assert (workload["group_sizes"].value, workload["rate"].unit) == ("2,5,12", "messages/s")
+    assert workload["group_sizes"].source.startswith("given: ")
+    assert workload["rate"].source.startswith("guess")
 
 
 @pytest.mark.parametrize("processes", [(), ("--processes", "2")])

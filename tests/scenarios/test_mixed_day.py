@@ -39,6 +39,9 @@ def test_the_day_counts_what_the_database_holds(
     assert actions.total() == hours.total() == record.started > 150, said
     assert by_label(record, "day_class_actions", "user_class").total() == record.started
     assert by_label(record, "day_users", "user_class") == {"idle": 10, "reader": 7, "chatter": 5, "lurker": 2}
+    typed = {count.name: count.value for count in record.counts if count.name.startswith("day_typing_")}
+    assert typed["day_typing_starts"] == actions["send"]
+    assert typed["day_typing_events"] > 0
     assert actions["open"] > actions["scroll"] > actions["send"] > 0
     # The night is quiet: its four hours have a fortieth of the day's activity, those around noon a quarter.
     assert sum(hours[one] for one in ("01", "02", "03", "04")) < sum(hours[one] for one in ("10", "11", "12", "13"))
