@@ -65,6 +65,9 @@ Resume = Annotated[
 GrowthSizes = Annotated[
     str | None, typer.Option(help="Data sets over which growth is followed, such as tiny,small,medium. [none]")
 ]
+Objectives = Annotated[
+    Path | None, typer.Option(help="TOML file of what must hold, see docs/stored_runs.md. [the one that is shipped]")
+]
 Junit = Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")]
 Html = Annotated[Path | None, typer.Option(help="Write it as one page that opens offline.")]
 Markdown = Annotated[Path | None, typer.Option(help="Write it as Markdown, for a pull request.")]

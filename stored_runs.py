@@ -7,7 +7,7 @@ import typer
 
 import command_options as common
 from fixtures.errors import RunInvalidError
-from front_door import print_json, show_outcome, show_report, whole_imports
+from front_door import print_json, progress_bar, show_outcome, show_report, whole_imports
 
 verbs = typer.Typer()
 
@@ -23,9 +23,7 @@ def report(run_folder: Run, as_json: common.Json = False) -> None:
 @verbs.command()
 def gate(
     run_folder: Run,
-    objectives: Annotated[
-        Path | None, typer.Option(help="TOML file of what must hold, see docs/gate.md. [the one that is shipped]")
-    ] = None,
+    objectives: common.Objectives = None,
     baseline: Annotated[
         Path | None, typer.Option(metavar="RUN", help="An older run: counts decide, times only far beyond their drift.")
     ] = None,
@@ -64,3 +62,27 @@ def compare(
         print(comparison_text(comparison))  # noqa: T201 - standard output is where results go
     if comparison.doubts:
         raise RunInvalidError(f"a run must not be believed: {'; '.join(comparison.doubts)}")
+
+
+@verbs.command()
+def trend(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of run folders.")] = common.DEFAULT_OUT
+    / "runs",
+    objectives: common.Objectives = None,
+    html: Annotated[Path | None, typer.Option(help="Write one page with figure and tables.")] = None,
+    as_json: common.Json = False,
+) -> None:
+    """Follow the numbers of objectives over many stored runs, and say where they changed."""
+    with whole_imports():
+        from reports.gate.thresholds import SHIPPED, read_thresholds
+        from reports.trend import follow, trend_document, trend_text
+        from reports.trend_page import write_trend
+
+    with progress_bar() as progress:
+        trends = follow(folder, read_thresholds(objectives or SHIPPED), progress)
+    if html is not None:
+        write_trend(trends, html)
+    if as_json:
+        print_json(trend_document(trends))
+    else:
+        print(trend_text(trends))  # noqa: T201 - standard output is where results go
