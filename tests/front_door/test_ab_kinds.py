@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -108,11 +109,11 @@ def long_comparison(
     url = ("--database-url", postgres.url("postgres"))
     long = ("--blocks", 3, "--rounds", 30, "--round-seconds", 1, "--rate", 40, "--json")
     process = start_chatbench("ab", ".", ".", *long, *url, folder=tmp_path)
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline, pause = time.monotonic() + WAIT_SECONDS, threading.Event()
     while not any((tmp_path / "out" / "runs").glob("*/histograms.jsonl")):
         assert time.monotonic() < deadline, "nothing is measured"
         assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+        pause.wait(0.05)
     return process
 
 
