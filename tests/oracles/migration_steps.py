@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from random import Random
 
 from conversation_machine import USERS
+from hypothesis import strategies as st
 
-# How often what is done: guesses, such that most examples start, copy, go back and start again. One rule draws from
+# How often what is done: guesses, such that many examples start, copy, go back and start again. One rule draws from
 # here: of many rules Hypothesis leaves out half in each example, and little comes together.
 WEIGHTS = {
     "ask": 2, "ask_with_sql": 1, "accept": 3, "decline": 1,
@@ -13,7 +14,7 @@ WEIGHTS = {
     "create_direct": 2, "send_newer": 8, "send_newer_again": 1, "change": 4, "read_newer": 4,
     "page_newer": 2, "list_newer": 2, "go_away": 1, "come_back": 2,
     "ask_for_conversation": 4, "send_as_routed": 4,
-    "command_that_fits": 5, "command": 1, "roll_out": 2, "backfill": 4, "verify": 2,
+    "command_that_fits": 5, "command": 1, "roll_out": 2, "backfill": 6, "verify": 2,
 }  # fmt: skip
 
 
@@ -29,10 +30,28 @@ class Choice:
     is_first: bool  # by the first of them; in general, yes or no
 
 
-def drawn(seed: str) -> tuple[str, Choice]:
-    """An action, and what it is done to: evenly, where Hypothesis would rather try the same ones again and again."""
-    random = Random(seed)
+@dataclass(frozen=True)
+class Step:
+    """One of the actions, and what it is done to."""
+
+    action: str
+    choice: Choice
+
+
+def numbered(number: int) -> Step:
+    """The step with a number: 0 does nothing; of the others each is as likely as its weight says.
+
+    Scattered, where Hypothesis would rather draw small numbers, and from several the same ones again and again.
+    """
+    random = Random(number)
     (action,) = random.choices(list(WEIGHTS), list(WEIGHTS.values()))
     user, other = random.randrange(USERS), random.randrange(USERS)
     insider, first = random.random() < 0.75, random.random() < 0.5
-    return action, Choice(random.randrange(60), user, other, random.randint(1, 12), is_insider=insider, is_first=first)
+    choice = Choice(random.randrange(60), user, other, random.randint(1, 12), is_insider=insider, is_first=first)
+    return Step("nothing" if number == 0 else action, choice)
+
+
+# For failures to become short: a step is one number and depends on none before it, and 0 does nothing, so whatever a
+# failure does not need is left out in one attempt. Most examples are as long as may be; shorter ones are tried then.
+steps = st.integers(0, 1 << 32).map(numbered)
+lengths = st.integers(0, 1 << 62)
