@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
-from scenarios.generator_health import Judgement, Observation, judge
+from scenarios.generator_health import Judgement, Observation, judge, judge_figures
 from scenarios.run_folder import CountRecord, LedgerTotals
 
 
@@ -30,6 +31,39 @@ class Account(msgspec.Struct, kw_only=True):
     def started(self) -> int:
         """Operations begun."""
         return self.observation.started if self.observation else 0
+
+
+@dataclass(frozen=True)
+class LostWorker:
+    """A worker that ended before the run did."""
+
+    name: str
+    how: str  # and when
+    users: int
+    last_seconds: float  # how far into the measured time it was last heard of
+
+
+def judge_lost(lost: Sequence[LostWorker], *, worker_count: int, user_count: int, seconds: float) -> Judgement:
+    """What a run of so many workers, users and measured seconds is worth without those that it lost.
+
+    What the others saw counts: they took their part of the load and kept their users' books until the end. INVALID is
+    a run whose load was no longer the one that was asked for, or that nobody is left of.
+    """
+    reasons, warnings = [], []
+    missing = 0.0  # users × seconds
+    for worker in lost:
+        without = max(0.0, seconds - worker.last_seconds)
+        missing += worker.users * without
+        warnings.append(
+            f"worker {worker.name} of {worker_count} {worker.how}: {worker.users} of {user_count} users and 1/"
+            f"{worker_count} of the arrivals were missing for {without:.1f} of {seconds:.1f} s, and what its users "
+            "received is in no books; the other workers' count"
+        )
+    if len(lost) == worker_count:
+        reasons.append(f"all {worker_count} workers were lost, and their books with them")
+    share = 100 * missing / max(user_count * seconds, 1e-9)
+    judgement = judge_figures({"lost_load_share_percent": share if lost else 0.0})
+    return Judgement((*reasons, *judgement.reasons), (*warnings, *judgement.warnings))
 
 
 def total(counts: Iterable[Mapping[str, int]]) -> Counter[str]:

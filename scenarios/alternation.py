@@ -1,4 +1,10 @@
-"""In which order things that are compared take their turns. Pure."""
+"""In which order things that are compared take their turns. Pure.
+
+`alternating` is for turns that end when something has happened (everyone is back, the backlog is over): what comes next
+is asked for when it begins, and a drift of the machine is met by chance. Where turns are equal windows of time, whose
+arm follows from the moment alone in every process that asks, scenarios/windows.py has them forward and in reverse,
+so that a steady drift cancels exactly.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence

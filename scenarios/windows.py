@@ -1,4 +1,7 @@
-"""Contract: time cut into windows that alternate between the arms of a comparison. Pure."""
+"""Contract: time cut into windows that alternate between the arms of a comparison. Pure.
+
+For turns without an end of their own; scenarios/alternation.py has the order of those that have one.
+"""
 
 from collections.abc import Sequence
 from typing import Generic, TypeVar

@@ -12,6 +12,7 @@ from scenarios.client.http_client import HttpPool
 from scenarios.clock import ClockRelation, relate_clocks
 from scenarios.generator_health import Observation
 from scenarios.histograms import Recorder, histogram_of, percentile
+from scenarios.process_usage import read
 from scenarios.schedules import StartLog
 
 _TIMER_SECONDS = 0.01
@@ -140,12 +141,9 @@ class HealthProbe:
     def _server_cpu_seconds(self) -> float:
         if self._server is None:
             return 0.0
-        try:
-            if self._server.status() != psutil.STATUS_ZOMBIE:
-                times = self._server.cpu_times()
-                return float(times.user + times.system)
-        except psutil.NoSuchProcess:
-            pass  # told below, as for one that nobody has buried yet
+        reading = read(self._server)
+        if reading is not None:
+            return reading.cpu_seconds
         pid, self._server = self._server.pid, None
         self._on_server_gone(f"the chat server's process {pid} ended during the run")
         return 0.0

@@ -12,7 +12,7 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING
 
 from fixtures.errors import ChatbenchError, InputError
-from scenarios.accounts import Account
+from scenarios.accounts import Account, LostWorker, judge_lost
 from scenarios.client.active_run import EXIT_FINE, EXIT_INVALID, ActiveRun, connect_patience_seconds
 from scenarios.client.conclusion import conclude
 from scenarios.client.run_record import RunRecord
@@ -130,6 +130,7 @@ class _Worker:
         self.report: Report | None = None  # its last
         self.acknowledged: Counter[Key] = Counter()
         self.has_refused = False
+        self.heard_seconds = 0.0  # how far into the measured time, when its last report came
         self.lost: str | None = None  # how, once it is
 
     @property
@@ -206,6 +207,7 @@ class MasterRun(ActiveRun):
                 self.end_soon()
             case Report():
                 worker.report = message
+                worker.heard_seconds = self.session.elapsed()
                 self._enter(worker_id, worker, message)
             case SendsAnswered():
                 worker.is_answered = True
@@ -328,14 +330,18 @@ class MasterRun(ActiveRun):
         session = self.session
         if self._whole is not None:
             self._record_whole(self._whole.rest())
-        lost = [
-            f"worker {worker.name} of {len(self._workers)} {worker.lost}: its {worker.users} users, its share of the "
-            "load and its part of the books are missing"
-            for worker in self._workers.values()
-            if worker.lost
-        ]
         try:
             own = session.account(self.scenario.finish())
+            lost = judge_lost(
+                [
+                    LostWorker(worker.name, worker.lost, worker.users, worker.heard_seconds)
+                    for worker in self._workers.values()
+                    if worker.lost
+                ],
+                worker_count=len(self._workers),
+                user_count=session.options.user_count,
+                seconds=own.seconds,
+            )
             record = conclude(
                 self._record,
                 scenario=session.scenario,
@@ -343,8 +349,8 @@ class MasterRun(ActiveRun):
                 accounts=[worker.account for worker in self._workers.values() if worker.account is not None],
                 ledgers=[*own.ledgers, *self._sends_of_the_lost()],
                 workers=[_record_of(worker) for worker in self._workers.values()],
-                reasons=[*own.reasons, *lost],
-                warnings=own.warnings,
+                reasons=[*own.reasons, *lost.reasons],
+                warnings=[*own.warnings, *lost.warnings],
                 cut_short=cut_short,
             )
         except ChatbenchError as error:

@@ -21,12 +21,12 @@ from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.made_groups import MadeGroup
-from scenarios.client.process_watch import ProcessWatch
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.drift import Estimate, block_means, first_and_last_third, ratio, slope
 from scenarios.histograms import histogram_of, percentile
 from scenarios.ledger import SettledMessage
+from scenarios.process_usage import ProcessWatch
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row

@@ -1,6 +1,8 @@
 from typing import Any
 
-from scenarios.accounts import Account, judge_accounts, merged_ledgers
+import pytest
+
+from scenarios.accounts import Account, LostWorker, judge_accounts, judge_lost, merged_ledgers
 from scenarios.generator_health import Observation
 from scenarios.run_folder import LedgerTotals
 
@@ -111,3 +113,29 @@ def test_ledgers_of_the_same_labels_are_added() -> None:
         2,
     )
     assert second == totals(1, 4, size="5")
+
+
+@pytest.mark.parametrize(
+    ("last_seconds", "share", "is_asked_load"), [(8.0, 10.0, True), (7.9, 10.5, False), (0.0, 50.0, False)]
+)
+def test_a_lost_worker_is_named_and_its_share_of_the_load_decides(
+    last_seconds: float, share: float, is_asked_load: bool
+) -> None:
+    """Half of the users for what was left of ten seconds: a warning up to a tenth of the load, INVALID beyond."""
+    lost = [LostWorker("2", "was lost", 5, last_seconds)]
+    judgement = judge_lost(lost, worker_count=2, user_count=10, seconds=10)
+    assert judgement.warnings[0].startswith("worker 2 of 2 was lost: 5 of 10 users")
+    told = (judgement.warnings[1:] if is_asked_load else judgement.reasons)[0]
+    assert told.startswith(f"generator lost_load_share_percent is {share:.4g}")
+    assert bool(judgement.reasons) != is_asked_load
+
+
+def test_a_run_that_lost_nobody_hears_nothing_of_it() -> None:
+    """And one that lost everyone is INVALID, however late that was."""
+    assert judge_lost([], worker_count=2, user_count=10, seconds=10) == judge_lost(
+        [], worker_count=2, user_count=10, seconds=0
+    )
+    assert judge_lost([], worker_count=2, user_count=10, seconds=10).warnings == ()
+    lost = [LostWorker(name, "was lost", 5, 10.0) for name in "12"]
+    (reason,) = judge_lost(lost, worker_count=2, user_count=10, seconds=10).reasons
+    assert reason == "all 2 workers were lost, and their books with them"

@@ -2,7 +2,9 @@ import os
 import subprocess
 import sys
 
-from scenarios.process_usage import ProcessUsage
+import psutil
+
+from scenarios.process_usage import ProcessUsage, read
 
 BUSY = "import sys\nwhile True:\n    sum(range(10**6)); sys.stdout.write('x'); sys.stdout.flush()\n"
 
@@ -38,3 +40,18 @@ def test_a_process_that_is_gone_or_another_is_none() -> None:
     usage = ProcessUsage()
     assert usage.look([child.pid]) is None
     assert usage.look([os.getpid()], name="postgres") is None
+
+
+def test_a_reading_is_none_of_a_process_that_ended_and_waits_to_be_buried() -> None:
+    """As long as it lives it has used CPU and holds memory and descriptors."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        process = psutil.Process(child.pid)
+        reading = read(process)
+        assert reading is not None
+        assert reading.resident_bytes >= reading.shared_bytes > 0
+        assert reading.descriptors is not None
+        assert reading.descriptors >= 3
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and still to be waited for
+        assert read(process) is None
+    assert read(process) is None
