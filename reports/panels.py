@@ -188,13 +188,16 @@ PANELS: dict[str, ScenarioPanels] = {
         title="The harness alone",
         question="What does the harness itself cost?",
         how=(
-            "The same client code talks to a stand-in that answers at once. Windows of requests, of messages and of "
-            "nothing alternate; what idling costs is taken off the others. Figures of other scenarios contain these."
+            "The same client code talks to a stand-in that answers at once. Windows of requests, of messages, of "
+            "changes of presence and of nothing alternate; what idling costs is taken off the others. Figures of other "
+            "scenarios contain these."
         ),
         panels=(
             Panel("Requests", "request_us", "request", "request"),
             Panel("Delivery by size of the group", "delivery_us", "group_size", "members"),
             Panel("Delivery as the generator's code sees it", "delivery_observed_us", "group_size", "members"),
+            Panel("Change of presence at a watcher", "presence_delivery_us", "watchers", "watchers"),
+            Panel("Until every watcher knows", "presence_convergence_us", "watchers", "watchers"),
             Panel("Lateness of starts", "start_delay_us", "operation", "operation"),
         ),
         counts=("noop_cpu_us", "noop_cpu_permille", "noop_operations", "noop_deliveries", "noop_seconds"),

@@ -236,6 +236,8 @@ SCENARIOS = {
             options={
                 "--rate": "requests per second, while requests are measured",
                 "--message-rate": "messages per second, while deliveries are measured",
+                "--change-rate": "changes of presence per second, while those are measured",
+                "--watchers": "users who watch the presence of all others",
                 "--group-sizes": "members per group, comma separated",
                 "--window-seconds": "how long each kind of work has its turn",
                 **GATEWAY_OPTIONS,

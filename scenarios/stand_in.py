@@ -1,14 +1,16 @@
 """`python -m scenarios.stand_in`: a chat server that does next to nothing, so that what it takes is the generator's.
 
-It speaks as much of the HTTP API and of the gateway as the fan-out and the reading of pages need, keeps nothing but who
-is in which group, and answers at once: pages are one prepared text, events are framed once and written to everyone.
+It speaks as much of the HTTP API and of the gateway as the fan-out, the reading of pages and presence need, keeps
+nothing but who is in which group and who watches whom, and answers at once: pages are one prepared text, events are
+framed once and written to everyone.
 Prints one line of JSON when it is ready, and serves until it is asked to end.
 """
 
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -37,6 +39,8 @@ class Chat:
         self.members: dict[str, list[UUID]] = {}
         self.seqs: dict[str, int] = {}
         self.listeners: dict[UUID, Gateway] = {}
+        self.watchers: defaultdict[UUID, set[Gateway]] = defaultdict(set)  # of a user
+        self.versions: Counter[UUID] = Counter()  # changes of a user's presence so far
         self.gateway_url = ""
         conversation = UUID(int=1)
         sample = ConversationSample(
@@ -105,14 +109,7 @@ class Chat:
             created_at_ms=time.time_ns() // 1_000_000,
             content=content,
         )
-        made: dict[str, bytes] = {}  # the frame, once per encoding
-        for member in self.members[conversation]:
-            listener = self.listeners.get(member)
-            if listener is not None:
-                codec = listener.codec
-                if codec.subprotocol not in made:
-                    made[codec.subprotocol] = codec_frame(codec, event).serialize(mask=False)
-                listener.transport.write(made[codec.subprotocol])
+        publish(event, [self.listeners[member] for member in self.members[conversation] if member in self.listeners])
         return _encode({"message": {"id": str(uuid4()), "conversation_id": conversation, "seq": seq}})
 
 
@@ -146,9 +143,15 @@ class Http(asyncio.Protocol):
         self._transport.write(b"HTTP/1.1 %d \r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
 
 
-def codec_frame(codec: frames.Codec, event: frames.Event) -> Frame:
-    """The event as this encoding frames it."""
-    return Frame(Opcode.TEXT if codec.is_text else Opcode.BINARY, codec.encode(event))
+def publish(event: frames.Event, connections: Iterable["Gateway"]) -> None:
+    """Writes an event to all of them; framed once per encoding."""
+    made: dict[str, bytes] = {}
+    for connection in connections:
+        codec = connection.codec
+        if codec.subprotocol not in made:
+            frame = Frame(Opcode.TEXT if codec.is_text else Opcode.BINARY, codec.encode(event))
+            made[codec.subprotocol] = frame.serialize(mask=False)
+        connection.transport.write(made[codec.subprotocol])
 
 
 class Gateway(asyncio.Protocol):
@@ -180,6 +183,8 @@ class Gateway(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended
         """Called by asyncio."""
+        for watching in self._chat.watchers.values():
+            watching.discard(self)
         if self._user is not None and self._chat.listeners.get(self._user) is self:
             del self._chat.listeners[self._user]
 
@@ -192,10 +197,22 @@ class Gateway(asyncio.Protocol):
             case frames.SubscribeMessages() if self._user is not None:
                 self._chat.listeners[self._user] = self
                 answer = frames.Subscribed(topic="messages")
+            case frames.SubscribePresence():
+                for user in command.user_ids:
+                    self._chat.watchers[user].add(self)
+                answer = frames.PresenceState(users=tuple(map(self._presence, command.user_ids)))
+            case frames.UpdatePresence() if self._user is not None:
+                self._chat.versions[self._user] += 1
+                event = self._presence(self._user, command.status)
+                publish(event, self._chat.watchers[self._user])
+                answer = frames.PresenceUpdated(status=command.status, version=event.version)
             case _:
                 answer = frames.ErrorEvent(code="bad_request", message="the stand-in does not know this")
         send = self._protocol.send_text if self.codec.is_text else self._protocol.send_binary
         send(self.codec.encode(answer))
+
+    def _presence(self, user: UUID, status: frames.PresenceStatus = "online") -> frames.PresenceEvent:
+        return frames.PresenceEvent(user_id=user, status=status, version=self._chat.versions[user])
 
 
 async def _serve(announce: Callable[[dict[str, Any]], None]) -> None:

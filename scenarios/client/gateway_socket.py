@@ -37,21 +37,21 @@ PROMPT_NS = 1_000_000
 
 _realtime_ns = time.time_ns
 # Then the event loop's timers and greenlets come to their turn. A fan-out makes thousands of sockets readable at once,
-# and reading them all (10 000: 0.3 s and more) in one round of the loop would make every start in that time late.
-_READING_NS_MOST = 20_000_000
+# and reading them all (10 000: 0.3 s and more) in one round of the loop would make every start in that time late. A
+# number, not a time: a process that has to wait for a core would read next to nothing in its time.
+_READS_MOST = 1_000
 
 
 class ReadingRound:
-    """How long the event loop has been reading since it last looked at its timers; shared by all connections.
+    """How much the event loop may still read before it looks at its timers; shared by all connections.
 
     Whoever comes after the bound leaves the socket as it is: it stays readable, and the next round says so again.
     """
 
-    __slots__ = ("_watcher", "ends_ns", "read_ns")
+    __slots__ = ("_watcher", "reads_left")
 
     def __init__(self) -> None:
-        self.ends_ns = 0
-        self.read_ns = 0  # when the last read was, CLOCK_REALTIME
+        self.reads_left = _READS_MOST
         self._watcher: Any = None
 
     def watch(self) -> None:
@@ -61,8 +61,7 @@ class ReadingRound:
             self._watcher.start(self._begin)
 
     def _begin(self) -> None:
-        self.read_ns = _realtime_ns()
-        self.ends_ns = self.read_ns + _READING_NS_MOST
+        self.reads_left = _READS_MOST
 
 
 _ROUND = ReadingRound()
@@ -174,8 +173,9 @@ class GatewaySocket:
 
     def _readable(self) -> None:
         """The hot path: one read per readiness, stamped, split into frames, handed over."""
-        if _ROUND.read_ns > _ROUND.ends_ns:
+        if _ROUND.reads_left <= 0:
             return
+        _ROUND.reads_left -= 1
         try:
             size, ancillary, _, _ = self._recvmsg_into(arrival_stamp.READ_BUFFERS, arrival_stamp.ANCILLARY_BYTES)
         except BlockingIOError:
@@ -183,7 +183,7 @@ class GatewaySocket:
         except OSError as error:
             self._end(ABNORMAL_CLOSURE, f"connection lost: {error.strerror}")
             return
-        observed_ns = _ROUND.read_ns = _realtime_ns()
+        observed_ns = _realtime_ns()
         if not size:
             self._end(ABNORMAL_CLOSURE, "connection lost: the server closed it without a close frame")
             return

@@ -1,8 +1,8 @@
 """Asks what the harness itself costs.
 
 The same client code as everywhere talks to a stand-in, a child process that answers at once. Windows of requests, of
-messages to groups and of nothing alternate: latency is what no chat server can go below here, and the generator's CPU,
-less what idling takes, is what a request and a delivery cost it. Whatever --host names is left alone.
+messages to groups, of changes of presence and of nothing alternate: latency is what no chat server can go below here,
+and the generator's CPU, less what idling takes, is what each of them costs it. Whatever --host names is left alone.
 
     locust -f scenarios/load/noop.py --headless
 """
@@ -24,6 +24,7 @@ from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_response
 from scenarios.client.run_options import RunOptions, add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
+from scenarios.client.timed_presence import TimedPresence
 from scenarios.drift import mean
 from scenarios.ledger import SettledMessage
 from scenarios.local_target import StandIn
@@ -35,6 +36,8 @@ from scenarios.workload import Row
 WORKLOAD = {
     "rate": Row(200, "requests/s", "guess: busy, and far from what one core can do"),
     "message_rate": Row(20, "messages/s", "guess: with the default sizes 600 deliveries/s"),
+    "change_rate": Row(20, "changes/s", "guess: with the default watchers 400 deliveries/s"),
+    "watchers": Row(20, "users who watch all others", "guess: a large team's list of people"),
     "group_sizes": Row("10,50", "members", "guess: a team and a department"),
     "window_seconds": Row(1, "s", "guess: long against an operation; each kind has several turns in a short run"),
     "deadline_ms": Row(1000, "ms", "guess: as the fan-out scenario"),
@@ -43,8 +46,8 @@ WORKLOAD = {
     "warm_up_messages": Row(5, "messages per group", "guess: code paths are warm"),
     "http_connections": Row(20, "connections", "guess: opened ahead, so that connecting is not measured"),
 }
-Work = Literal["idle", "requests", "messages"]
-WORKS: tuple[Work, ...] = ("idle", "requests", "messages")
+Work = Literal["idle", "requests", "messages", "changes"]
+WORKS: tuple[Work, ...] = ("idle", "requests", "messages", "changes")
 
 
 @dataclass
@@ -67,13 +70,24 @@ class Noop(LoadScenario):
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
-        self.rates: dict[Work, float] = {"requests": float(options.rate), "messages": float(options.message_rate)}
+        self.rates: dict[Work, float] = {
+            "requests": float(options.rate),
+            "messages": float(options.message_rate),
+            "changes": float(options.change_rate),
+        }
         self.sizes = parse_sizes(options.group_sizes)
         if not 2 <= self.sizes[0] <= self.sizes[-1] <= session.options.user_count:
             raise InputError(
                 f"groups of {options.group_sizes} do not fit {session.options.user_count} users; use sizes from 2 on, "
                 "and more --users"
             )
+        if not 1 <= options.watchers < session.options.user_count:
+            raise InputError(
+                f"--watchers {options.watchers} of {session.options.user_count} users leave nobody to watch, or nobody "
+                f"who watches; use 1 … {session.options.user_count - 1}"
+            )
+        self.presence = TimedPresence(session, int(options.watchers))
+        self.presence.on_delivery = lambda intended_ns: self._count(self.delivered, intended_ns, 1)
         self.windows = Windows(WORKS, float(options.window_seconds), session.options.seed)
         self.measured: list[Window] = []
         self.traffic = GroupTraffic(
@@ -91,16 +105,18 @@ class Noop(LoadScenario):
     def add_options(parser: Any) -> None:
         """The options of doing nothing."""
         texts = SCENARIOS["noop"].options
-        for option in ("--rate", "--message-rate", "--window-seconds"):
+        for option in ("--rate", "--message-rate", "--change-rate", "--window-seconds"):
             row = WORKLOAD[option.removeprefix("--").replace("-", "_")]
             add_option(parser, option, texts[option], type=positive, default=row.value)
+        add_option(parser, "--watchers", texts["--watchers"], type=int, default=WORKLOAD["watchers"].value)
         add_option(parser, "--group-sizes", texts["--group-sizes"], type=sizes, default=WORKLOAD["group_sizes"].value)
 
     @staticmethod
     def own_options(options: Any) -> dict[str, Any]:
         """As the run's record keeps them."""
         parse_sizes(options.group_sizes)
-        return {name: getattr(options, name) for name in ("rate", "message_rate", "window_seconds", "group_sizes")}
+        names = ("rate", "message_rate", "change_rate", "window_seconds", "group_sizes", "watchers")
+        return {name: getattr(options, name) for name in names}
 
     @classmethod
     def target(cls, options: RunOptions) -> RunOptions:
@@ -121,12 +137,18 @@ class Noop(LoadScenario):
     def user_started(self, user: ChatUser) -> None:
         """Connects."""
         self.traffic.join(user)
+        if user.gateway is not None and user.gateway.is_open:
+            self.presence.join(user.number, user.gateway)
 
     def measure(self, begin_ns: int) -> None:
         """Starts both kinds of work, each in its own windows, and the clock of their CPU."""
         session = self.session
         self.begin_realtime_ns = session.probe.clock.realtime_ns(begin_ns)
-        operations: dict[Work, Callable[[int], None]] = {"requests": self._request, "messages": self._message}
+        operations: dict[Work, Callable[[int], None]] = {
+            "requests": self._request,
+            "messages": self._message,
+            "changes": self._change,
+        }
         for work, operation in operations.items():
             arrivals = ARRIVALS[session.options.arrivals](self.rates[work], f"{session.options.seed} {work}")
             gevent.spawn(session.open_loop(work).drive, self._within(arrivals, work), begin_ns, operation)
@@ -142,11 +164,11 @@ class Noop(LoadScenario):
 
     def outstanding(self) -> int:
         """Requests not yet answered, and deliveries."""
-        return self.waiting + self.traffic.outstanding()
+        return self.waiting + self.traffic.outstanding() + self.presence.outstanding()
 
     def finish(self) -> list[LedgerTotals]:
         """Closes the books, and works out what a unit costs."""
-        totals = self.traffic.finish()
+        totals = [*self.traffic.finish(), self.presence.totals()]
         for number, window in enumerate(self.measured):
             window.operations = self.asked.get(number, 0)
             window.deliveries = self.delivered.get(number, 0)
@@ -180,6 +202,11 @@ class Noop(LoadScenario):
         group = self.session.random.choice(self.traffic.groups)
         self.traffic.send(group, self.session.random.choice(group.members), intended_ns)
 
+    def _change(self, intended_ns: int) -> None:
+        """One timed change of presence."""
+        self._count(self.asked, intended_ns, 1)
+        self.presence.change(self.session.random.choice(self.presence.changers), intended_ns)
+
     def _settled(self, settled: SettledMessage) -> None:
         self._count(self.delivered, settled.intended_ns, len(settled.arrivals))
 
@@ -209,7 +236,7 @@ class Noop(LoadScenario):
         count("noop_cpu_permille", round(1000 * sum(one.cpu_seconds for one in windows) / seconds, 1), work=work)
 
     def _tell_costs(self) -> None:
-        """CPU of a request, of a message with all its deliveries, and of a delivery beyond the request that sent it."""
+        """CPU of a request, of a message or change with all its deliveries, of a delivery beyond the request of it."""
         idle = [window for window in self.measured if window.work == "idle"]
         if not idle:
             return
@@ -220,6 +247,8 @@ class Noop(LoadScenario):
         messages = [one for one in worked if one.work == "messages" and one.deliveries]
         self._tell_cost("request", requests)
         self._tell_cost("message", [spent[id(one)] / one.operations for one in messages])
+        changes = [one for one in worked if one.work == "changes"]
+        self._tell_cost("change", [spent[id(one)] / one.operations for one in changes])
         if requests:
             of_request = sum(requests) / len(requests)
             beyond = [(spent[id(one)] - of_request * one.operations) / one.deliveries for one in messages]

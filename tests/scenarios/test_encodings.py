@@ -18,7 +18,7 @@ QUICK = {
     "connect_storm": ("--users", "10", "--group-size", "5", "--outage-seconds", "0.2", "--window-seconds", "0.5"),
     "hot_conversation": ("--users", "6", "--rates", "20", "--window-seconds", "0.5"),
     "mixed_day": ("--users", "12", "--day-seconds", "3"),
-    "noop": ("--users", "12", "--group-sizes", "5", "--window-seconds", "0.3"),
+    "noop": ("--users", "12", "--group-sizes", "5", "--watchers", "4", "--window-seconds", "0.3"),
     "soak": ("--users", "10", "--group-sizes", "5", "--hours", "0.01", "--compress", "12"),
     "typing_indicators": ("--users", "12", "--audiences", "3", "--typists", "1", "--window-seconds", "0.5"),
     "presence_churn": ("--users", "8", "--watchers", "2", "--rate", "10", "--grace-seconds", "0.2"),

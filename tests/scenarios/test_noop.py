@@ -12,7 +12,7 @@ from scenarios.local_target import StandIn, Target
 from scenarios.run_folder import RunFolder, ScenarioRecord
 
 NOBODY = "http://127.0.0.1:9"  # nothing listens there, and nothing is asked
-QUICK = ("--users", "14", "--group-sizes", "4,12", "--window-seconds", "0.4", "--message-rate", "40")
+QUICK = ("--users", "14", "--group-sizes", "4,12", "--window-seconds", "0.4", "--message-rate", "40", "--watchers", "3")
 
 
 def counted(record: ScenarioRecord, name: str) -> dict[tuple[str, ...], float]:
@@ -43,24 +43,30 @@ def test_every_figure_comes_without_a_server(run_scenario: Callable[..., tuple[i
     timed: Counter[str] = Counter()
     for line in folder.read_histograms():
         timed[line.metric] += histograms.decode(line.payload).get_total_count()
-    ledgers = folder.read_ledger().ledgers
-    assert timed["request_us"] == timed["start_delay_us"] == record.started > 0
+    *ledgers, changes = folder.read_ledger().ledgers
+    assert timed["request_us"] == record.started - changes.messages > 0
+    assert timed["start_delay_us"] == record.started
     assert timed["delivery_us"] == sum(totals.delivered for totals in ledgers) > 0
     for totals in ledgers:
         assert totals.expected == totals.messages * int(totals.labels["group_size"])
         assert (totals.missing, totals.duplicate, totals.leaked) == (0, 0, 0)
+    assert changes.expected == changes.delivered == 3 * changes.messages > 0
+    assert timed["presence_delivery_us"] == timed["presence_wire_bytes"] == changes.delivered
+    assert timed["presence_convergence_us"] == changes.messages
+    assert (changes.duplicate, changes.leaked) == (0, 0)
     operations = counted(record, "noop_operations")
-    assert set(operations) == {("idle",), ("requests",), ("messages",)}
+    assert set(operations) == {("idle",), ("requests",), ("messages",), ("changes",)}
+    assert 0 < operations["changes",] <= changes.messages
     assert operations["idle",] == 0
     # What was begun in the window that the end of the run cut off belongs to none.
     assert 0 < operations["messages",] <= sum(totals.messages for totals in ledgers)
-    assert 0 < operations["requests",] <= record.started - operations["messages",]
+    assert 0 < operations["requests",] <= record.started - operations["messages",] - operations["changes",]
     deliveries = counted(record, "noop_deliveries")
     assert 4 * operations["messages",] <= deliveries["messages",] <= 12 * operations["messages",]
     assert deliveries["requests",] == 0
     costs = counted(record, "noop_cpu_us")
-    assert {unit for _, unit in costs} == {"request", "message", "delivery"}
-    for unit in ("request", "message", "delivery"):
+    assert {unit for _, unit in costs} == {"request", "message", "delivery", "change"}
+    for unit in ("request", "message", "delivery", "change"):
         assert costs["low", unit] <= costs["estimate", unit] <= costs["high", unit]
     assert costs["estimate", "message"] > costs["estimate", "delivery"]
     assert str(manifest.scenarios[0].options["host"]) != NOBODY
@@ -75,6 +81,9 @@ def test_groups_that_do_not_fit_are_refused(run_scenario: Callable[..., tuple[in
     assert code == 2
     assert "groups of 10,50 do not fit 5 users" in said
     assert "Traceback" not in said
+    code, said = run_scenario("noop", NOBODY, "--users", "60", "--watchers", "60")
+    assert code == 2
+    assert "--watchers 60 of 60 users leave nobody to watch" in said
 
 
 def test_the_stand_in_says_what_it_does_not_know(stand_in: Target) -> None:
