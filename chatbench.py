@@ -110,7 +110,9 @@ def indexes(
     resume: common.Resume = None,
     policies: Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")] = True,
     blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
-    executions: Annotated[int, typer.Option(min=1, help="Of each statement per class, strategy and block.")] = 20,
+    executions: Annotated[
+        int, typer.Option(min=1, help="At most, of a statement per class, strategy and block.")
+    ] = 100,
     size: common.Size = "small",
     seed: common.Seed = 1,
     database_url: common.DatabaseUrl = None,

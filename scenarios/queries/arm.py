@@ -20,6 +20,9 @@ from scenarios.queries.strategy_ddl import AppliedStrategy, apply
 
 PlanMode = Literal["custom", "generic"]
 
+# Pinned, because their choice depends on the machine and not on the strategy.
+SESSION_SETTINGS = {"jit": "off", "max_parallel_workers_per_gather": "0"}
+
 
 @dataclass(frozen=True)
 class Executed:
@@ -65,6 +68,10 @@ class Arm:
     def name(self) -> str:
         """The strategy's name, with the policy's if there is one."""
         return self.strategy.name if self.policy is None else f"{self.strategy.name}+{self.policy}"
+
+    async def server_process(self) -> tuple[int, str]:
+        """The id of the server's process for this arm's session, and the database that it serves."""
+        return self._session.get_server_pid(), await self._session.fetchval(_CURRENT_DATABASE.text)
 
     def description(self) -> dict[str, Any]:
         """What was built, for the run's record."""
@@ -245,9 +252,7 @@ async def open_arm(
             server_settings={
                 "application_name": "chatbench laboratory",
                 "statement_timeout": f"{round(statement_timeout_seconds * 1000)}ms",
-                # Pinned, because their choice depends on the machine and not on the strategy.
-                "jit": "off",
-                "max_parallel_workers_per_gather": "0",
+                **SESSION_SETTINGS,
             },
         )
         try:
@@ -268,6 +273,7 @@ def _own(name: str) -> Statement:
 
 _SET_CLAIMS = read_statement(QUERIES_FOLDER / "set_claims.sql")
 _AUTOVACUUM_OFF = _own("autovacuum_off")
+_CURRENT_DATABASE = _own("current_database")
 _DATASET = _own("dataset")
 _DROP_INDEX_COMMAND = _own("drop_index_command")
 _EXPLAIN_COMMAND = _own("explain_command")

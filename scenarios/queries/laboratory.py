@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import msgspec
+import uvloop
 
 from fixtures.database import connect
 from fixtures.errors import InputError
@@ -53,7 +54,8 @@ def run_laboratory(
     """The comparison that the options ask for, from a program without an event loop; see `compare`."""
     options = keep_files(options, folder) if find_record(folder) is None else options
     strategies = [find_strategy(name) for name in options.strategies]
-    return asyncio.run(compare(cluster_url, folder, strategies, options, progress))
+    # The server's own event loop: what it adds to a statement is what the server's users wait for, too.
+    return uvloop.run(compare(cluster_url, folder, strategies, options, progress))
 
 
 async def compare(
@@ -213,6 +215,7 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
     blocks.know_plans(line for line in folder.read_queries() if line.policy is None)
     try:
         measured = await blocks.try_out(units, options.executions, part_of(progress, 0.0, 0.1))
+        outcome.details["on_one_core"] = blocks.on_one_core
         if outcome.blocks_finished:
             measured = _as_before(measured, outcome.details[EXECUTIONS_PER_UNIT])
             for block in range(outcome.blocks_finished if not outcome.causes_finished else 0):

@@ -1,0 +1,2 @@
+-- purpose: The database that the session is in.
+SELECT current_database()
