@@ -12,6 +12,9 @@ from front_door import print_json, progress_bar, show_outcome, show_report, whol
 verbs = typer.Typer()
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder below out/runs.")]
+Stored = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A folder below out/runs, or a pytest-benchmark JSON file.")
+]
 
 
 @verbs.command()
@@ -22,7 +25,7 @@ def report(run_folder: Run, as_json: common.Json = False) -> None:
 
 @verbs.command()
 def gate(
-    run_folder: Run,
+    run_folder: Stored,
     objectives: common.Objectives = None,
     baseline: Annotated[
         Path | None, typer.Option(metavar="RUN", help="An older run: counts decide, times only far beyond their drift.")
@@ -34,16 +37,17 @@ def gate(
 ) -> None:
     """Judge a stored run against objectives, and against an older run."""
     with whole_imports():
-        from reports.gate.stored import judge_stored
-        from reports.gate.thresholds import SHIPPED, read_thresholds
+        from reports.gate.stored import judge
 
-    outcome = judge_stored(run_folder, read_thresholds(objectives or SHIPPED), baseline)
+    outcome = judge(run_folder, objectives, baseline)
     show_outcome(outcome, run_folder, junit=junit, markdown=markdown, html=html, as_json=as_json, is_stored=True)
 
 
 @verbs.command()
 def compare(
-    base: Annotated[Path, typer.Argument(metavar="A", help="A folder below out/runs.")],
+    base: Annotated[
+        Path, typer.Argument(metavar="A", help="A folder below out/runs, or a pytest-benchmark JSON file.")
+    ],
     head: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
     html: Annotated[Path | None, typer.Option(help="Write one page with every number of both.")] = None,
     as_json: common.Json = False,
