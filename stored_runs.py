@@ -1,13 +1,13 @@
 """The front door's verbs on stored runs, which measure nothing: one per line of the README's table, no logic."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 import command_options as common
 from fixtures.errors import RunInvalidError
-from front_door import print_json, progress_bar, show_outcome, show_report, whole_imports
+from front_door import print_json, progress_bar, show, show_outcome, show_report, whole_imports
 
 verbs = typer.Typer()
 
@@ -18,9 +18,26 @@ Stored = Annotated[
 
 
 @verbs.command()
-def report(run_folder: Run, as_json: common.Json = False) -> None:
+def report(
+    run_folder: Run,
+    form: Annotated[
+        Literal["html", "md", "png", "csv", "parquet"],
+        typer.Option("--format", help="html: page and figures; md: report.md; png: figures; csv, parquet: numbers.*"),
+    ] = "html",
+    as_json: common.Json = False,
+) -> None:
     """Draw the report of a run folder again, from that folder alone."""
-    show_report(run_folder, as_json=as_json)
+    if form == "html":
+        show_report(run_folder, as_json=as_json)
+        return
+    with whole_imports():
+        from reports.exports import export
+
+    written = export(run_folder, form)
+    files = [str(path) for path in written.files]
+    show({"verdict": written.verdict.verdict, "files": files if as_json else "\n".join(files)}, as_json=as_json)
+    if written.verdict.reasons:
+        raise RunInvalidError(f"the run is INVALID: {'; '.join(written.verdict.reasons)}")
 
 
 @verbs.command()
