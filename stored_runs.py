@@ -1,28 +1,48 @@
 """The front door's verbs on stored runs, which measure nothing: one per line of the README's table, no logic."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 import command_options as common
 from fixtures.errors import RunInvalidError
-from front_door import print_json, progress_bar, show_outcome, show_report, whole_imports
+from front_door import print_json, progress_bar, show, show_outcome, show_report, whole_imports
 
 verbs = typer.Typer()
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder below out/runs.")]
+Stored = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A folder below out/runs, or a pytest-benchmark JSON file.")
+]
 
 
 @verbs.command()
-def report(run_folder: Run, as_json: common.Json = False) -> None:
+def report(
+    run_folder: Run,
+    form: Annotated[
+        Literal["html", "md", "png", "csv", "parquet"],
+        typer.Option("--format", help="html: page and figures; md: report.md; png: figures; csv, parquet: numbers.*"),
+    ] = "html",
+    as_json: common.Json = False,
+) -> None:
     """Draw the report of a run folder again, from that folder alone."""
-    show_report(run_folder, as_json=as_json)
+    if form == "html":
+        show_report(run_folder, as_json=as_json)
+        return
+    with whole_imports():
+        from reports.exports import export
+
+    written = export(run_folder, form)
+    files = [str(path) for path in written.files]
+    show({"verdict": written.verdict.verdict, "files": files if as_json else "\n".join(files)}, as_json=as_json)
+    if written.verdict.reasons:
+        raise RunInvalidError(f"the run is INVALID: {'; '.join(written.verdict.reasons)}")
 
 
 @verbs.command()
 def gate(
-    run_folder: Run,
+    run_folder: Stored,
     objectives: common.Objectives = None,
     baseline: Annotated[
         Path | None, typer.Option(metavar="RUN", help="An older run: counts decide, times only far beyond their drift.")
@@ -34,16 +54,17 @@ def gate(
 ) -> None:
     """Judge a stored run against objectives, and against an older run."""
     with whole_imports():
-        from reports.gate.stored import judge_stored
-        from reports.gate.thresholds import SHIPPED, read_thresholds
+        from reports.gate.stored import judge
 
-    outcome = judge_stored(run_folder, read_thresholds(objectives or SHIPPED), baseline)
+    outcome = judge(run_folder, objectives, baseline)
     show_outcome(outcome, run_folder, junit=junit, markdown=markdown, html=html, as_json=as_json, is_stored=True)
 
 
 @verbs.command()
 def compare(
-    base: Annotated[Path, typer.Argument(metavar="A", help="A folder below out/runs.")],
+    base: Annotated[
+        Path, typer.Argument(metavar="A", help="A folder below out/runs, or a pytest-benchmark JSON file.")
+    ],
     head: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
     html: Annotated[Path | None, typer.Option(help="Write one page with every number of both.")] = None,
     as_json: common.Json = False,

@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 
 from fixtures.errors import InputError
+from reports.benchmark_file import BenchmarkRun, benchmark_differences, both_benchmark_files, read_benchmarks
 from reports.deliveries import NAME as LEDGER
 from reports.differences import DRIFT, Difference, differences
 from reports.headline import NAME as HEADLINE
+from reports.headline import Headline, RunVerdict
 from reports.measurements import read_measurements
-from reports.numbers import Number, format_number
+from reports.numbers import Number, format_number, number_key
 from reports.section import Section
 from reports.summary import RunSummary, summarise_run
 
@@ -24,7 +26,8 @@ _EXACT = re.compile(
 )
 _EXACT_SHARE = 0.02  # measured: texts of random length moved a mean size by 1.4 % between two runs of one seed
 _TIMED = re.compile(r"_p(50|95|99)$")
-_FLOOR_MS = 0.2  # cited: this project's facts on noisy machines; a smaller difference is none that anybody feels
+# cited: this project's facts on noisy machines; a smaller difference is none that anybody feels. Nobody waits for µs.
+_FLOORS = {"ms": 0.2, "µs": 0.0}
 
 
 # The reports show it before their sections.
@@ -33,17 +36,22 @@ _LEDGER = Section(
 )
 
 
+_BENCHMARKS = Section("benchmarks", "Benchmarks", "How long does one iteration take?", "", "", measured=True)
+
+
 @dataclass(frozen=True)
 class Side:
     """One of the two runs."""
 
     letter: str  # "A" is the earlier one
-    summary: RunSummary
-
-    @property
-    def name(self) -> str:
-        """The run's own."""
-        return self.summary.manifest.run_id
+    name: str  # the run's own
+    started_at: str
+    commit: str | None
+    verdict: RunVerdict
+    ran: tuple[str, ...]
+    headlines: tuple[Headline, ...]
+    sections: tuple[Section, ...]
+    numbers: dict[str, Number]
 
 
 @dataclass(frozen=True)
@@ -104,10 +112,10 @@ class ComparedNumber:
         before, after = self.base.value, self.head.value
         if _EXACT.search(self.measure):
             return abs(after - before) > _EXACT_SHARE * abs(before)
-        if self.number.unit != "ms" or not _TIMED.search(self.measure) or self.base.weak or self.head.weak:
+        if self.number.unit not in _FLOORS or not _TIMED.search(self.measure) or self.base.weak or self.head.weak:
             return False
         low, high = sorted((before, after))
-        return high - low >= _FLOOR_MS and high > low * (1 + DRIFT)
+        return high - low >= _FLOORS[self.number.unit] and high > low * (1 + DRIFT)
 
     @property
     def distance(self) -> float:
@@ -139,15 +147,15 @@ class RunComparison:
     @property
     def headlines(self) -> tuple[tuple[str, ComparedNumber, str], ...]:
         """(title, number, what it is of) of the numbers that matter to either run."""
-        titles = {one.number.key: one.title for side in self.sides for one in side.summary.headlines}
-        details = [{one.number.key: one.detail for one in side.summary.headlines} for side in self.sides]
+        titles = {one.number.key: one.title for side in self.sides for one in side.headlines}
+        details = [{one.number.key: one.detail for one in side.headlines} for side in self.sides]
         by_key = {one.number.key: one for one in self.numbers}
         return tuple((title, by_key[key], _detail(*(one.get(key) for one in details))) for key, title in titles.items())
 
     @property
     def sections(self) -> tuple[tuple[Section, tuple[ComparedNumber, ...]], ...]:
         """The sections that hold numbers of either run, each with them."""
-        named = {section.name: section for side in self.sides for section in (_LEDGER, *side.summary.sections)}
+        named = {section.name: section for side in self.sides for section in (_LEDGER, *side.sections)}
         groups: dict[str, list[ComparedNumber]] = {name: [] for name in named}
         for one in self.numbers:
             if one.section in groups:
@@ -159,39 +167,87 @@ class RunComparison:
         """What only one of the two measured, by section."""
         found = []
         for side, other in ((self.base, self.head), (self.head, self.base)):
-            own = {section.name: section.title for section in side.summary.sections if section.measured}
-            foreign = {section.name for section in other.summary.sections if section.measured}
+            own = {section.name: section.title for section in side.sections if section.measured}
+            foreign = {section.name for section in other.sections if section.measured}
             found += [f"{title}: measured in {side.letter} alone" for name, title in own.items() if name not in foreign]
         return tuple(found)
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why either run must not be believed."""
-        return tuple(f"{side.letter}: {reason}" for side in self.sides for reason in side.summary.verdict.reasons)
+        return tuple(f"{side.letter}: {reason}" for side in self.sides for reason in side.verdict.reasons)
 
 
 def compare_runs(base: Path, head: Path) -> RunComparison:
-    """Two run folders side by side; InputError when one cannot be read or they have no number in common."""
-    sides = [Side(letter, summarise_run(read_measurements(path))) for letter, path in (("A", base), ("B", head))]
-    before, after = (side.summary.numbers for side in sides)
-    numbers = tuple(
-        ComparedNumber(before.get(key), after.get(key)) for key in (*after, *(before.keys() - after.keys()))
-    )
-    if not any(one.ratio is not None or _both_measured(one) for one in numbers):
-        names = [", ".join(record.part for record in side.summary.manifest.scenarios) or "nothing" for side in sides]
+    """Two stored runs side by side; InputError when one cannot be read or they have no number in common.
+
+    Both are run folders, or both JSON files of pytest-benchmark.
+    """
+    if both_benchmark_files(base, head):
+        before, after = read_benchmarks(base), read_benchmarks(head)
+        return _compared(_of_benchmarks("A", before), _of_benchmarks("B", after), benchmark_differences(before, after))
+    one, other = (summarise_run(read_measurements(path)) for path in (base, head))
+    return _compared(_of_run("A", one), _of_run("B", other), differences(one.manifest, other.manifest))
+
+
+def _compared(base: Side, head: Side, found: tuple[Difference, ...]) -> RunComparison:
+    keys = (*head.numbers, *(base.numbers.keys() - head.numbers.keys()))
+    numbers = tuple(ComparedNumber(base.numbers.get(key), head.numbers.get(key)) for key in keys)
+    if not any(_both_measured(one) for one in numbers):
+        ran = [", ".join(side.ran) or "nothing" for side in (base, head)]
         raise InputError(
-            f"{base} and {head} have no number in common: the one ran {names[0]}, the other {names[1]}; "
+            f"{base.name} and {head.name} have no number in common: the one ran {ran[0]}, the other {ran[1]}; "
             "name two runs of one scenario"
         )
-    found = differences(sides[0].summary.manifest, sides[1].summary.manifest)
-    return RunComparison(sides[0], sides[1], found, _in_order(numbers))
+    return RunComparison(base, head, found, _in_order(numbers))
+
+
+def _of_run(letter: str, summary: RunSummary) -> Side:
+    manifest = summary.manifest
+    return Side(
+        letter=letter,
+        name=manifest.run_id,
+        started_at=manifest.started_at,
+        commit=manifest.commit,
+        verdict=summary.verdict,
+        ran=tuple(record.part for record in manifest.scenarios),
+        headlines=summary.headlines,
+        sections=summary.sections,
+        numbers=summary.numbers,
+    )
+
+
+def _of_benchmarks(letter: str, run: BenchmarkRun) -> Side:
+    numbers = {}
+    for name, found in run.benchmarks.items():
+        for measure, value, unit in (("us_p50", found.us_p50, "µs"), ("rounds", len(found.rounds_us), "")):
+            key = _benchmark_key(measure, name)
+            numbers[key] = Number(key, value, unit)
+    return Side(
+        letter=letter,
+        name=run.name,
+        started_at=run.started_at,
+        commit=run.commit,
+        verdict=RunVerdict("VALID", (), finished=True, cut_short=False),
+        ran=tuple(run.benchmarks),
+        headlines=tuple(
+            Headline(name, numbers[_benchmark_key("us_p50", name)], f"median of {len(found.rounds_us)} rounds")
+            for name, found in run.benchmarks.items()
+        ),
+        sections=(_BENCHMARKS,),
+        numbers=numbers,
+    )
+
+
+def _benchmark_key(measure: str, name: str) -> str:
+    return number_key(_BENCHMARKS.name, measure, {"benchmark": name})
 
 
 def comparison_document(comparison: RunComparison) -> dict[str, Any]:
     """Plain JSON values: what differs, and every number of both by key."""
     document = {
         "document_version": DOCUMENT_VERSION,
-        "runs": {side.letter: {"run_id": side.name, "verdict": side.summary.verdict} for side in comparison.sides},
+        "runs": {side.letter: {"run_id": side.name, "verdict": side.verdict} for side in comparison.sides},
         "differences": comparison.differences,
         "one_sided": comparison.one_sided,
         "notable": [one.number.key for one in comparison.notable],
@@ -224,8 +280,7 @@ def value_text(number: Number | None) -> str:
 def comparison_text(comparison: RunComparison) -> str:
     """For a terminal: what differs, the numbers that matter, what changed most."""
     lines = [
-        f"{side.letter}  {side.name}: {side.summary.verdict.verdict}, commit {side.summary.manifest.commit or '–'}"
-        for side in comparison.sides
+        f"{side.letter}  {side.name}: {side.verdict.verdict}, commit {side.commit or '–'}" for side in comparison.sides
     ]
     rows = [(f"{title} ({detail})" if detail else title, one) for title, one, detail in comparison.headlines]
     tables = (

@@ -30,7 +30,7 @@ def render_comparison(comparison: RunComparison, figures: Mapping[str, Images]) 
             comparison=comparison,
             caveat=CAVEAT,
             change_text=change_text,
-            started={side.letter: readable_time(side.summary.manifest.started_at) for side in comparison.sides},
+            started={side.letter: readable_time(side.started_at) for side in comparison.sides},
             headlines=[
                 (title, *_numbers(one), change_text(one), detail) for title, one, detail in comparison.headlines
             ],

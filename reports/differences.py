@@ -50,15 +50,15 @@ class Difference:
 def differences(base: RunManifest, head: RunManifest) -> tuple[Difference, ...]:
     """Everything that two runs differ in; an option that is absent and one that is off are the same."""
     return (
-        *_of_values(CODE, {"commit": base.commit, **_code(base)}, {"commit": head.commit, **_code(head)}),
-        *_of_values("host", base.host, head.host),
-        *_of_values("versions", _packages(base), _packages(head)),
-        *_of_values("data set", _dataset(base), _dataset(head)),
-        *_of_values("PostgreSQL settings", base.postgres_settings, head.postgres_settings),
-        *_of_values("server settings", _server(base), _server(head)),
-        *_of_values("workload", _command(base), _command(head)),
+        *differing(CODE, {"commit": base.commit, **_code(base)}, {"commit": head.commit, **_code(head)}),
+        *differing("host", base.host, head.host),
+        *differing("versions", _packages(base), _packages(head)),
+        *differing("data set", _dataset(base), _dataset(head)),
+        *differing("PostgreSQL settings", base.postgres_settings, head.postgres_settings),
+        *differing("server settings", _server(base), _server(head)),
+        *differing("workload", _command(base), _command(head)),
         *_of_scenarios(base.scenarios, head.scenarios),
-        *_of_values("arms", _arms(base), _arms(head)),
+        *differing("arms", _arms(base), _arms(head)),
     )
 
 
@@ -67,7 +67,8 @@ def obstacles(found: Sequence[Difference]) -> tuple[Difference, ...]:
     return tuple(one for one in found if one.subject != CODE)
 
 
-def _of_values(subject: str, base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Difference]:
+def differing(subject: str, base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Difference]:
+    """The named values that two sides do not share."""
     return [
         Difference(subject, name, _text(base, name), _text(head, name))
         for name in sorted(base.keys() | head.keys())
@@ -129,7 +130,7 @@ def _of_scenarios(base: Sequence[ScenarioRecord], head: Sequence[ScenarioRecord]
             found.append(Difference("scenarios", part, *texts))
             continue
         one, other = before[part], after[part]
-        found += _of_values(f"workload of {part}", _workload(one), _workload(other))
+        found += differing(f"workload of {part}", _workload(one), _workload(other))
         if not math.isclose(one.seconds, other.seconds, rel_tol=_DURATION_TOLERANCE):
             texts = (f"{one.seconds:.1f} s", f"{other.seconds:.1f} s")
             found.append(Difference(f"workload of {part}", "measured time", *texts))

@@ -49,7 +49,7 @@ def against_baseline(
             continue  # what is to equal a number has nothing to be compared with
         before, after = run_number(base, measure), run_number(head, measure)
         if measure.metrics and measure.unit in _TIME_UNITS:
-            findings.append(_time(name, before, after, _mix_complaint(threshold, base, head)))
+            findings.append(compare_times(name, before, after, _mix_complaint(threshold, base, head)))
         else:
             tolerance, reason = (_SIZE_TOLERANCE, _SIZE_REASON) if measure.metrics else (0.0, "exact")
             counter = Counter(name, measure.unit, tolerance, reason)
@@ -87,7 +87,8 @@ def _shares(threshold: Threshold, measurements: Measurements) -> dict[str, float
     return {part: count / total for part, count in counts.items()} if total else {}
 
 
-def _time(name: str, base: RunNumber, head: RunNumber, complaint: str | None) -> Finding:
+def compare_times(name: str, base: RunNumber, head: RunNumber, complaint: str | None = None) -> Finding:
+    """The verdict on one time; `complaint`: why nothing may be said of it."""
     unit = head.measure.unit
     metric = Gated(name, unit, DRIFT, FLOOR_MS if unit == "ms" else 0.0)
     complaint = _unmeasured(base, head) or complaint

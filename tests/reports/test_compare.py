@@ -36,7 +36,7 @@ def slower_run(parts: SimpleNamespace, tmp_path: Path) -> RunFolder:
 def test_every_number_of_both_reports_is_there(known_run: RunFolder, slower_run: RunFolder) -> None:
     """As each report shows it, with the ratio where something changed and 1 elsewhere."""
     comparison = compare_runs(known_run.path, slower_run.path)
-    before, after = (side.summary.numbers for side in comparison.sides)
+    before, after = (side.numbers for side in comparison.sides)
     numbers = comparison_document(comparison)["numbers"]
     assert numbers.keys() == before.keys() | after.keys()
     for key, one in numbers.items():
@@ -73,7 +73,7 @@ def test_the_page_shows_exactly_the_known_numbers(known_run: RunFolder, slower_r
     for value, key in re.findall(r'<data value="([^"]*)" data-key="([^"]*)"', page):
         shown.setdefault(key, set()).add(value)
     for side in comparison.sides:
-        for key, number in side.summary.numbers.items():
+        for key, number in side.numbers.items():
             if number.value is None:
                 continue
             separator = "," if "=" in key else "."
