@@ -55,12 +55,14 @@ def show_outcome(
     with whole_imports():
         from reports.gate import outputs
         from reports.gate.files import write_outcome
+        from reports.report import render
 
+    page = render(run_folder).page
     write_outcome(outcome, junit_file=junit, markdown_file=markdown, json_file=run_folder / "verdict.json")
     if as_json:
-        print_json({**outputs.document(outcome), "files": {"run": run_folder}})
+        print_json({**outputs.document(outcome), "files": {"run": run_folder, "page": page}})
     else:
-        print(f"{outputs.markdown(outcome)}\nRun: {run_folder}")  # noqa: T201 - standard output is for results
+        print(f"{outputs.markdown(outcome)}\nReport: {page}")  # noqa: T201 - standard output is for results
     code = outputs.exit_code(outcome.verdict)
     if code:
         raise typer.Exit(code)

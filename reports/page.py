@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.figure_style import Images
+from reports.gate.outputs import reading
 from reports.numbers import NOT_MEASURED, Number, format_number
 from reports.section import Section
 from reports.summary import RunSummary
@@ -42,6 +43,7 @@ def render_page(summary: RunSummary, figures: Mapping[str, Images]) -> str:
         summary=summary,
         manifest=summary.manifest,
         verdict=summary.verdict,
+        gate_reading="" if summary.gate is None else reading(summary.gate),
         # matplotlib escapes the texts it draws; everything else in its SVG is its own.
         wide={name: Markup(figure.wide_svg) for name, figure in figures.items()},  # noqa: S704
         narrow={name: Markup(figure.narrow_svg) for name, figure in figures.items()},  # noqa: S704

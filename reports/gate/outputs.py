@@ -63,15 +63,20 @@ def junit(outcome: Outcome) -> bytes:
 def markdown(outcome: Outcome) -> str:
     """For a pull request: verdict, table, what to look at."""
     lines = _lines(outcome)
-    head = ("metric", "base", "head", "change", "95 % interval", "would have found", "verdict")
-    parts = [f"### chatbench: {outcome.verdict}", "", f"{outcome.title}. {_sentence(outcome)}", ""]
-    parts += [f"| {' | '.join(head)} |", "|---|--:|--:|--:|--:|--:|---|"]
+    head = ("metric", "base", "head", "change", "95 % interval", "would have found", "noise", "verdict")
+    parts = [f"### chatbench: {outcome.verdict}", "", f"{outcome.title}. {reading(outcome)}", ""]
+    parts += [f"| {' | '.join(head)} |", "|---|--:|--:|--:|--:|--:|--:|---|"]
     parts += [f"| {' | '.join(_escaped(cell) for cell in line.cells)} |" for line in lines]
-    told = [f"{line.name}: {line.sentence}" for line in lines if line.verdict not in ("PASS", "IMPROVED")]
-    if told or outcome.remarks:
-        parts += ["", "**What to look at**", ""]
-        parts += [f"- {_escaped(sentence)}" for sentence in (*told, *outcome.remarks)]
+    told = things_to_look_at(outcome)
+    if told:
+        parts += ["", "**What to look at**", "", *(f"- {_escaped(sentence)}" for sentence in told)]
     return "\n".join(parts) + "\n"
+
+
+def things_to_look_at(outcome: Outcome) -> tuple[str, ...]:
+    """What is not as it should be, then the remarks."""
+    told = [f"{line.name}: {line.sentence}" for line in _lines(outcome) if line.verdict not in ("PASS", "IMPROVED")]
+    return (*told, *outcome.remarks)
 
 
 def annotations(outcome: Outcome) -> tuple[str, ...]:
@@ -119,7 +124,14 @@ class _Line:
     @property
     def whole(self) -> str:
         """Everything in one sentence."""
-        names = ("base", "head", "change", "95 % interval", "smallest effect that would have been found")
+        names = (
+            "base",
+            "head",
+            "change",
+            "95 % interval",
+            "smallest effect that would have been found",
+            "noise of a round",
+        )
         told = [f"{name} {cell}" for name, cell in zip(names, self.cells[1:], strict=False) if cell not in ("", "–")]
         return f"{self.name}: {self.sentence} ({', '.join(told)})" if told else f"{self.name}: {self.sentence}"
 
@@ -128,7 +140,7 @@ def _lines(outcome: Outcome) -> tuple[_Line, ...]:
     return (
         *(_metric_line(finding) for finding in outcome.decision.findings),
         *(_counter_line(finding) for finding in outcome.counters),
-        *(_Line("the run", "INVALID", reason, ("the run", *["–"] * 5, "INVALID")) for reason in outcome.reasons),
+        *(_Line("the run", "INVALID", reason, ("the run", *["–"] * 6, "INVALID")) for reason in outcome.reasons),
     )
 
 
@@ -136,18 +148,19 @@ def _metric_line(finding: Finding) -> _Line:
     metric = finding.metric
     cells = [metric.name, _value(finding.base, metric.unit), _value(finding.head, metric.unit)]
     if finding.ratio is None:
-        cells += ["–", "–", "–"]
+        cells += ["–"] * 4
     else:
         ratio = finding.ratio
         cells += [_change(ratio.value), f"{_change(ratio.low)} … {_change(ratio.high)}"]
         cells.append("none" if finding.smallest_effect is None else f"{finding.smallest_effect:+.1%}")
+        cells.append("–" if finding.noise is None else f"{finding.noise:.1%}")
     return _Line(metric.name, finding.verdict, finding.sentence, (*cells, finding.verdict))
 
 
 def _counter_line(finding: CounterFinding) -> _Line:
     unit = finding.counter.unit
     change = _change(finding.head / finding.base) if finding.base and finding.head is not None else "–"
-    cells = (finding.counter.name, _value(finding.base, unit), _value(finding.head, unit), change, "counted", "–")
+    cells = (finding.counter.name, _value(finding.base, unit), _value(finding.head, unit), change, "counted", "–", "–")
     return _Line(finding.counter.name, finding.verdict, finding.sentence, (*cells, finding.verdict))
 
 
@@ -159,7 +172,8 @@ def _change(ratio: float) -> str:
     return f"{ratio - 1:+.1%}"
 
 
-def _sentence(outcome: Outcome) -> str:
+def reading(outcome: Outcome) -> str:
+    """The verdict in one sentence."""
     return {
         "PASS": "Nothing got slower beyond its margin.",
         "IMPROVED": "Something got faster, and nothing slower beyond its margin.",
