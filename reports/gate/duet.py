@@ -187,6 +187,9 @@ def _differences(manifest: RunManifest) -> list[str]:
     if len(arms) < 2:
         return ["the run does not say what its arms were"]
     base, head = arms[0].settings, arms[1].settings
+    silent = [arm.name for arm in arms if not arm.settings.keys() - {"version"}]
+    if silent:
+        return [f"{' and '.join(silent)} did not say its settings: whether they differ is not known"]
     return [
         f"{name} differs: {base.get(name, 'absent')} in base, {head.get(name, 'absent')} in head"
         for name in sorted(base.keys() | head.keys())

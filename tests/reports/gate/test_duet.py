@@ -68,6 +68,17 @@ def test_settings_that_differ_are_named(build: Build) -> None:
     assert "pool_size_max differs: 16 in base, 4 in head" in outcome.remarks
 
 
+def test_an_arm_that_does_not_say_its_settings_is_named(build: Build) -> None:
+    """A server that somebody else started."""
+    arms = [
+        ArmRecord(name="base", settings={"version": ".", "pool_size_max": "16"}),
+        ArmRecord(name="head", settings={"version": "http://127.0.0.1:8000"}),
+    ]
+    remarks = judge_duet(build(arms=arms), 5).remarks
+    assert "head did not say its settings: whether they differ is not known" in remarks
+    assert not any("pool_size_max" in remark for remark in remarks)
+
+
 def test_a_folder_that_holds_no_duet_is_no_pass(tmp_path: Path, build: Build) -> None:
     """A truncated run, and no run at all."""
     build()
