@@ -62,13 +62,15 @@ def show_outcome(
     with whole_imports():
         from reports.gate import outputs
         from reports.gate.files import write_outcome
+        from reports.report import render
 
-    kept = None if is_stored else run_folder / "verdict.json"
+    kept, page = (None, html) if is_stored else (run_folder / "verdict.json", render(run_folder).page)
     write_outcome(outcome, junit_file=junit, markdown_file=markdown, json_file=kept, html_file=html)
     if as_json:
-        print_json({**outputs.document(outcome), "files": {"run": run_folder}})
+        print_json({**outputs.document(outcome), "files": {"run": run_folder, "page": page}})
     else:
-        print(f"{outputs.markdown(outcome)}\nRun: {run_folder}")  # noqa: T201 - standard output is for results
+        where = f"Run: {run_folder}" if page is None else f"Report: {page}"
+        print(f"{outputs.markdown(outcome)}\n{where}")  # noqa: T201 - standard output is for results
     code = outputs.exit_code(outcome.verdict)
     if code:
         raise typer.Exit(code)

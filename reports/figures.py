@@ -25,6 +25,8 @@ from reports.figure_style import (
     shortened,
     value_axis,
 )
+from reports.gate.section import NAME as GATE
+from reports.gate.section import gate_drawing
 from reports.health import HealthSummary
 from reports.latency import PERCENTS, Latency
 from reports.numbers import format_number
@@ -54,6 +56,9 @@ def drawings(summary: RunSummary) -> dict[str, Drawing]:
         health.NAME: lambda: _health(summary.health),
         **{one.name: partial(panel_drawing, one) for one in summary.scenarios},
     }
+    gate = summary.gate
+    if gate is not None:
+        makers[GATE] = lambda: gate_drawing(gate)
     for comparison in summary.arms:
         makers[comparison.section_name] = lambda comparison=comparison: arms_drawing(comparison)  # type: ignore[misc]
     drawn = [section.name for section in summary.sections if section.measured and section.name in makers]

@@ -11,6 +11,9 @@ from reports.arms import ArmComparison, arms_section, summarise_arms
 from reports.capacity import CapacitySummary, capacity_headlines, capacity_sections, summarise_capacity
 from reports.deliveries import LedgerSummary, ledger_table, summarise_ledger
 from reports.fanout import FanoutSummary, bytes_section, fanout_section, summarise_fanout
+from reports.gate.duet import DUET
+from reports.gate.outputs import Outcome
+from reports.gate.section import gate_headlines, gate_section, gate_surprises, summarise_gate
 from reports.headline import Headline, RunVerdict, headlines, run_verdict
 from reports.health import HealthSummary, health_section, summarise_health
 from reports.index_sections import index_sections
@@ -51,6 +54,7 @@ class RunSummary:
     capacity: CapacitySummary
     health: HealthSummary
     arms: tuple[ArmComparison, ...]
+    gate: Outcome | None  # of a duet
     sections: tuple[Section, ...]
 
     @property
@@ -91,7 +95,9 @@ def summarise_run(measurements: Measurements) -> RunSummary:
     fanout = summarise_fanout(baselines)
     presence = summarise_presence(baselines)
     scenarios = summarise_scenarios(baselines)
-    arms = summarise_arms(measurements)
+    # The arms of a duet met pairs of requests; their rounds are judged by the gate's own rules.
+    arms = tuple(one for one in summarise_arms(measurements) if one.scenario != DUET)
+    gate = summarise_gate(measurements)
     strategies = summarise_strategies(measurements)
     server = summarise_server(measurements)
     capacity = summarise_capacity(measurements)
@@ -101,6 +107,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         verdict=run_verdict(manifest, _measured(measurements)),
         empty=measurements.empty,
         headlines=capacity_headlines(capacity)
+        or (gate_headlines(gate) if gate is not None else ())
         or headlines(
             ran=[record.name for record in manifest.scenarios],
             ledger=ledger,
@@ -110,7 +117,8 @@ def summarise_run(measurements: Measurements) -> RunSummary:
             scenarios=scenarios,
             strategies=strategies,
         ),
-        surprises=surprises(
+        surprises=(gate_surprises(gate, manifest) if gate is not None else ())
+        + surprises(
             manifest=manifest,
             measured_scenarios=_measured(measurements),
             ledger=ledger,
@@ -131,7 +139,9 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         capacity=capacity,
         health=health,
         arms=arms,
+        gate=gate,
         sections=(
+            *([gate_section(gate)] if gate is not None else []),
             *capacity_sections(capacity),
             *(arms_section(comparison) for comparison in arms),
             *_of_arms(measurements, "pagination", _pagination_sections),
@@ -181,6 +191,7 @@ def summary_document(summary: RunSummary) -> dict[str, Any]:
         "run_id": summary.manifest.run_id,
         "title": summary.manifest.title,
         "verdict": summary.verdict,
+        "gate": None if summary.gate is None else summary.gate.verdict,
         "warnings": summary.warnings,
         "surprises": summary.surprises,
         "headlines": [

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.distributions import Distribution, decode, merge
+from reports.distributions import Distribution, merge
 from reports.gate.counters import Counter, compare_counters
 from reports.gate.decisions import Gated, Round, decide, suspects
 from reports.gate.outputs import Outcome
-from scenarios.run_folder import RunFolder, RunManifest
+from reports.measurements import Measurements, Series, pooled, read_measurements
+from scenarios.run_folder import RunManifest
 
 DUET = "duet"
 BASE, HEAD = "base", "head"
@@ -78,18 +79,21 @@ class DuetData:
 
 def read_duet(path: Path) -> DuetData:
     """The duet in a run folder; InputError names the file that cannot be read."""
-    folder = RunFolder(path)
-    manifest = folder.read_manifest()
-    parts: dict[tuple[str, str, int, int], list[Distribution]] = defaultdict(list)
-    for line in folder.read_histograms():
-        if line.metric in ("duet_request_us", "duet_delivery_us"):
-            labels = line.labels
-            operation = labels.get("operation", DELIVERY)
-            parts[operation, labels["arm"], int(labels["block"]), int(labels["round"])].append(decode(line.payload))
-    totals = _totals(manifest)
-    return DuetData(
-        manifest, {key: merge(found) for key, found in parts.items()}, _per(totals, BASE), _per(totals, HEAD)
-    )
+    return duet_of(read_measurements(path))
+
+
+def duet_of(measurements: Measurements) -> DuetData:
+    """The duet in a run that was read."""
+    parts: dict[tuple[str, str, int, int], list[Series]] = defaultdict(list)
+    for one in measurements.series:
+        if one.metric in ("duet_request_us", "duet_delivery_us"):
+            labels = one.labels
+            parts[labels.get("operation", DELIVERY), labels["arm"], int(labels["block"]), int(labels["round"])].append(
+                one
+            )
+    totals = _totals(measurements.manifest)
+    values = {key: pooled(found) for key, found in parts.items()}
+    return DuetData(measurements.manifest, values, _per(totals, BASE), _per(totals, HEAD))
 
 
 def judge_duet(data: DuetData, blocks: int) -> Outcome:
@@ -183,6 +187,9 @@ def _differences(manifest: RunManifest) -> list[str]:
     if len(arms) < 2:
         return ["the run does not say what its arms were"]
     base, head = arms[0].settings, arms[1].settings
+    silent = [arm.name for arm in arms if not arm.settings.keys() - {"version"}]
+    if silent:
+        return [f"{' and '.join(silent)} did not say its settings: whether they differ is not known"]
     return [
         f"{name} differs: {base.get(name, 'absent')} in base, {head.get(name, 'absent')} in head"
         for name in sorted(base.keys() | head.keys())

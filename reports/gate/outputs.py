@@ -16,7 +16,7 @@ from reports.numbers import format_number, quantity
 DOCUMENT_VERSION = 1
 _FAILING: tuple[Verdict, ...] = ("REGRESSED",)
 _BROKEN: tuple[Verdict, ...] = ("INVALID",)
-_COMPARED = ("base", "head", "change", "95 % interval", "would have found")
+_COMPARED = ("base", "head", "change", "95 % interval", "would have found", "noise of a round")
 NOTHING_DECIDED = Decision("INVALID", ())  # no rounds, no verdict on them
 _PROMISED = ("bound", "measured", "its blocks")
 
@@ -178,17 +178,18 @@ def _metric_line(finding: Finding) -> Line:
     metric, ratio = finding.metric, finding.ratio
     cells = [_value(finding.base, metric.unit), _value(finding.head, metric.unit)]
     if ratio is None:
-        cells += ["–", "–", "–"]
+        cells += ["–"] * 4
     else:
         cells += [_change(ratio.value), f"{_change(ratio.low)} … {_change(ratio.high)}"]
         cells.append("none" if finding.smallest_effect is None else f"{finding.smallest_effect:+.1%}")
+        cells.append("–" if finding.noise is None else f"{finding.noise:.1%}")
     return Line(metric.name, finding.verdict, finding.sentence, _COMPARED, tuple(cells))
 
 
 def _counter_line(finding: CounterFinding) -> Line:
     unit = finding.counter.unit
     change = _change(finding.head / finding.base) if finding.base and finding.head is not None else "–"
-    cells = (_value(finding.base, unit), _value(finding.head, unit), change, "counted", "–")
+    cells = (_value(finding.base, unit), _value(finding.head, unit), change, "counted", "–", "–")
     return Line(finding.counter.name, finding.verdict, finding.sentence, _COMPARED, cells)
 
 

@@ -86,3 +86,10 @@ def test_an_arm_that_cannot_be_is_refused(
     assert result.returncode == 2, result.stderr
     assert sentence in result.stderr
     assert not (tmp_path / "out" / "runs").exists()
+
+
+def test_a_proof_needs_something_measured(chatbench: Chatbench, tmp_path: Path) -> None:
+    """Judging again what is not there: one sentence, exit code 2."""
+    result = chatbench("doctor", "--gate", "--no-measure", folder=tmp_path)
+    assert result.returncode == 2
+    assert "holds no trial of the gate; measure with: chatbench doctor --gate" in result.stderr

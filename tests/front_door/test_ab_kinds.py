@@ -82,6 +82,22 @@ def test_two_urls_of_servers_that_run(chatbench: Chatbench, postgres: EmbeddedPo
     assert "buffers_per_request" not in counters(document)
 
 
+def test_two_data_sets_are_not_compared(chatbench: Chatbench, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Exit code 2, with the way out; no run is left of it."""
+    cluster_url = postgres.url("postgres")
+    arms = [Arm(size, size, STRATEGY) for size in ("small", "tiny")]
+    opened = own_arms(
+        cluster_url, arms, seed=1, login_key="chatbench", log_folder=tmp_path, progress=lambda _step, _share: None
+    )
+    with opened as places:
+        urls = [places[name].target.http_url for name in ("small", "tiny")]
+        result = chatbench("ab", *urls, *SHORT, "--database-url", cluster_url, folder=tmp_path)
+    assert result.returncode == 2, result.stdout
+    assert "the servers hold different data sets" in result.stderr
+    assert "seed both with the same size and seed" in result.stderr
+    assert not list((tmp_path / "out" / "runs").glob("*"))
+
+
 def _child(process: "subprocess.Popen[str]", *words: str, number: int = 0) -> psutil.Process:
     """The n-th child whose command holds these words, once it is there."""
     deadline = time.monotonic() + WAIT_SECONDS

@@ -8,83 +8,9 @@ import pytest
 from fixtures.errors import InputError
 from reports.gate.duet import METRICS, DuetData, judge_duet, needs_confirmation, read_duet
 from reports.gate.outputs import markdown
-from scenarios import histograms
-from scenarios.run_folder import ArmRecord, CountRecord, HistogramLine, RunFolder, RunManifest, ScenarioRecord
+from scenarios.run_folder import ArmRecord, CountRecord
 
-OPERATIONS = ("first_page", "deep_page", "list_conversations", "send_message")
-BASE_US = 1000
 Build = Callable[..., DuetData]
-
-
-def line(metric: str, values: list[int], **labels: str) -> HistogramLine:
-    """One line of exactly these values."""
-    payload = histograms.encode(histograms.histogram_of(values))
-    return HistogramLine(second=0, worker="1", metric=metric, labels=labels, count=len(values), payload=payload)
-
-
-@pytest.fixture
-def build(tmp_path: Path) -> Build:
-    """A function that writes and reads a duet of `blocks` × 5 rounds, 300 requests each."""
-
-    def make(
-        slow: dict[str, float] | None = None,
-        *,
-        blocks: int = 5,
-        requests: int = 300,
-        arms: list[ArmRecord] | None = None,
-        reasons: list[str] | None = None,
-    ) -> DuetData:
-        folder = RunFolder(tmp_path / "run")
-        folder.path.mkdir()
-        records = []
-        for block in range(blocks):
-            for number in range(5):
-                for arm in ("base", "head"):
-                    place = {"scenario": "duet", "arm": arm, "block": str(block), "round": str(number)}
-                    # Nothing is exactly alike: rounds differ by a few µs, in both arms alike.
-                    for operation in (*OPERATIONS, "delivery"):
-                        factor = (slow or {}).get(operation, 1.0) if arm == "head" else 1.0
-                        value = round((BASE_US + 10 * number + block) * factor)
-                        if operation == "delivery":
-                            folder.append_histograms([line("duet_delivery_us", [value] * requests, **place)])
-                        else:
-                            more = {**place, "operation": operation}
-                            folder.append_histograms([line("duet_request_us", [value] * requests, **more)])
-            counts = [
-                CountRecord(name=f"duet_{name}", labels={"arm": arm}, value=value)
-                for arm in ("base", "head")
-                for name, value in (("deliveries", 100), ("delivery_bytes", 20_000))
-            ]
-            records.append(
-                ScenarioRecord(
-                    name="duet", options={}, started_second=0, seconds=20, arm="pair", block=block, counts=counts
-                )
-            )
-        known = [
-            ArmRecord(name="base", settings={"version": "main"}),
-            ArmRecord(name="head", settings={"version": "x"}),
-        ]
-        folder.write_manifest(
-            RunManifest(
-                run_id="run",
-                title="duet",
-                started_at="2025-01-02T03:04:05+00:00",
-                seed=1,
-                commit=None,
-                versions={},
-                host={},
-                dataset=None,
-                postgres_settings={},
-                server_settings={},
-                options={},
-                scenarios=records,
-                arms={"duet": known if arms is None else arms},
-                reasons=reasons or [],
-            )
-        )
-        return read_duet(folder.path)
-
-    return make
 
 
 def test_rounds_are_read_as_they_were_measured(build: Build) -> None:
@@ -142,6 +68,17 @@ def test_settings_that_differ_are_named(build: Build) -> None:
     assert "pool_size_max differs: 16 in base, 4 in head" in outcome.remarks
 
 
+def test_an_arm_that_does_not_say_its_settings_is_named(build: Build) -> None:
+    """A server that somebody else started."""
+    arms = [
+        ArmRecord(name="base", settings={"version": ".", "pool_size_max": "16"}),
+        ArmRecord(name="head", settings={"version": "http://127.0.0.1:8000"}),
+    ]
+    remarks = judge_duet(build(arms=arms), 5).remarks
+    assert "head did not say its settings: whether they differ is not known" in remarks
+    assert not any("pool_size_max" in remark for remark in remarks)
+
+
 def test_a_folder_that_holds_no_duet_is_no_pass(tmp_path: Path, build: Build) -> None:
     """A truncated run, and no run at all."""
     build()
@@ -149,3 +86,50 @@ def test_a_folder_that_holds_no_duet_is_no_pass(tmp_path: Path, build: Build) ->
     assert judge_duet(read_duet(tmp_path / "run"), 5).verdict == "INVALID"
     with pytest.raises(InputError, match="no run folder"):
         read_duet(tmp_path / "nothing")
+
+
+def per_arm(name: str, base: float, head: float, **labels: str) -> list[CountRecord]:
+    """One count of both arms."""
+    return [
+        CountRecord(name=name, labels={"arm": arm, **labels}, value=value)
+        for arm, value in (("base", base), ("head", head))
+    ]
+
+
+def test_counters_decide_where_times_cannot(build: Build) -> None:
+    """Twice the pages per request is a regression though no time has changed; so are lost answers and deliveries."""
+    counts = [
+        *per_arm("duet_asked", 1000, 1000),
+        *per_arm("duet_requests", 500, 490, operation="send_message"),
+        *per_arm("duet_failed", 0, 10),
+        *per_arm("duet_expected_deliveries", 100, 110),
+        *per_arm("duet_messages_stored", 500, 500),
+        *per_arm("duet_buffers", 40_000, 80_000),
+        *per_arm("duet_rows_written", 1500, 1500),
+        *per_arm("duet_cold_updates", 0, 9),
+    ]
+    outcome = judge_duet(build(more_counts=counts), 5)
+    found = {one.counter.name: (one.verdict, one.base, one.head) for one in outcome.counters}
+    assert found["buffers_per_request"] == ("REGRESSED", 40, 80)
+    assert found["failed_requests_share"] == ("REGRESSED", 0, 0.02)
+    assert found["missing_deliveries_share"] == ("REGRESSED", 0, pytest.approx(10 / 110))
+    assert found["rows_written_per_message"] == ("PASS", 3, 3)
+    assert found["cold_updates_per_message"][0] == "PASS"  # 9 in 500 is chance
+    assert outcome.verdict == "REGRESSED"
+
+
+def test_a_statement_of_one_arm_alone_is_named(build: Build) -> None:
+    """What vanished and what appeared; and a count that only one arm has is no pass."""
+    counts = [
+        CountRecord(name="duet_statements", labels={"arm": arm, "statement": name}, value=5)
+        for arm, name in (("base", "old"), ("base", "both"), ("head", "both"), ("head", "new"))
+    ]
+    counts += [
+        *per_arm("duet_asked", 10, 10),
+        CountRecord(name="duet_messages_stored", labels={"arm": "base"}, value=1),
+    ]
+    outcome = judge_duet(build(more_counts=counts), 5)
+    assert "the statement old is executed in base only" in outcome.remarks
+    assert "the statement new is executed in head only" in outcome.remarks
+    assert not any("both" in remark for remark in outcome.remarks)
+    assert outcome.verdict == "INVALID"
