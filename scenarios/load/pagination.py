@@ -36,7 +36,7 @@ from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
 
 WORKLOAD = {
-    "rate": Row(3, "pages/s per user", "guess: someone scrolling fast"),
+    "rate": Row(5, "pages/s per user", "guess: someone scrolling fast"),
     "write_rate": Row(
         10, "messages/s", "cited: Mattermost's behaviour weights, 1.99 scrolls per post, at less reading"
     ),
@@ -47,7 +47,7 @@ WORKLOAD = {
     "light_share": Row(0.15, "of walks", "guess"),
     "deep_share": Row(0.5, "of walks", "guess: so that deep pages are measured as often as shallow ones"),
     "peers_share": Row(0.5, "of walks", "guess: for all peers; what the server itself costs has to stay precise"),
-    "walk_pages_max": Row(15, "pages", "guess: then the user looks at another conversation"),
+    "walk_pages_max": Row(6, "pages", "guess: then another conversation; a tour needs ten first pages in each block"),
     "survey_seconds": Row(3, "s", "guess: how long the unmeasured look for deep cursors may take"),
     "survey_page_size": Row(100, "messages", "guess: the largest page the server gives"),
     "http_connections": Row(30, "connections", "guess: opened ahead, so that connecting is not measured"),
