@@ -105,6 +105,33 @@ def test_a_sender_cannot_choose_what_the_server_gives(
         )
 
 
+@pytest.mark.parametrize("deferred", ["", "SET CONSTRAINTS ALL DEFERRED; "])
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        "",
+        "ON CONFLICT DO NOTHING",
+        "ON CONFLICT (id) DO NOTHING",
+        "ON CONFLICT (conversation_id, seq) DO NOTHING",
+        "ON CONFLICT (sender_id, client_id) DO NOTHING",
+        "ON CONFLICT ON CONSTRAINT chat_messages_retry DO NOTHING",
+        "ON CONFLICT (sender_id, client_id) DO UPDATE SET content = excluded.content",
+    ],
+)
+def test_no_seq_is_taken_without_a_message(  # noqa: PLR0917 - fixtures and cases
+    server: Any, user_sql: Any, administrator_sql: Any, people: list[Any], otherwise: str, deferred: str
+) -> None:
+    """A conflict that is no error would leave a gap, and everyone waiting for a message that never comes."""
+    made = server.group(*people[:2])
+    sent = people[0].send(made)
+    send = SEND.replace("$1, $2, 'x', $3", f"'{made}', '{people[0].id}', 'x', '{sent['client_id']}'")
+    with pytest.raises(asyncpg.PostgresError):
+        user_sql(people[0].id, f"DO $body$ BEGIN {deferred}{send} {otherwise}; END $body$")
+    assert people[0].send(made)["seq"] == sent["seq"] + 1
+    (row,) = administrator_sql("SELECT last_seq FROM conversations WHERE id = $1", made)
+    assert row["last_seq"] == sent["seq"] + 1
+
+
 def test_a_member_may_send(user_sql: Any, people: list[Any], conversation: Any) -> None:
     """The same statement is allowed to a member, for themselves: the refusals below are the policy's."""
     row = user_sql(people[1].id, SEND + " RETURNING seq", conversation, people[1].id, uuid4())[0]
