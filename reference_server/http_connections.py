@@ -78,6 +78,9 @@ class PromptHttpConnection(HttpToolsProtocol):
         self._expect_no_more()
         super().on_message_complete()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Not in the log: the gateway has a port of its own, and uvicorn would advise to install what is not wanted."""
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's sentence; ours is an ErrorAnswer
         """Answers noise."""
         self._refuse(HTTPStatus.BAD_REQUEST, "bad_request", "this is no HTTP/1.1 request")

@@ -111,7 +111,7 @@ class TableState:
         async with self._pool.as_user(user_id) as connection:
             expires_at = self._typists.expires_at(place)
             if expires_at is None:
-                await connection.execute(self._sql["end_typing"], conversation_id, user_id)
+                await connection.execute(self._sql["end_typing"], conversation_id)
             else:
                 remaining_seconds = max(0.0, expires_at - self._now())
                 await connection.execute(self._sql["write_typing"], conversation_id, user_id, remaining_seconds)

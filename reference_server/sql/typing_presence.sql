@@ -25,7 +25,7 @@ CREATE UNLOGGED TABLE typing_indicators (
 GRANT SELECT ON user_presence, typing_indicators TO authenticated;
 GRANT INSERT (user_id, status, version, last_seen_at) ON user_presence TO authenticated;
 GRANT UPDATE (status, version, last_seen_at) ON user_presence TO authenticated;
-GRANT INSERT (conversation_id, user_id, expires_at), UPDATE (expires_at), DELETE ON typing_indicators TO authenticated;
+GRANT INSERT (conversation_id, user_id, expires_at), UPDATE (expires_at) ON typing_indicators TO authenticated;
 
 ALTER TABLE user_presence ENABLE ROW LEVEL SECURITY;
 ALTER TABLE typing_indicators ENABLE ROW LEVEL SECURITY;
@@ -38,8 +38,8 @@ CREATE POLICY presence_insert ON user_presence FOR INSERT TO authenticated WITH 
 CREATE POLICY presence_update ON user_presence FOR UPDATE TO authenticated
     USING (user_id = (SELECT auth.uid())) WITH CHECK (user_id = (SELECT auth.uid()));
 
--- Typing is visible to who is in the conversation now. One's own row is visible too, so that who has just left it can
--- still remove theirs.
+-- Typing is visible to who is in the conversation now. One's own row is visible too, as it can still be taken back by
+-- who has just left.
 CREATE POLICY typing_select ON typing_indicators FOR SELECT TO authenticated USING (
     user_id = (SELECT auth.uid())
     OR (SELECT true FROM chatbench.my_memberships m WHERE m.conversation_id = typing_indicators.conversation_id));
@@ -55,4 +55,12 @@ CREATE POLICY typing_update ON typing_indicators FOR UPDATE TO authenticated
         user_id = (SELECT auth.uid())
         AND expires_at <= clock_timestamp() + interval '1 minute'
         AND (SELECT true FROM chatbench.my_memberships m WHERE m.conversation_id = typing_indicators.conversation_id));
-CREATE POLICY typing_delete ON typing_indicators FOR DELETE TO authenticated USING (user_id = (SELECT auth.uid()));
+
+-- Not by a DELETE of the user's own: that right is to the whole table, and lets its holder lock it against everyone.
+CREATE FUNCTION chatbench.end_typing(conversation uuid) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    DELETE FROM public.typing_indicators t
+     WHERE t.conversation_id = conversation AND t.user_id = (SELECT auth.uid())
+$$;
+REVOKE EXECUTE ON FUNCTION chatbench.end_typing(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION chatbench.end_typing(uuid) TO authenticated;

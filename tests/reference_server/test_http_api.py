@@ -115,6 +115,13 @@ def test_a_body_above_the_bound_is_not_read(server: Any, user: Any) -> None:
     assert (answer.status_code, answer.json()) == (413, {"code": "too_large", "message": message})
 
 
+def test_who_takes_it_for_the_gateway_gets_an_ordinary_answer(server: Any) -> None:
+    """And the log is not told to install something."""
+    answer = server.http.get("/healthz", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+    assert (answer.status_code, answer.text) == (200, "ok")
+    assert "upgrade" not in server.log.lower()
+
+
 def test_what_is_not_there_is_an_error_answer_too(server: Any, user: Any) -> None:
     """Unknown routes and methods have the shape of every other refusal."""
     assert user.get("/nothing").json()["code"] == "not_found"

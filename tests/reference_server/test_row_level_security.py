@@ -105,6 +105,33 @@ def test_a_sender_cannot_choose_what_the_server_gives(
         )
 
 
+@pytest.mark.parametrize("deferred", ["", "SET CONSTRAINTS ALL DEFERRED; "])
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        "",
+        "ON CONFLICT DO NOTHING",
+        "ON CONFLICT (id) DO NOTHING",
+        "ON CONFLICT (conversation_id, seq) DO NOTHING",
+        "ON CONFLICT (sender_id, client_id) DO NOTHING",
+        "ON CONFLICT ON CONSTRAINT chat_messages_retry DO NOTHING",
+        "ON CONFLICT (sender_id, client_id) DO UPDATE SET content = excluded.content",
+    ],
+)
+def test_no_seq_is_taken_without_a_message(  # noqa: PLR0917 - fixtures and cases
+    server: Any, user_sql: Any, administrator_sql: Any, people: list[Any], otherwise: str, deferred: str
+) -> None:
+    """A conflict that is no error would leave a gap, and everyone waiting for a message that never comes."""
+    made = server.group(*people[:2])
+    sent = people[0].send(made)
+    send = SEND.replace("$1, $2, 'x', $3", f"'{made}', '{people[0].id}', 'x', '{sent['client_id']}'")
+    with pytest.raises(asyncpg.PostgresError):
+        user_sql(people[0].id, f"DO $body$ BEGIN {deferred}{send} {otherwise}; END $body$")
+    assert people[0].send(made)["seq"] == sent["seq"] + 1
+    (row,) = administrator_sql("SELECT last_seq FROM conversations WHERE id = $1", made)
+    assert row["last_seq"] == sent["seq"] + 1
+
+
 def test_a_member_may_send(user_sql: Any, people: list[Any], conversation: Any) -> None:
     """The same statement is allowed to a member, for themselves: the refusals below are the policy's."""
     row = user_sql(people[1].id, SEND + " RETURNING seq", conversation, people[1].id, uuid4())[0]
@@ -216,10 +243,10 @@ def test_typing_is_visible_to_members_and_written_for_oneself(
         user_sql(member.id, ANNOUNCE, conversation, member.id, 6.0)
     assert [row["user_id"] for row in user_sql(owner.id, TYPING, conversation)] == [member.id]
     assert user_sql(stranger.id, TYPING, conversation) == []
-    user_sql(owner.id, "DELETE FROM typing_indicators")
+    user_sql(owner.id, "SELECT chatbench.end_typing($1)", conversation)
     user_sql(owner.id, "UPDATE typing_indicators SET expires_at = clock_timestamp()")
     assert [row["user_id"] for row in user_sql(member.id, TYPING, conversation)] == [member.id]
-    user_sql(member.id, "DELETE FROM typing_indicators WHERE conversation_id = $1", conversation)
+    user_sql(member.id, "SELECT chatbench.end_typing($1)", conversation)
     assert user_sql(owner.id, TYPING, conversation) == []
 
 
@@ -245,7 +272,7 @@ def test_who_has_left_types_no_more(server: Any, user_sql: Any, administrator_sq
     assert [row["user_id"] for row in user_sql(member.id, TYPING, made)] == [member.id]
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         user_sql(member.id, ANNOUNCE, made, member.id, 6.0)
-    user_sql(member.id, "DELETE FROM typing_indicators WHERE conversation_id = $1", made)
+    user_sql(member.id, "SELECT chatbench.end_typing($1)", made)
     assert [row["user_id"] for row in user_sql(owner.id, TYPING, made)] == [owner.id]
 
 
@@ -262,6 +289,7 @@ def test_presence_is_visible_to_users_and_written_for_oneself(user_sql: Any, peo
     assert row["status"] == "away"
     for statement in (
         "DELETE FROM user_presence",
+        "DELETE FROM typing_indicators",
         "TRUNCATE typing_indicators",
         "UPDATE user_presence SET user_id = $1",
     ):
@@ -279,3 +307,16 @@ def test_live_tables_are_unlogged_and_bound_by_policies(administrator_sql: Any) 
         "WHERE relname IN ('typing_indicators', 'user_presence') ORDER BY relname"
     )
     assert [tuple(row) for row in rows] == [("typing_indicators", "u", True), ("user_presence", "u", True)]
+
+
+def test_nobody_holds_a_table_up(user_sql: Any, administrator_sql: Any, people: list[Any]) -> None:
+    """A user with SQL in hand locks no table or view against what others read, write, vacuum or build."""
+    names = administrator_sql(
+        "SELECT format('%I.%I', nspname, relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
+        "WHERE relkind IN ('r', 'v', 'p', 'm') AND nspname IN ('public', 'chatbench', 'auth')"
+    )
+    assert len(names) > 10
+    for (name,) in names:
+        for mode in ("SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                user_sql(people[0].id, f"DO $$ BEGIN LOCK TABLE {name} IN {mode} MODE NOWAIT; END $$")
