@@ -15,6 +15,7 @@ SCENARIOS = {
     "fanout": ("delivery_us", ("--users", "18", "--group-sizes", "4,12", "--non-members", "2")),
     "pagination": ("request_us", ("--users", "8", "--rate", "20")),
     "presence": ("presence_delivery_us", ("--users", "14", "--watchers", "3,4", "--rate", "20")),
+    "receipts": ("receipt_us", ("--users", "12", "--group-sizes", "2,11", "--rate", "30")),
     "index_load": ("request_us", ("--users", "8", "--rate", "30")),
     "inbox": ("request_us", ("--users", "12", "--conversations", "9,25", "--rate", "20")),
 }
