@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from scenarios.generator_health import Judgement, Observation, judge, judge_figures
+from scenarios.metrics import COUNTS
 from scenarios.run_folder import CountRecord, LedgerTotals
 
 
@@ -138,11 +139,17 @@ def merged_ledgers(ledgers: Iterable[LedgerTotals]) -> list[LedgerTotals]:
 
 
 def merged_counts(counts: Iterable[CountRecord]) -> list[CountRecord]:
-    """Counts of the same name and labels added up, in order."""
+    """Counts of the same name and labels added up, and quotients of the sums, in order."""
     added: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
     for one in counts:
         key = one.name, tuple(sorted(one.labels.items()))
         added[key] = added.get(key, 0) + one.value
+    for count in COUNTS.values():
+        if count.quotient_of is not None:
+            above, below = count.quotient_of
+            for name, labels in list(added):
+                if name == above and added.get((below, labels)):
+                    added[count.name, labels] = round(added[above, labels] / added[below, labels], 3)
     return [CountRecord(name=name, labels=dict(labels), value=value) for (name, labels), value in sorted(added.items())]
 
 

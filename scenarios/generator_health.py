@@ -166,7 +166,10 @@ def judge_figures(figures: Mapping[str, float | None]) -> Judgement:
 def is_generators_own(reason: str) -> bool:
     """True when a reason for INVALID is the generator's weakness, and not a server that left too much unanswered."""
     names = "|".join(name for name in BOUNDS if name != "dropped_share_percent")
-    return re.match(rf"generator ({names}) is |no operation was started|it ended before", reason) is not None
+    return (
+        re.match(rf"(worker [^:]+: )?(generator ({names}) is |no operation was started|it ended before)", reason)
+        is not None
+    )
 
 
 def _share(part: int, whole: int) -> float:

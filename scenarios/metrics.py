@@ -171,6 +171,7 @@ class Count:
     unit: str
     meaning: str
     labels: tuple[str, ...] = ()
+    quotient_of: tuple[str, str] | None = None  # two counts with the same labels: taken once all processes have told
 
 
 _COUNTS: tuple[Count, ...] = (
@@ -214,7 +215,13 @@ _COUNTS: tuple[Count, ...] = (
     Count("day_typing_events", "events", "typing events that reached whoever had the conversation open"),
     Count("receipt_marks", "marks", "marks as read that were answered", ("group_size",)),
     Count("receipt_events", "events", "receipts received, the reader's own connection included", ("group_size",)),
-    Count("receipts_per_mark", "events per mark", "receipts received per mark: the amplification", ("group_size",)),
+    Count(
+        "receipts_per_mark",
+        "events per mark",
+        "receipts received per mark: the amplification",
+        ("group_size",),
+        quotient_of=("receipt_events", "receipt_marks"),
+    ),
     Count("unread_checked", "counts", "unread counts held to their bounds while others wrote", ("conversations",)),
     Count("unread_mismatches", "counts", "of those, out of bounds", ("conversations",)),
     Count("unread_checked_at_rest", "counts", "unread counts checked when all was quiet", ("conversations",)),

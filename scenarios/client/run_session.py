@@ -8,7 +8,7 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 from uuid import UUID
@@ -199,9 +199,15 @@ class RunSession:
         assert set(labels) == set(COUNTS[name].labels), f"{name} has the labels {COUNTS[name].labels}"
         self._counts[name, tuple(sorted(labels.items()))] += amount  # type: ignore[assignment]  # or a float
 
-    def share(self, arrivals: Iterator[int]) -> Iterator[int]:
-        """This process's part of a schedule that all processes of the run keep together: every n-th arrival."""
-        return islice(arrivals, self.seat.index, None, self.seat.count)
+    def share(self, arrivals: Iterator[int], among: Sequence[int] | None = None) -> Iterator[int]:
+        """This process's part of a schedule that all processes of the run keep together: every n-th arrival.
+
+        `among`: the places of those processes that can, where not all can; none of it for the others.
+        """
+        takers = range(self.seat.count) if among is None else among
+        if self.seat.index not in takers:
+            return iter(())
+        return islice(arrivals, takers.index(self.seat.index), None, len(takers))
 
     def shared_ns(self, realtime_ns: int) -> int:
         """A moment of this host's CLOCK_REALTIME as every process of the run understands it."""

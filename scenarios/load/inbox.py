@@ -66,12 +66,15 @@ class Inbox(LoadScenario):
 
     entry = SCENARIOS["inbox"]
     workload = WORKLOAD
+    distributed = True
+    plan_type = list[Reader]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
         self.options = options
         self.books = UnreadBooks()
         self.classes: dict[str, list[Reader]] = {}
+        self.places: dict[str, list[int]] = {}  # class → where its readers are, of the run's processes
         self.counts: Counter[tuple[str, str]] = Counter()  # what was counted, class
         self.sends = MarkedSends(session)
         self.unanswered = 0
@@ -91,8 +94,8 @@ class Inbox(LoadScenario):
         parse_sizes(options.conversations)
         return {name: getattr(options, name) for name in ("rate", "write_rate", "mark_rate", "conversations")}
 
-    def prepare(self) -> None:
-        """Finds a class of readers for each size, gives them what they lack, and opens the books."""
+    def plan(self) -> list[Reader]:
+        """Finds a class of readers for each size, and gives them what they lack."""
         session = self.session
         users = [self._survey(number) for number in range(session.options.user_count)]
         chosen = self._choose(users)
@@ -105,8 +108,18 @@ class Inbox(LoadScenario):
         others = [user for user in users if user.number not in readers]
         for target, reader in chosen:
             self._fill(reader, target, others)
-        for _, reader in chosen:
-            self._open(reader, {user.user_id for user in others})
+        return [self._final(reader, {user.user_id for user in others}) for _, reader in chosen]
+
+    def adopt(self, plan: list[Reader]) -> None:
+        """Opens the books of this process's readers: whatever is written to them is written from here."""
+        session = self.session
+        for rank, reader in enumerate(plan):
+            place = rank % session.seat.count
+            places = self.places.setdefault(reader.label, [])
+            if place not in places:
+                places.append(place)
+            if place == session.seat.index and session.seat.is_generator:
+                self._open(reader)
         session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
@@ -116,12 +129,12 @@ class Inbox(LoadScenario):
         """Starts the lists, one open loop per class, and the writes and marks."""
         session = self.session
         arrivals = ARRIVALS[session.options.arrivals]
-        rate = float(self.options.rate) / len(self.classes)
+        rate = float(self.options.rate) / len(self.places)
         for label, readers in self.classes.items():
             random = Random(f"{session.options.seed} lists {label}")
             gevent.spawn(
                 session.open_loop("get_conversations").drive,
-                arrivals(rate, f"{session.options.seed} {label}"),
+                session.share(arrivals(rate, f"{session.options.seed} {label}"), self.places[label]),
                 begin_ns,
                 lambda at_ns, readers=readers, random=random: self.look(random.choice(readers), at_ns),
             )
@@ -129,7 +142,8 @@ class Inbox(LoadScenario):
             ("send_message", float(self.options.write_rate), self.write),
             ("mark_read", float(self.options.mark_rate), self.mark),
         ):
-            times = arrivals(rate, f"{session.options.seed} {operation}")
+            everywhere = sorted({place for places in self.places.values() for place in places})
+            times = session.share(arrivals(rate, f"{session.options.seed} {operation}"), everywhere)
             gevent.spawn(session.open_loop(operation).drive, times, begin_ns, act)
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:
@@ -179,9 +193,13 @@ class Inbox(LoadScenario):
         if state is not None:
             self.books.mark_acknowledged(reader.number, key, state.last_read_seq)
 
-    def outstanding(self) -> int:
+    def unanswered_count(self) -> int:
         """Requests not yet answered."""
         return self.unanswered + self.sends.unanswered
+
+    def outstanding(self) -> int:
+        """The same."""
+        return self.unanswered_count()
 
     def finish(self) -> list[LedgerTotals]:
         """Checks every count of every reader once more, now that all is quiet."""
@@ -265,15 +283,20 @@ class Inbox(LoadScenario):
         for _ in makers.imap_unordered(make, range(lacking)):
             pass
 
-    def _open(self, reader: Reader, others: set[UUID]) -> None:
-        """Opens a reader's books, by its whole list as it is before the run."""
-        listed = self._survey(reader.number).conversations
-        reader.label = str(len(listed))
-        for one in listed:
-            self.books.open(reader.number, one.id, one.last_seq, one.last_read_seq)
+    def _final(self, reader: Reader, others: set[UUID]) -> Reader:
+        """A reader with its whole list as it is before the run, and everyone who writes to it."""
+        reader.conversations = self._survey(reader.number).conversations
+        reader.label = str(len(reader.conversations))
+        for one in reader.conversations:
             partner = one.partner_id(reader.user_id)
             if partner in others and (UUID(one.id), partner) not in reader.writers:
                 reader.writers.append((UUID(one.id), partner))
+        return reader
+
+    def _open(self, reader: Reader) -> None:
+        """Opens a reader's books."""
+        for one in reader.conversations:
+            self.books.open(reader.number, one.id, one.last_seq, one.last_read_seq)
         self.classes.setdefault(reader.label, []).append(reader)
 
     def _pick(self, *, holding_messages: bool = False) -> tuple[Reader, UUID, UUID]:

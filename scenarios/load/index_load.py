@@ -46,7 +46,7 @@ WORKLOAD = {
 class Member:
     """One user of the run, and what they know."""
 
-    token: str
+    number: int  # of the run's users
     conversations: list[UUID]
     weight: str  # "many" conversations, or "few": all of them on the first page of the list
     newest_seq: dict[UUID, int] = field(default_factory=dict)  # conversation → highest seq seen
@@ -58,6 +58,8 @@ class IndexLoad(LoadScenario):
 
     entry = SCENARIOS["index_load"]
     workload = WORKLOAD
+    distributed = True
+    plan_type = list[Member]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -93,9 +95,10 @@ class IndexLoad(LoadScenario):
         """As the run's record keeps them."""
         return {name: getattr(options, name) for name in ("rate", "write_factor")}
 
-    def prepare(self) -> None:
+    def plan(self) -> list[Member]:
         """Reads everyone's list of conversations, unmeasured: users act in conversations that they have."""
         session = self.session
+        members = []
         for number in range(session.options.user_count):
             token = session.login(session.user_id(number))
             response = session.chat.get_conversations(token, int(WORKLOAD["list_size"].value), None, 0)
@@ -108,12 +111,19 @@ class IndexLoad(LoadScenario):
             if page.conversations:
                 newest_seq = {UUID(one.id): one.last_seq for one in page.conversations}
                 weight = "many" if page.has_more else "few"
-                self.members.append(Member(token, list(newest_seq), weight, newest_seq))
-        if not self.members:
+                members.append(Member(number, list(newest_seq), weight, newest_seq))
+        if not members:
             raise InputError(
                 f"none of {session.options.user_count} users has a conversation; use more --users or a larger data set"
             )
-        session.pool.warm(int(WORKLOAD["http_connections"].value))
+        return members
+
+    def adopt(self, plan: list[Member]) -> None:
+        """Takes up this process's users, or all where it has none of them, and opens connections."""
+        self.members = [member for member in plan if self.session.is_own(member.number)] or plan
+        for member in self.members:
+            self._token(member)
+        self.session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Reads and writes go over HTTP: no gateway is needed."""
@@ -121,7 +131,7 @@ class IndexLoad(LoadScenario):
     def measure(self, begin_ns: int) -> None:
         """Starts the one open loop of the whole mix."""
         arrivals = ARRIVALS[self.session.options.arrivals](self.rate, f"{self.session.options.seed} mix")
-        gevent.spawn(self.session.open_loop("mix").drive, arrivals, begin_ns, self.act)
+        gevent.spawn(self.session.open_loop("mix").drive, self.session.share(arrivals), begin_ns, self.act)
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:
         """Acts when the mix draws this user."""
@@ -139,7 +149,7 @@ class IndexLoad(LoadScenario):
     def list_conversations(self, member: Member, intended_ns: int) -> None:
         """The first screen: whom the roadmap's first two indexes are for."""
         response = self.session.chat.get_conversations(
-            member.token, int(WORKLOAD["list_size"].value), None, intended_ns
+            self._token(member), int(WORKLOAD["list_size"].value), None, intended_ns
         )
         self._note("get_conversations", response, member, "1")
         page = self.session.chat.parse_conversations(response)
@@ -165,7 +175,7 @@ class IndexLoad(LoadScenario):
             self.list_conversations(member, intended_ns)
             return
         conversation_id, seq = self.session.random.choice(seen)
-        response = self.session.chat.mark_read(member.token, conversation_id, seq, intended_ns)
+        response = self.session.chat.mark_read(self._token(member), conversation_id, seq, intended_ns)
         self._note("mark_read", response, member, "new")
 
     def send(self, member: Member, intended_ns: int) -> None:
@@ -174,14 +184,18 @@ class IndexLoad(LoadScenario):
         self.sent_count += 1
         conversation_id = session.random.choice(member.conversations)
         content = marked_content(Marker(session.token, self.sent_count, intended_ns), content_length(session.random))
-        response = session.chat.send_message(member.token, conversation_id, content, uuid4(), intended_ns)
+        response = session.chat.send_message(self._token(member), conversation_id, content, uuid4(), intended_ns)
         self._note("send_message", response, member, "new")
         message = session.chat.parse_message(response)
         if message is not None:
             self._saw(member, conversation_id, message.seq)
 
-    def outstanding(self) -> int:
+    def unanswered_count(self) -> int:
         """Requests not yet answered."""
+        return self.unanswered
+
+    def outstanding(self) -> int:
+        """The same."""
         return self.unanswered
 
     def finish(self) -> list[LedgerTotals]:
@@ -191,7 +205,7 @@ class IndexLoad(LoadScenario):
     def _read(self, member: Member, conversation_id: UUID, before: str | None, depth: str, intended_ns: int) -> None:
         chat = self.session.chat
         limit = int(WORKLOAD["page_size"].value)
-        response = chat.get_messages(member.token, conversation_id, limit, before, intended_ns)
+        response = chat.get_messages(self._token(member), conversation_id, limit, before, intended_ns)
         self._note("get_messages", response, member, depth)
         page = chat.parse_page(response)
         if page is None or before is not None:
@@ -200,6 +214,9 @@ class IndexLoad(LoadScenario):
             self._saw(member, conversation_id, message.seq)
         if page.next_cursor is not None:
             member.older[conversation_id] = page.next_cursor
+
+    def _token(self, member: Member) -> str:
+        return self.session.login(self.session.user_id(member.number))
 
     @staticmethod
     def _saw(member: Member, conversation_id: UUID, seq: int) -> None:

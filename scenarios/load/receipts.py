@@ -42,11 +42,20 @@ WRITING_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
+class PlannedRoom:
+    """One group of the run, as it was made."""
+
+    group: MadeGroup
+    unread: int  # messages that are to be there for every reader
+
+
+@dataclass(frozen=True)
 class Room:
     """One group of the run. Its maker writes, the others read."""
 
     group: MadeGroup
-    turns: ReadingTurns
+    turns: ReadingTurns | None  # of this process's readers; None when it has none
+    places: list[int]  # the run's processes that have some
 
     @property
     def size(self) -> str:
@@ -64,6 +73,8 @@ class Receipts(LoadScenario):
 
     entry = SCENARIOS["receipts"]
     workload = WORKLOAD
+    distributed = True
+    plan_type = list[PlannedRoom]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -75,8 +86,7 @@ class Receipts(LoadScenario):
             settle_after_ns=int(float(WORKLOAD["settle_seconds"].value) * 1e9),
             superseding=True,  # a receipt says that everything before is read as well
         )
-        self.rooms: list[Room] = []
-        self.sizes_by_key: dict[Any, str] = {}
+        self.rooms: dict[str | bytes, Room] = {}
         self.recipients: dict[int, Recipient] = {}
         self.marks: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
@@ -100,19 +110,28 @@ class Receipts(LoadScenario):
         parse_sizes(options.group_sizes)
         return {name: getattr(options, name) for name in ("rate", "group_sizes", "deadline_ms")}
 
-    def prepare(self) -> None:
-        """Makes the groups, with something to read in each, and opens the books of every reader."""
-        session = self.session
+    def plan(self) -> list[PlannedRoom]:
+        """Makes the groups, with something to read in each."""
+        session, rooms = self.session, []
         rate = self.rate / len(self.sizes)
         for size in self.sizes:
             # In one second every reader gets this far.
             unread = math.ceil(float(WORKLOAD["unread_seconds"].value) * rate / (size - 1)) + 1
             members = session.random.sample(range(session.options.user_count), size)
-            group = make_group(session, f"receipts {size}", members, 2 * unread)
-            room = Room(group, ReadingTurns(group.members[1:], group.last_seq, unread))
-            self.rooms.append(room)
-            self.sizes_by_key[self.wire_id(group.conversation_id)] = room.size
-            for number in room.readers:
+            rooms.append(PlannedRoom(make_group(session, f"receipts {size}", members, 2 * unread), unread))
+        return rooms
+
+    def adopt(self, plan: list[PlannedRoom]) -> None:
+        """Opens the books of every reader; those of this process take turns here."""
+        session = self.session
+        for planned in plan:
+            group = planned.group
+            readers = group.members[1:]
+            own = tuple(number for number in readers if session.is_own(number))
+            turns = ReadingTurns(own, group.last_seq, planned.unread) if own else None
+            room = Room(group, turns, sorted({number % session.seat.count for number in readers}))
+            self.rooms[self.wire_id(group.conversation_id)] = room
+            for number in readers:
                 self.ledger.add_conversation(self._key(room, number), {"group_size": room.size})
         session.pool.warm(int(WORKLOAD["http_connections"].value))
 
@@ -120,7 +139,7 @@ class Receipts(LoadScenario):
         """Connects the user and opens the books of the receipts that are to come."""
         client = user.gateway = self.session.gateway_client()
         recipient = self.recipients[user.number] = self.ledger.add_recipient(str(user.number))
-        for room in self.rooms:
+        for room in self.rooms.values():
             if user.number in room.group.members:
                 for number in room.readers:
                     if number != user.number:
@@ -129,25 +148,33 @@ class Receipts(LoadScenario):
         own_id = self.wire_id(user.user_id)
 
         def on_receipt(event: Any, wire_bytes: int, arrival_ns: int, observed_ns: int) -> None:
-            size = self.sizes_by_key.get(event.c)
-            if size is None:
+            room = self.rooms.get(event.c)
+            if room is None:
                 return  # of a conversation that is none of ours
-            self.events[size] += 1
+            self.events[room.size] += 1
             if event.u != own_id:
-                recipient.observe((event.c, event.u), event.n, arrival_ns, observed_ns, wire_bytes)
+                recipient.observe(f"{event.c} {event.u}", event.n, arrival_ns, observed_ns, wire_bytes)
 
         client.on_receipt = on_receipt
+        client.on_message = self._written
         client.on_close = lambda code, reason: self._connection_ended(user, code, reason)
         self._connect(client, user)
 
     def measure(self, begin_ns: int) -> None:
         """Starts one open loop of marks per group, and its writer; together the loops make the asked rate."""
+        session = self.session
         rate = self.rate / len(self.rooms)
-        for room in self.rooms:
-            arrivals = ARRIVALS[self.session.options.arrivals](rate, f"{self.session.options.seed} {room.size}")
-            loop = self.session.open_loop("mark_read")
-            gevent.spawn(loop.drive, arrivals, begin_ns, lambda at_ns, room=room: self.mark(room, at_ns))
-            gevent.spawn(self._write, room)
+        for room in self.rooms.values():
+            if room.turns is None:
+                continue
+            arrivals = ARRIVALS[session.options.arrivals](rate, f"{session.options.seed} {room.size}")
+            arrivals = session.share(arrivals, room.places)
+            loop = session.open_loop("mark_read")
+            gevent.spawn(
+                loop.drive, arrivals, begin_ns, lambda at_ns, room=room, turns=room.turns: self.mark(room, turns, at_ns)
+            )
+            if session.seat.index == room.places[0]:  # one writes for all
+                gevent.spawn(self._write, room, room.turns)
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - groups have the schedule
         """Receives; one who is cut off comes back, and learns of what was read meanwhile by the next receipts."""
@@ -161,10 +188,10 @@ class Receipts(LoadScenario):
         if recipient is not None and user.gateway is not None and user.gateway.is_open:
             recipient.stop_listening()
 
-    def mark(self, room: Room, intended_ns: int) -> None:
+    def mark(self, room: Room, turns: ReadingTurns, intended_ns: int) -> None:
         """One timed mark; its answer opens the expectation of its receipts."""
         session = self.session
-        turn = room.turns.take()
+        turn = turns.take()
         if turn is None:
             session.failures["mark_read: there is nothing left to read, the writer is behind"] += 1
             return
@@ -185,6 +212,14 @@ class Receipts(LoadScenario):
         for settled in self.ledger.settle(now_ns, everything=everything):
             self._record(settled)
 
+    def unanswered_count(self) -> int:
+        """Marks not yet answered."""
+        return self.unanswered
+
+    def shared_ledger(self) -> Ledger:
+        """Every receipt's."""
+        return self.ledger
+
     def outstanding(self) -> int:
         """Marks not yet answered, and participants who do not know yet."""
         return self.unanswered + self.ledger.outstanding()
@@ -193,10 +228,9 @@ class Receipts(LoadScenario):
         """Closes the books."""
         self.settle(time.time_ns(), everything=True)
         session = self.session
-        for size, marks in self.marks.items():
-            session.count("receipt_marks", marks, group_size=size)
+        for size in self.marks | self.events:
+            session.count("receipt_marks", self.marks[size], group_size=size)
             session.count("receipt_events", self.events[size], group_size=size)
-            session.count("receipts_per_mark", round(self.events[size] / marks, 3), group_size=size)
         totals = self.ledger.reconcile()
         superseded = sum(one.superseded for one in totals)
         if superseded:
@@ -204,22 +238,32 @@ class Receipts(LoadScenario):
         return totals
 
     def _record(self, settled: SettledMessage) -> None:
-        recorder = self.session.recorder
         size = settled.conversation.labels["group_size"]
-        recorder.batch("receipt_us", group_size=size)(settled.latency_us())
+        self.session.recorder.batch("receipt_us", group_size=size)(settled.latency_us())
+        self.session.on_settled(settled)
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """When the last participant knew."""
+        recorder, size = self.session.recorder, settled.conversation.labels["group_size"]
         last_us = settled.reached_us(1.0)
         if last_us is not None:
             recorder.series("receipt_last_us", group_size=size)(last_us)
             report_request("WS", f"receipt known to {size}", last_us / 1000, 0)
 
-    def _write(self, room: Room) -> None:
+    def _written(self, event: Any, _wire_bytes: int, _arrival_ns: int, _observed_ns: int) -> None:
+        """A message that may have been written by another process: there is so much to read."""
+        room = self.rooms.get(event.c)
+        if room is not None and room.turns is not None:
+            room.turns.last_seq = max(room.turns.last_seq, event.n)
+
+    def _write(self, room: Room, turns: ReadingTurns) -> None:
         """Writes ahead of the readers until the run stops."""
         session, group = self.session, room.group
         token = session.login(session.user_id(group.members[0]))
         while not session.stopping.wait(timeout=WRITING_SECONDS):
-            while room.turns.needs_more and not session.stopping.is_set():
+            while turns.needs_more and not session.stopping.is_set():
                 try:
-                    room.turns.last_seq = write_opening(session, token, group.conversation_id)
+                    turns.last_seq = max(turns.last_seq, write_opening(session, token, group.conversation_id))
                 except InputError as error:
                     session.failures[f"send_message: {error}"] += 1
                     break
@@ -231,10 +275,10 @@ class Receipts(LoadScenario):
         if user.number in self.recipients:
             self.session.connection_ended(code, reason)
 
-    def _key(self, room: Room, number: int) -> tuple[Any, Any]:
+    def _key(self, room: Room, number: int) -> str:
         """Under which the receipts of one reader in one conversation are booked, by ids as they are on the wire."""
         user_id: UUID = self.session.user_id(number)
-        return self.wire_id(room.group.conversation_id), self.wire_id(user_id)
+        return f"{self.wire_id(room.group.conversation_id)!s} {self.wire_id(user_id)!s}"
 
 
 class ReceiptsUser(ChatUser):

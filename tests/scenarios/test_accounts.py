@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from scenarios.accounts import Account, LostWorker, judge_accounts, judge_lost, merged_ledgers
+from scenarios.accounts import Account, LostWorker, judge_accounts, judge_lost, merged_counts, merged_ledgers
 from scenarios.generator_health import Observation
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_folder import CountRecord, LedgerTotals
 
 
 def observation(**changes: Any) -> Observation:
@@ -139,3 +139,14 @@ def test_a_run_that_lost_nobody_hears_nothing_of_it() -> None:
     lost = [LostWorker(name, "was lost", 5, 10.0) for name in "12"]
     (reason,) = judge_lost(lost, worker_count=2, user_count=10, seconds=10).reasons
     assert reason == "all 2 workers were lost, and their books with them"
+
+
+def test_a_quotient_is_that_of_the_sums() -> None:
+    """Two workers' events per mark are not added up."""
+    told = [
+        CountRecord(name=name, labels={"group_size": "5"}, value=value)
+        for name, value in (("receipt_events", 30), ("receipt_marks", 10), ("receipt_events", 10), ("receipt_marks", 6))
+    ]
+    values = {count.name: count.value for count in merged_counts(told)}
+    assert values == {"receipt_events": 40, "receipt_marks": 16, "receipts_per_mark": 2.5}
+    assert [count.name for count in merged_counts(told[:1])] == ["receipt_events"]

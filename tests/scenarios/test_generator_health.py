@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.generator_health import BOUNDS, Observation, judge
+from scenarios.generator_health import BOUNDS, Observation, is_generators_own, judge
 
 HEALTHY = Observation(
     loop_lag_ms_p99=1.0,
@@ -74,3 +74,12 @@ def test_what_was_never_measured_is_no_good_news() -> None:
 def test_one_late_start_of_a_few_is_not_a_slow_generator() -> None:
     """Shares of small samples are taken of a hundred."""
     assert judge(replace(HEALTHY, started=10, late=1)).reasons == ()
+
+
+def test_a_reason_is_the_generators_own_in_one_process_and_in_many() -> None:
+    """What one worker of several says of itself bears its name."""
+    (reason,) = judge(replace(HEALTHY, loop_lag_ms_p99=101)).reasons
+    assert is_generators_own(reason)
+    assert is_generators_own(f"worker 1, 3: {reason}")
+    (reason,) = judge(replace(HEALTHY, dropped=20)).reasons
+    assert not is_generators_own(f"worker 1: {reason}")

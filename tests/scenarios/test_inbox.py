@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from load_runs import exact_counts, rows, run, samples
+import pytest
+from load_runs import channel, exact_counts, free_port, rows, run, samples
 
 from scenarios.run_folder import RunFolder
 
@@ -28,9 +29,13 @@ CREATE TRIGGER forget_unread AFTER INSERT ON public.chat_messages
 WRITTEN = "SELECT count(DISTINCT conversation_id), count(*) FROM chat_messages WHERE content LIKE 'cb1.%'"
 
 
-def test_every_count_of_every_list_is_checked(chat_server: Callable[..., str], tiny_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_count_of_every_list_is_checked(
+    chat_server: Callable[..., str], tiny_url: str, tmp_path: Path, processes: int
+) -> None:
     """As many as lists and conversations make, during writes and at rest, and all are right."""
-    _, said = run("inbox", chat_server(), tmp_path, *OPTIONS, run_time="9s")
+    more = ("--processes", "2", *channel(free_port())) if processes > 1 else ()
+    _, said = run("inbox", chat_server(), tmp_path, *OPTIONS, *more, run_time="9s")
     for size in SIZES:
         label = str(size)
         lists = samples(tmp_path, "request_us", request="get_conversations", weight=label)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from load_runs import exact_counts, ledgers, rows, run, samples
+import pytest
+from load_runs import channel, exact_counts, free_port, ledgers, rows, run, samples
 
 OPTIONS = ("--users", "8", "--group-sizes", "2,7", "--drain-seconds", "2")
 
@@ -19,9 +20,13 @@ SELECT substring(c.name FROM 'receipts ([0-9]+) ') AS size, sum(p.last_read_seq)
 """
 
 
-def test_every_mark_reaches_everyone_once(chat_server: Callable[..., str], tiny_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_mark_reaches_everyone_once(
+    chat_server: Callable[..., str], tiny_url: str, tmp_path: Path, processes: int
+) -> None:
     """Marks are those of the database; every other participant knows each, and each is timed."""
-    _, said = run("receipts", chat_server(), tmp_path, *OPTIONS, "--rate", "30", run_time="5s")
+    more = ("--processes", "2", *channel(free_port())) if processes > 1 else ()
+    _, said = run("receipts", chat_server(), tmp_path, *OPTIONS, "--rate", "30", *more, run_time="7s")
     books = ledgers(tmp_path, "group_size")
     marks = exact_counts(tmp_path, "receipt_marks")
     stored = {(size,): count for size, count in rows(tiny_url, MARKS)}
