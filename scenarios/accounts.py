@@ -88,33 +88,6 @@ def _named(sentences: Mapping[str, list[str]], everyone: list[str]) -> list[str]
     ]
 
 
-def merged_ledgers(ledgers: Iterable[LedgerTotals]) -> list[LedgerTotals]:
-    """Totals of the same scenario and labels added up: each recipient and each send is in one process's books."""
-    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[LedgerTotals]] = {}
-    for totals in ledgers:
-        groups.setdefault((totals.scenario, tuple(sorted(totals.labels.items()))), []).append(totals)
-    return [
-        LedgerTotals(
-            scenario=scenario,
-            labels=dict(labels),
-            **{name: sum(getattr(one, name) for one in group) for name in _COUNTS},
-        )
-        for (scenario, labels), group in groups.items()
-    ]
-
-
-def merged_counts(counts: Iterable[CountRecord]) -> list[CountRecord]:
-    """Counts of the same name and labels added up, in order."""
-    added: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
-    for one in counts:
-        key = one.name, tuple(sorted(one.labels.items()))
-        added[key] = added.get(key, 0) + one.value
-    return [CountRecord(name=name, labels=dict(labels), value=value) for (name, labels), value in sorted(added.items())]
-
-
-_COUNTS = tuple(name for name in LedgerTotals.__struct_fields__ if name not in {"scenario", "labels"})
-
-
 def most_common(problems: Counter[str]) -> str:
     """The problems that were met most, with how often."""
     return "; ".join(f"{problem} ({count} times)" for problem, count in problems.most_common(3))

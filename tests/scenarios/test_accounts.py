@@ -1,7 +1,8 @@
 from typing import Any
 
-from scenarios.accounts import Account, judge_accounts, merged_ledgers
+from scenarios.accounts import Account, judge_accounts
 from scenarios.generator_health import Observation
+from scenarios.merging import merged_ledgers
 from scenarios.run_folder import LedgerTotals
 
 
