@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reports.measurements import Measurements
 from reports.numbers import Cell, Column, Number, Table, number_key
+from scenarios.merging import merged_ledgers
 from scenarios.run_folder import LedgerTotals
 
 NAME = "ledger"
@@ -44,16 +45,8 @@ class LedgerSummary:
 
 def summarise_ledger(measurements: Measurements) -> LedgerSummary:
     """The run's ledgers by scenario and labels."""
-    merged: dict[tuple[str, tuple[tuple[str, str], ...]], LedgerTotals] = {}
-    for ledger in measurements.ledger.ledgers:
-        key = (ledger.scenario, tuple(sorted(ledger.labels.items())))
-        merged[key] = _sum(merged[key], ledger) if key in merged else ledger
-    return LedgerSummary(tuple(sorted(merged.values(), key=lambda ledger: (ledger.scenario, _natural(ledger)))))
-
-
-def _sum(one: LedgerTotals, other: LedgerTotals) -> LedgerTotals:
-    counts = {measure: getattr(one, measure) + getattr(other, measure) for measure in MEASURES}
-    return LedgerTotals(scenario=one.scenario, labels=one.labels, **counts)
+    merged = merged_ledgers(measurements.ledger.ledgers)
+    return LedgerSummary(tuple(sorted(merged, key=lambda ledger: (ledger.scenario, _natural(ledger)))))
 
 
 def ledger_labels(ledger: LedgerTotals) -> str:

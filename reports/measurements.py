@@ -9,7 +9,17 @@ from typing import TypeVar
 
 from fixtures.errors import InputError
 from reports.distributions import Distribution, decode, merge
-from scenarios.run_folder import CapacityFile, HistogramLine, LedgerFile, QueryLine, RunFolder, RunManifest, ServerLine
+from scenarios.merging import merged_counts
+from scenarios.run_folder import (
+    CapacityFile,
+    CountRecord,
+    HistogramLine,
+    LedgerFile,
+    QueryLine,
+    RunFolder,
+    RunManifest,
+    ServerLine,
+)
 
 # A scenario's seconds are cut into this many blocks, the unit of replication of every interval: eight give the
 # range of block values a 99 % interval of the median, and leave enough values per block in a short run.
@@ -90,6 +100,11 @@ class Measurements:
         for scenario, arms in self.manifest.arms.items():
             found = found.of_arm(scenario, arms[0].name) if arms else found
         return found
+
+    def counted(self, scenario: str) -> list[CountRecord]:
+        """What a scenario counted exactly, over all of its records."""
+        records = [record for record in self.manifest.scenarios if record.name == scenario]
+        return merged_counts(count for record in records for count in record.counts)
 
     def group(self, scenario: str, metric: str, *names: str, **wanted: str) -> dict[tuple[str, ...], list[Series]]:
         """The series of a metric by the values of the named labels; series that lack one of them are left out."""

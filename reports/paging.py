@@ -100,12 +100,10 @@ def _peers(measurements: Measurements) -> list[str]:
 
 def _walks(measurements: Measurements, ways: list[str]) -> tuple[Walks, ...]:
     found: dict[tuple[str, str], dict[str, int]] = {}
-    for record in measurements.manifest.scenarios:
-        for count in record.counts if record.name == SCENARIO else ():
-            if count.name.startswith("paging_"):
-                amounts = found.setdefault((count.labels["paging"], count.labels["weight"]), {})
-                name = count.name.removeprefix("paging_")
-                amounts[name] = amounts.get(name, 0) + int(count.value)
+    for count in measurements.counted(SCENARIO):
+        if count.name.startswith("paging_"):
+            amounts = found.setdefault((count.labels["paging"], count.labels["weight"]), {})
+            amounts[count.name.removeprefix("paging_")] = int(count.value)
     walks = [
         Walks(way, weight, *(amounts.get(name, 0) for name in ("pages", "messages", "lost", "repeated")))
         for (way, weight), amounts in found.items()

@@ -102,18 +102,8 @@ def scenario_section(summary: ScenarioSummary) -> Section:
 
 
 def _summarise(measurements: Measurements, name: str, described: ScenarioPanels) -> ScenarioSummary:
-    counts: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
-    for record in measurements.manifest.scenarios:
-        if record.name == name:
-            for count in record.counts:
-                key = count.name, tuple(sorted(count.labels.items()))
-                counts[key] = counts.get(key, 0) + count.value
     order = {count: place for place, count in enumerate(described.counts)}
-    shown = [
-        CountRecord(name=count, labels=dict(labels), value=value)
-        for (count, labels), value in counts.items()
-        if count in order
-    ]
+    shown = [count for count in measurements.counted(name) if count.name in order]
     shown.sort(key=lambda count: (order[count.name], [label_order(value) for value in count.labels.values()]))
     panels = [_panel(measurements, name, panel) for panel in described.panels]
     return ScenarioSummary(name, described, tuple(panel for panel in panels if panel.points), tuple(shown))

@@ -4,8 +4,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from scenarios.accounts import Account, judge_accounts, merged_counts, merged_ledgers
+from scenarios.accounts import Account, judge_accounts
 from scenarios.client.run_record import RunRecord
+from scenarios.merging import merged_counts, merged_ledgers
 from scenarios.run_folder import LedgerTotals, ScenarioRecord, WorkerRecord
 
 

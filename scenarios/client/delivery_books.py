@@ -1,9 +1,9 @@
 """Ties what the gateway delivers to the ledger and the histograms of a run."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
-from scenarios.client.gateway_client import EventHandler
+from scenarios.client.gateway_client import EventHandler, GatewayClient
 from scenarios.histograms import Recorder
 from scenarios.ledger import Conversation, Ledger, Message, Recipient, SettledMessage
 from scenarios.markers import read_marker
@@ -22,6 +22,23 @@ class DeliveryBooks:
         self._clock_offset_ns = clock_offset_ns  # of this host's clock against the run's, which markers are written by
         self.token = token  # of the run, in its messages' markers
         self.foreign = 0  # messages of other people in conversations that are none of ours
+
+    def open_recipient(
+        self, client: GatewayClient, name: str, memberships: Iterable[tuple[Hashable, int]]
+    ) -> Recipient:
+        """The books of who receives by this connection, which is to resume from where they begin.
+
+        `memberships` are the conversations' wire ids, each with the last seq before the run; what has been sent since
+        is another's.
+        """
+        recipient = self.ledger.add_recipient(name)
+        for key, last_seq in memberships:
+            conversation = self.ledger.conversations[key]
+            base = max([last_seq, *(high for _, high in conversation.acknowledged)])
+            recipient.join(conversation, base)
+            client.last_seq[key] = base
+        client.on_message = self.receiver(recipient)
+        return recipient
 
     def receiver(self, recipient: Recipient) -> EventHandler:
         """The message-event handler of one connected recipient."""

@@ -64,15 +64,8 @@ class GroupTraffic:
         """Connects a user (its `number`, `user_id`, `gateway`) and opens the books of its memberships."""
         client = self.session.gateway_client()
         user.gateway = client
-        recipient = self.books.ledger.add_recipient(str(user.number))
-        self._recipients[user.number] = recipient
-        for group in self.groups:
-            if user.number in group.member_set:
-                conversation = self.books.ledger.conversations[self._key(group)]
-                base = max([group.last_seq, *(high for high, _ in conversation.acknowledged)])
-                recipient.join(conversation, base)
-                client.last_seq[conversation.key] = base
-        client.on_message = self.books.receiver(recipient)
+        own = [(self._key(group), group.last_seq) for group in self.groups if user.number in group.member_set]
+        self._recipients[user.number] = self.books.open_recipient(client, str(user.number), own)
         client.on_close = lambda code, reason: self._connection_ended(user.number, code, reason)
         self._connect(user)
 

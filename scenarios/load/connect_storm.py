@@ -123,15 +123,11 @@ class ConnectStorm(LoadScenario):
     def user_started(self, user: ChatUser) -> None:
         """Connects the user and opens the books of its memberships."""
         client = user.gateway = self.session.gateway_client()
-        recipient = self.books.ledger.add_recipient(str(user.number))
-        for group in self.groups:
-            if user.number in group.members:
-                conversation = self.books.ledger.conversations[self.wire_id(group.conversation_id)]
-                base = max([group.last_seq, *(high for _, high in conversation.acknowledged)])
-                recipient.join(conversation, base)
-                client.last_seq[conversation.key] = base
+        mine = [group for group in self.groups if user.number in group.member_set]
+        own = [(self.wire_id(group.conversation_id), group.last_seq) for group in mine]
+        recipient = self.books.open_recipient(client, str(user.number), own)
         device = self.devices[user.number] = Device(user, client, recipient)
-        receive = self.books.receiver(recipient)
+        receive = client.on_message
 
         def on_message(event: Any, wire_bytes: int, arrival_ns: int, observed_ns: int) -> None:
             receive(event, wire_bytes, arrival_ns, observed_ns)

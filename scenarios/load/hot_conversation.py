@@ -113,13 +113,9 @@ class HotConversation(LoadScenario):
         if user.number >= self.listeners:
             return
         client = user.gateway = self.session.gateway_client()
-        recipient = self.recipients[user.number] = self.books.ledger.add_recipient(str(user.number))
-        for group in (*self.groups[ONE], *self.groups[MANY]):
-            conversation = self.books.ledger.conversations[self.wire_id(group.conversation_id)]
-            base = max([group.last_seq, *(high for _, high in conversation.acknowledged)])
-            recipient.join(conversation, base)
-            client.last_seq[conversation.key] = base
-        client.on_message = self.books.receiver(recipient)
+        every = (*self.groups[ONE], *self.groups[MANY])
+        own = [(self.wire_id(group.conversation_id), group.last_seq) for group in every]
+        self.recipients[user.number] = self.books.open_recipient(client, str(user.number), own)
         client.on_close = lambda code, reason: self._connection_ended(user, code, reason)
         self.session.connect(client, user.user_id, client.subscribe_messages)
 

@@ -142,14 +142,8 @@ class TypingIndicators(LoadScenario):
     def user_started(self, user: ChatUser) -> None:
         """Connects the user, and subscribes to messages and to the typing in every room it is in."""
         client = user.gateway = self.clients[user.number] = self.session.gateway_client()
-        recipient = self.recipients[user.number] = self.deliveries.ledger.add_recipient(str(user.number))
-        for room in self.rooms:
-            if user.number in room.group.members:
-                conversation = self.deliveries.ledger.conversations[room.key]
-                base = max([room.group.last_seq, *(high for _, high in conversation.acknowledged)])
-                recipient.join(conversation, base)
-                client.last_seq[room.key] = base
-        client.on_message = self.deliveries.receiver(recipient)
+        own = [(room.key, room.group.last_seq) for room in self.rooms if user.number in room.group.member_set]
+        self.recipients[user.number] = self.deliveries.open_recipient(client, str(user.number), own)
         client.on_typing = lambda event, _bytes, arrival_ns, _observed: self._heard(user.number, event, arrival_ns)
         client.on_close = lambda code, reason: self._connection_ended(user, code, reason)
         self._connect(client, user)

@@ -141,7 +141,7 @@ def test_index_load_counts_what_its_arms_wrote(
     folder = RunFolder(path)
     manifest = folder.read_manifest()
     arms = [arm.name for arm in manifest.arms["index_load"]]
-    assert arms == ["keys", "roadmap", "membership"]
+    assert arms == ["keys", "membership"]
     timed: Counter[tuple[str, str]] = Counter()
     for line in folder.read_histograms():
         if line.metric == "request_us":

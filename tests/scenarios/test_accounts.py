@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from scenarios.accounts import Account, LostWorker, judge_accounts, judge_lost, merged_counts, merged_ledgers
+from scenarios.accounts import Account, LostWorker, judge_accounts, judge_lost
 from scenarios.generator_health import Observation
+from scenarios.merging import merged_counts, merged_ledgers
 from scenarios.run_folder import CountRecord, LedgerTotals
 
 

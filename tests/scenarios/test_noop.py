@@ -40,6 +40,7 @@ def test_every_figure_comes_without_a_server(run_scenario: Callable[..., tuple[i
     assert code == (3 if manifest.reasons else 0)
     assert all("generator" in reason for reason in manifest.reasons), said
     assert record.failed == 0, said
+    assert "attempts to reconnect" not in said
     timed: Counter[str] = Counter()
     for line in folder.read_histograms():
         timed[line.metric] += histograms.decode(line.payload).get_total_count()
