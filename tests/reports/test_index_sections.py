@@ -237,6 +237,18 @@ def test_an_index_s_use_is_told_and_cells_open_their_plans(build_run: Any, parts
     assert f'<a href="plans/{queries[-1].plan}">' in page
 
 
+def scan(statement: str, before: int, after: int, *, index_only: bool) -> IndexScan:
+    """What an index saves without policies, with which it is never enough by itself."""
+    return IndexScan(
+        statement=statement,
+        parameter_class="hot",
+        baseline_buffers=before,
+        buffers=after,
+        index_only=index_only,
+        index_only_with_policies=False,
+    )
+
+
 def test_what_policies_hide_is_told_without_them(build_run: Any, parts: SimpleNamespace) -> None:
     """An index whose gain is small beside its readers' policies, whom it saves little, and whom it can never serve."""
     queries = mixed_lines(parts, "none", 1, 1, 400) + mixed_lines(parts, "third", 1, 1, 390)
@@ -247,22 +259,8 @@ def test_what_policies_hide_is_told_without_them(build_run: Any, parts: SimpleNa
         sub_plan_statements=(),
         passed_over_by=("list_memberships",),
         scans=(
-            IndexScan(
-                statement="list_messages",
-                parameter_class="hot",
-                baseline_buffers=15,
-                buffers=4,
-                index_only=True,
-                index_only_with_policies=False,
-            ),
-            IndexScan(
-                statement="find_user",
-                parameter_class="hot",
-                baseline_buffers=64,
-                buffers=62,
-                index_only=False,
-                index_only_with_policies=False,
-            ),
+            scan("list_messages", 15, 4, index_only=True),
+            scan("find_user", 64, 62, index_only=False),
         ),
         unfit_for={"list_memberships": "the statement says nothing of c, its first column"},
     )

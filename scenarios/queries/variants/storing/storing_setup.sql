@@ -9,7 +9,7 @@ CREATE TABLE laboratory_messages_part_1 PARTITION OF laboratory_messages_in_part
 CREATE TABLE laboratory_messages_part_2 PARTITION OF laboratory_messages_in_parts FOR VALUES WITH (MODULUS 4, REMAINDER 2);
 CREATE TABLE laboratory_messages_part_3 PARTITION OF laboratory_messages_in_parts FOR VALUES WITH (MODULUS 4, REMAINDER 3);
 INSERT INTO laboratory_messages_by_time
-SELECT uuidv7(created_at - clock_timestamp()), conversation_id, sender_id, content, created_at
+SELECT id, conversation_id, sender_id, content, created_at
   FROM (SELECT * FROM chat_messages ORDER BY created_at DESC, id LIMIT 20000) AS newest
  ORDER BY created_at;
 INSERT INTO laboratory_messages_by_chance
