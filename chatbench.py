@@ -108,11 +108,9 @@ def indexes(
     explain: common.Explain = None,
     sizes: common.GrowthSizes = None,
     resume: common.Resume = None,
-    policies: Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")] = True,
-    blocks: Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")] = 6,
-    executions: Annotated[
-        int, typer.Option(min=1, help="At most, of a statement per class, strategy and block.")
-    ] = 100,
+    policies: common.Policies = True,
+    blocks: common.LaboratoryBlocks = 6,
+    executions: common.Executions = 100,
     size: common.Size = "small",
     seed: common.Seed = 1,
     database_url: common.DatabaseUrl = None,

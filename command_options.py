@@ -58,6 +58,11 @@ Explain = Annotated[
     tuple[str, str] | None,
     typer.Option(metavar="STRATEGY STATEMENT", help="Print one statement's plans under one strategy, and stop."),
 ]
+Policies = Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")]
+LaboratoryBlocks = Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")]
+Executions = Annotated[
+    int, typer.Option(min=1, help="At most, of a statement per class, strategy and block; slow ones get fewer.")
+]
 Resume = Annotated[
     Path | None,
     typer.Option(metavar="RUN", help="Go on with the run in this folder where it ended, with the options it had."),

@@ -12,7 +12,7 @@ from reports.numbers import Cell, Column, Number, Table, format_number, number_k
 from reports.section import Section, and_list
 from reports.strategy_choice import Dominated, Flip, Mix, costs, dominated, flips, mixes
 from scenarios.run_folder import QueryLine
-from scenarios.study import Cause
+from scenarios.study import Cause, IndexScan, IndexUse
 
 NAME = "index_choice"
 WORTH_AN_INDEX_SHARE = 0.2  # guess: an index that saves less of a statement's buffers is not made for it
@@ -79,19 +79,50 @@ def _dominated_sentence(beaten: list[Dominated]) -> str:
 
 
 def _use_sentences(record: IndexRecord) -> list[str]:
-    """For each index of a strategy, the statements that it saves a good share of their buffers."""
+    """For each index of a strategy, the statements that it saves many buffers, and who cannot use it."""
     told = []
     for use in record.study.index_uses:
         gains = [gain for statement in use.statements if (gain := _gain(record, use.strategy, statement)) is not None]
         served = [
             f"{gain.statement} ({format_number(gain.before, 0)} to {format_number(gain.after, 0)} buffers)"
             for gain in gains
-            if gain.after <= (1 - WORTH_AN_INDEX_SHARE) * gain.before
+            if _is_worth(gain.before, gain.after)
+        ]
+        whole = {gain.statement for gain in gains if _is_worth(gain.before, gain.after)}
+        # Beside what policies read for each row, what an index saves can be small.
+        served += [
+            f"{scan.statement} where no policy binds it ({format_number(scan.baseline_buffers, 0)} to "
+            f"{format_number(scan.buffers, 0)} buffers{_lost_text(scan)})"
+            for scan in use.scans
+            if scan.statement not in whole and _is_worth(scan.baseline_buffers, scan.buffers)
         ]
         lost = f"saves no statement {100 * WORTH_AN_INDEX_SHARE:.0f} % of its buffers"
         what = f"serves {and_list(served)}" if served else lost
-        told.append(f"{use.name} of “{use.strategy}” {what}.")
+        idle = [
+            f"{scan.statement} ({format_number(scan.baseline_buffers, 0)} to {format_number(scan.buffers, 0)} buffers)"
+            for scan in use.scans
+            if scan.statement not in whole and not _is_worth(scan.baseline_buffers, scan.buffers)
+        ]
+        little = f", saves little of {and_list(idle)}" if idle and served else ""
+        told.append(f"{use.name} of “{use.strategy}” {what}{little}{_unfit_text(use)}.")
     return told
+
+
+def _lost_text(scan: IndexScan) -> str:
+    lost = scan.index_only and not scan.index_only_with_policies
+    return ", by the index alone; a policy asks for columns that it does not hold" if lost else ""
+
+
+def _is_worth(before: float, after: float) -> bool:
+    return after <= (1 - WORTH_AN_INDEX_SHARE) * before
+
+
+def _unfit_text(use: IndexUse) -> str:
+    """`, and cannot serve a and b (the statement says nothing of c, its first column)`."""
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for statement, why in use.unfit_for.items():
+        reasons[why].append(statement)
+    return "".join(f", and cannot serve {and_list(names)} ({why})" for why, names in reasons.items())
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,17 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class IndexScan(msgspec.Struct, frozen=True, kw_only=True):
+    """What an index saves a statement that no policy binds: exact counters, read by the administrator."""
+
+    statement: str
+    parameter_class: str  # in which the index saves most
+    baseline_buffers: int
+    buffers: int
+    index_only: bool  # answered by the index alone
+    index_only_with_policies: bool
+
+
 class IndexUse(msgspec.Struct, frozen=True, kw_only=True):
     """Which statements one index of a strategy has a part in."""
 
@@ -97,6 +108,8 @@ class IndexUse(msgspec.Struct, frozen=True, kw_only=True):
     statements: tuple[str, ...]  # that read their tables through it
     sub_plan_statements: tuple[str, ...]  # whose sub-plans alone do, such as those of policies
     passed_over_by: tuple[str, ...]  # that read its table and never through it
+    scans: tuple[IndexScan, ...] = ()  # one per statement that reads through it when no policy binds it
+    unfit_for: dict[str, str] = {}  # statement → why it could not have used the index, of those that pass it over
 
 
 class IndexCost(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,29 +99,36 @@ def _unused(root: Node, indexes: Sequence[IndexFacts], expected: set[str]) -> It
     """Why an index that was made for the statement has no part in its plan."""
     used = {node["Index Name"] for node in nodes(root) if "Index Name" in node}
     tables = {node["Relation Name"] for node in nodes(root) if "Relation Name" in node}
-    said = _conditions(root) + [index.predicate or "" for index in indexes if index.name in used]
-    conditions = " ".join(_bare(text) for text in said)
     for index in indexes:
-        if index.name not in expected or index.name in used or index.table not in tables:
-            continue
-        lacking = [part for part in _conjuncts(index.predicate) if part not in conditions]
-        first = re.split(r"\W", index.keys[0].lstrip("("), maxsplit=1)[0]
-        if lacking:
-            why = f"its predicate {' AND '.join(lacking)} is not implied by the statement"
-        elif not re.search(rf"\b{re.escape(first)}\b", conditions):
-            why = f"the statement says nothing of {first}, its first column"
-        else:
-            others = sorted(
-                node["Index Name"]
-                for node in nodes(root)
-                if node.get("Relation Name") == index.table and "Index Name" in node
-            )
-            why = f"the planner finds {', '.join(dict.fromkeys(others)) or 'a scan'} no dearer"
-        yield Reason("unused", f"not used: {index.name}, because {why}")
+        if index.name in expected and index.name not in used and index.table in tables:
+            why = unfit(nodes(root), index, indexes) or _rival(root, index)
+            yield Reason("unused", f"not used: {index.name}, because {why}")
 
 
-def _conditions(root: Node) -> list[str]:
-    return [node[key] for node in nodes(root) for key in CONDITION_KEYS if key in node]
+def unfit(read: Iterable[Node], index: IndexFacts, indexes: Sequence[IndexFacts]) -> str | None:
+    """Why the steps of a plan could not use an index, whatever it cost; None when they could have."""
+    steps = list(read)
+    used = {node["Index Name"] for node in steps if "Index Name" in node}
+    said = _conditions(steps) + [other.predicate or "" for other in indexes if other.name in used]
+    conditions = " ".join(_bare(text) for text in said)
+    lacking = [part for part in _conjuncts(index.predicate) if part not in conditions]
+    if lacking:
+        return f"its predicate {' AND '.join(lacking)} is not implied by the statement"
+    first = re.split(r"\W", index.keys[0].lstrip("("), maxsplit=1)[0]
+    if not re.search(rf"\b{re.escape(first)}\b", conditions):
+        return f"the statement says nothing of {first}, its first column"
+    return None
+
+
+def _rival(root: Node, index: IndexFacts) -> str:
+    others = sorted(
+        node["Index Name"] for node in nodes(root) if node.get("Relation Name") == index.table and "Index Name" in node
+    )
+    return f"the planner finds {', '.join(dict.fromkeys(others)) or 'a scan'} no dearer"
+
+
+def _conditions(steps: Iterable[Node]) -> list[str]:
+    return [node[key] for node in steps for key in CONDITION_KEYS if key in node]
 
 
 def _conjuncts(predicate: str | None) -> list[str]:

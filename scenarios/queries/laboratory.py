@@ -237,7 +237,7 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
             outcome.study = msgspec.structs.replace(
                 outcome.study,
                 causes=causes,
-                index_uses=await index_uses(arms, folder),
+                index_uses=await index_uses(arms, measured, folder, outcome.findings),
                 index_costs=await index_costs(arms, outcome.findings),
             )
             outcome.causes_finished = True

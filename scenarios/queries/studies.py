@@ -11,7 +11,7 @@ from scenarios.queries.arm import Arm, Explained
 from scenarios.queries.blocks import MeasuredUnit
 from scenarios.queries.builds import time_builds
 from scenarios.queries.catalog import heap_only_blockers
-from scenarios.queries.causes import Reason, hot_reasons, plan_reasons
+from scenarios.queries.causes import Reason, hot_reasons, plan_reasons, unfit
 from scenarios.queries.findings import Findings
 from scenarios.queries.growth import climb
 from scenarios.queries.parameter_classes import Unit
@@ -20,10 +20,12 @@ from scenarios.queries.plans import main_nodes, nodes
 from scenarios.queries.variants import Variant
 from scenarios.queries.walks import walk_all
 from scenarios.run_folder import QueryLine, RunFolder
-from scenarios.study import Cause, IndexCost, IndexUse, Study
+from scenarios.study import Cause, IndexCost, IndexScan, IndexUse, Study
 
 # A share of heap-only updates below this is called lost: between nearly all and nearly none, which is what is seen.
 HOT_LOST_BELOW = 0.5
+
+Key = tuple[str, str, str]  # strategy, statement, parameter class
 
 
 async def study_before(
@@ -77,32 +79,100 @@ async def causes_of(
     return tuple(found)
 
 
-async def index_uses(arms: Sequence[Arm], folder: RunFolder) -> tuple[IndexUse, ...]:
-    """Which statements each index of the strategies serves, over all parameter classes."""
-    lines = _latest(folder).values()
+async def index_uses(
+    arms: Sequence[Arm], units: Iterable[MeasuredUnit], folder: RunFolder, findings: Findings
+) -> tuple[IndexUse, ...]:
+    """Which statements each index of the strategies serves, over all parameter classes, and what it saves them."""
+    latest = _latest(folder)
+    free = await _without_policies(arms, [item.unit for item in units if not item.writes], findings)
+    roots = {key: _root(folder, line) for key, line in latest.items()}
     found = []
     for arm in arms:
-        own = [(line.statement, _root(folder, line)) for line in lines if line.strategy == arm.strategy.name]
-        tables = {index.name: index.table for index in await arm.indexes()}
-        for name in arm.applied.new_indexes:
-            users = {statement for statement, root in own if name in _values(main_nodes(root), "Index Name")}
-            below = {statement for statement, root in own if name in _values(nodes(root), "Index Name")}
-            readers = {
-                statement for statement, root in own if tables[name] in _values(main_nodes(root), "Relation Name")
+        own = {key: root for key, root in roots.items() if key[0] == arm.strategy.name}
+        indexes = await arm.indexes()
+        for index in indexes:
+            if index.name not in arm.applied.new_indexes:
+                continue
+            users = {key[1] for key, root in own.items() if index.name in _values(main_nodes(root), "Index Name")}
+            below = {key[1] for key, root in own.items() if index.name in _values(nodes(root), "Index Name")}
+            readers = {key[1] for key, root in own.items() if index.table in _values(main_nodes(root), "Relation Name")}
+            passed_over = sorted(readers - users)
+            causes = {
+                statement: {
+                    # A join's other side may speak of the column, too.
+                    unfit(
+                        [node for node in main_nodes(root) if node.get("Relation Name") == index.table], index, indexes
+                    )
+                    for key, root in own.items()
+                    if key[1] == statement
+                }
+                for statement in passed_over
             }
             found.append(
                 IndexUse(
                     strategy=arm.strategy.name,
-                    name=name,
+                    name=index.name,
                     statements=tuple(sorted(users)),
                     sub_plan_statements=tuple(sorted(below - users)),
-                    passed_over_by=tuple(sorted(readers - users)),
+                    passed_over_by=tuple(passed_over),
+                    scans=tuple(_scans(index.name, arm.strategy.name, free, roots, arms[0].strategy.name)),
+                    unfit_for={name: why for name, (why, *more) in causes.items() if why is not None and not more},
                 )
             )
     return tuple(found)
 
 
-def _latest(folder: RunFolder) -> dict[tuple[str, str, str], QueryLine]:
+async def _without_policies(arms: Sequence[Arm], units: Sequence[Unit], findings: Findings) -> dict[Key, Any]:
+    """Every read's plan as the administrator executes it, on vacuumed tables."""
+    found = {}
+    for arm in arms:
+        await arm.settle()
+        for unit in units:
+            try:
+                document = await arm.explain_without_policies(unit)
+            except asyncpg.PostgresError as error:
+                findings.warning(f"{unit.title} cannot be read without policies: {' '.join(str(error).split())}")
+                continue
+            found[arm.strategy.name, unit.statement.name, unit.case.parameter_class] = json.loads(document)[0]["Plan"]
+    return found
+
+
+def _scans(
+    index: str, strategy: str, free: Mapping[Key, Any], bound: Mapping[Key, Any], baseline: str
+) -> Iterable[IndexScan]:
+    """Per statement that reads through an index, the class in which that saves most of the baseline's buffers."""
+    scans: dict[str, list[IndexScan]] = {}
+    for key, root in free.items():
+        before = free.get((baseline, *key[1:]))
+        if key[0] == strategy and before is not None and index in _values(main_nodes(root), "Index Name"):
+            scan = IndexScan(
+                statement=key[1],
+                parameter_class=key[2],
+                baseline_buffers=_buffers(before),
+                buffers=_buffers(root),
+                index_only=_index_only(root, index),
+                index_only_with_policies=key in bound and _index_only(bound[key], index),
+            )
+            scans.setdefault(key[1], []).append(scan)
+    for found in scans.values():
+        yield min(found, key=lambda scan: scan.buffers / max(scan.baseline_buffers, 1))
+
+
+def _of_table(root: Mapping[str, Any], table: str) -> list[Mapping[str, Any]]:
+    """The steps that read a table themselves: a join's other side may speak of its columns, too."""
+    return [node for node in main_nodes(root) if node.get("Relation Name") == table]
+
+
+def _buffers(root: Mapping[str, Any]) -> int:
+    count: int = root["Shared Hit Blocks"] + root["Shared Read Blocks"]
+    return count
+
+
+def _index_only(root: Mapping[str, Any], index: str) -> bool:
+    return any(node["Node Type"] == "Index Only Scan" and node.get("Index Name") == index for node in main_nodes(root))
+
+
+def _latest(folder: RunFolder) -> dict[Key, QueryLine]:
     """(strategy, statement, parameter class) → its last line under the server's own policies."""
     return {
         (line.strategy, line.statement, line.parameter_class): line

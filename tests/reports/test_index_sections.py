@@ -13,7 +13,7 @@ from reports.report import render, summarise
 from reports.section import Section
 from reports.strategy_choice import Costs, costs, dominated, flips, mixes
 from scenarios.run_folder import QueryLine, RunFolder, ScenarioRecord
-from scenarios.study import Cause, Growth, IndexCost, IndexUse, PlanModes, Rung, Study, Walk
+from scenarios.study import Cause, Growth, IndexCost, IndexScan, IndexUse, PlanModes, Rung, Study, Walk
 
 BLOCKS = 8
 
@@ -235,6 +235,41 @@ def test_an_index_s_use_is_told_and_cells_open_their_plans(build_run: Any, parts
     assert numbers["index_choice.use_buffers.index=i,statement=list_messages,strategy=third"].value == 4
     page = render(folder.path).page.read_text(encoding="utf-8")
     assert f'<a href="plans/{queries[-1].plan}">' in page
+
+
+def scan(statement: str, before: int, after: int, *, index_only: bool) -> IndexScan:
+    """What an index saves without policies, with which it is never enough by itself."""
+    return IndexScan(
+        statement=statement,
+        parameter_class="hot",
+        baseline_buffers=before,
+        buffers=after,
+        index_only=index_only,
+        index_only_with_policies=False,
+    )
+
+
+def test_what_policies_hide_is_told_without_them(build_run: Any, parts: SimpleNamespace) -> None:
+    """An index whose gain is small beside its readers' policies, whom it saves little, and whom it can never serve."""
+    queries = mixed_lines(parts, "none", 1, 1, 400) + mixed_lines(parts, "third", 1, 1, 390)
+    use = IndexUse(
+        strategy="third",
+        name="i",
+        statements=("list_messages",),
+        sub_plan_statements=(),
+        passed_over_by=("list_memberships",),
+        scans=(
+            scan("list_messages", 15, 4, index_only=True),
+            scan("find_user", 64, 62, index_only=False),
+        ),
+        unfit_for={"list_memberships": "the statement says nothing of c, its first column"},
+    )
+    reading = section(run_of(build_run, parts, queries, Study(index_uses=(use,))), "index_choice").reading
+    assert (
+        "i of “third” serves list_messages where no policy binds it (15 to 4 buffers, by the index alone; a policy "
+        "asks for columns that it does not hold), saves little of find_user (64 to 62 buffers), and cannot serve "
+        "list_memberships (the statement says nothing of c, its first column)."
+    ) in reading
 
 
 def test_a_run_without_a_study_has_its_choice_alone(build_run: Any, parts: SimpleNamespace) -> None:

@@ -114,7 +114,14 @@ def test_the_third_index_serves_fan_out(study: Study) -> None:
     """List of members through it; the pair of the inbox serves the inbox, and lists of memberships do without."""
     uses = {use.name: use for use in study.index_uses if use.strategy == "roadmap"}
     assert "list_members" in uses["idx_active_group_members"].statements
+    (fan_out,) = [scan for scan in uses["idx_active_group_members"].scans if scan.statement == "list_members"]
+    assert fan_out.buffers <= 0.5 * fan_out.baseline_buffers
+    assert fan_out.index_only
+    assert not fan_out.index_only_with_policies
+    (own_list,) = [scan for scan in uses["idx_active_group_members"].scans if scan.statement == "list_memberships"]
+    assert own_list.buffers > 0.8 * own_list.baseline_buffers
     pair = uses["idx_conversations_user_activity"]
+    assert pair.unfit_for["list_memberships"] == "its predicate type = 'direct' is not implied by the statement"
     assert "inbox_or" in pair.statements
     assert {"inbox_or_any_type", "list_memberships"} <= set(pair.passed_over_by)
 

@@ -100,6 +100,23 @@ def test_an_index_on_what_a_heartbeat_changes_costs_hot_updates(cluster_url: str
     assert cells["heartbeat_unlogged"].wal_bytes < cells["heartbeat_logged"].wal_bytes
 
 
+def test_other_ways_of_storing_messages(cluster_url: str, run_folder: RunFolder) -> None:
+    """Each way writes; a partition gives the same page as one table; room on the pages keeps more updates HOT."""
+    questions = ("storing", "stored_page", "touching")
+    options = replace(OPTIONS, strategies=("none",), questions=questions, executions=20)
+    result = run_laboratory(options, cluster_url, run_folder)
+    assert result.record.reasons == []
+    assert result.wrong == frozenset()
+    cells = {(cell.statement, cell.parameter_class): cell for cell in result.cells}
+    for name in ("store_by_time", "store_by_chance", "store_in_parts", "store_and_notify"):
+        assert cells[name, "hot"].wal_bytes > 0
+    assert cells["page_of_a_part", "hot"].rows == cells["page_of_one_table", "hot"].rows == 50
+    full, roomy = (cells[f"touch_{name}", "heavy"].hot_share for name in ("full", "roomy"))
+    assert full is not None
+    assert roomy is not None
+    assert full < roomy
+
+
 def test_a_denormalised_inbox_costs_sends(cluster_url: str, run_folder: RunFolder) -> None:
     """What its reads save, each send to a direct conversation writes for both members."""
     options = replace(OPTIONS, strategies=("none",), statements=("send_message",), questions=("sending",))

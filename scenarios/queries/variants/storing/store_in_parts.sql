@@ -1,0 +1,7 @@
+-- purpose: Stores a message in one of four partitions, by its conversation.
+-- question: storing
+-- setup: storing_setup.sql
+-- parameters: conversation_id uuid, sender_id uuid, content text, client_id uuid
+INSERT INTO laboratory_messages_in_parts (id, conversation_id, sender_id, content, created_at)
+SELECT uuidv7(), $1, $2, $3, clock_timestamp() WHERE $4::uuid IS NOT NULL
+RETURNING conversation_id
