@@ -140,7 +140,9 @@ def read_measurements(path: Path) -> Measurements:
         raise InputError(f"{path} is no run folder: there is no such folder; name a folder under out/runs")
     folder = RunFolder(path)
     manifest = folder.read_manifest()
-    _check_names(path, manifest)
+    _check_records(path, manifest)
+    ledger = folder.read_ledger()
+    _check_ledger(path, ledger)
     collector = _Collector(_block_finder(manifest))
     for number, line in enumerate(folder.read_histograms(), start=1):
         try:
@@ -151,7 +153,7 @@ def read_measurements(path: Path) -> Measurements:
             ) from error
     return Measurements(
         manifest=manifest,
-        ledger=folder.read_ledger(),
+        ledger=ledger,
         queries=tuple(folder.read_queries()),
         series=collector.series(),
         counts=dict(collector.counts),
@@ -161,12 +163,29 @@ def read_measurements(path: Path) -> Measurements:
     )
 
 
-def _check_names(path: Path, manifest: RunManifest) -> None:
+def _check_records(path: Path, manifest: RunManifest) -> None:
     names = [record.part for record in manifest.scenarios]
     if len(set(names)) < len(names):
         raise InputError(
             f"{path / 'run.json'} is damaged: it names a scenario twice in {', '.join(names)}; run the scenarios again"
         )
+    for record in manifest.scenarios:
+        if min(record.started, record.late, record.dropped, record.failed, record.seconds) < 0:
+            raise InputError(
+                f"{path / 'run.json'} is damaged: {record.part} counts less than nothing; run the scenario again"
+            )
+
+
+def _check_ledger(path: Path, ledger: LedgerFile) -> None:
+    """Books that do not add up were not written by a run."""
+    for one in ledger.ledgers:
+        counts = (one.messages, one.missing, one.duplicate, one.reordered, one.late, one.leaked, one.superseded)
+        if min(counts) < 0 or one.delivered != one.expected - one.missing - one.superseded or one.delivered < 0:
+            raise InputError(
+                f"{path / 'ledger.json'} is damaged: of {one.expected} deliveries that {one.scenario} expected, "
+                f"{one.missing} missing and {one.superseded} superseded do not leave {one.delivered}; "
+                "run the scenario again"
+            )
 
 
 class _Collector:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from fixtures.errors import InputError
 from reports.figure_style import Images
-from reports.gate.outputs import conclusion
+from reports.gate.outputs import reading
 from reports.numbers import NOT_MEASURED, Number, format_number
 from reports.section import Section
 from reports.summary import RunSummary
@@ -38,7 +38,7 @@ def render_page(summary: RunSummary, figures: Mapping[str, Images]) -> str:
             summary=summary,
             manifest=summary.manifest,
             verdict=summary.verdict,
-            gate_conclusion="" if summary.gate is None else conclusion(summary.gate),
+            gate_reading="" if summary.gate is None else reading(summary.gate),
             wide={name: svg_markup(figure.wide_svg) for name, figure in figures.items()},
             narrow={name: svg_markup(figure.narrow_svg) for name, figure in figures.items()},
             measured=[section for section in summary.sections if section.measured],

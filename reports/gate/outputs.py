@@ -16,7 +16,9 @@ from reports.numbers import format_number, quantity
 DOCUMENT_VERSION = 1
 _FAILING: tuple[Verdict, ...] = ("REGRESSED",)
 _BROKEN: tuple[Verdict, ...] = ("INVALID",)
-_COMPARED = ("base", "head", "change", "95 % interval", "would have found", "noise of a round")
+_COMPARED = ("base", "head", "change", "95 % interval", "would have found", "noise")
+# What a column is called where there is room.
+_IN_FULL = {"would have found": "smallest effect that would have been found", "noise": "noise of a round"}
 NOTHING_DECIDED = Decision("INVALID", ())  # no rounds, no verdict on them
 _PROMISED = ("bound", "measured", "its blocks")
 
@@ -71,20 +73,20 @@ def junit(outcome: Outcome) -> bytes:
 
 def markdown(outcome: Outcome) -> str:
     """For a pull request: verdict, a table of each kind, what to look at."""
-    parts = [f"### chatbench: {outcome.verdict}", "", f"{outcome.title}. {conclusion(outcome)}", ""]
+    parts = [f"### chatbench: {outcome.verdict}", "", f"{outcome.title}. {reading(outcome)}", ""]
     for columns, lines in lines_by_columns(outcome).items():
         parts += [f"| metric | {' | '.join(columns)} | verdict |", f"|---|{'--:|' * len(columns)}---|"]
         parts += [
             f"| {' | '.join(_escaped(cell) for cell in (line.name, *line.cells, line.verdict))} |" for line in lines
         ]
         parts.append("")
-    told = to_look_at(outcome)
+    told = things_to_look_at(outcome)
     if told:
         parts += ["**What to look at**", "", *(f"- {_escaped(sentence)}" for sentence in told)]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def to_look_at(outcome: Outcome) -> tuple[str, ...]:
+def things_to_look_at(outcome: Outcome) -> tuple[str, ...]:
     """A sentence for everything that did not pass, then the remarks."""
     told = [f"{line.name}: {line.sentence}" for line in _lines(outcome) if line.verdict not in ("PASS", "IMPROVED")]
     return (*told, *outcome.remarks)
@@ -153,7 +155,8 @@ class Line:
     @property
     def whole(self) -> str:
         """Everything in one sentence."""
-        told = [f"{name} {cell}" for name, cell in zip(self.columns, self.cells, strict=True) if cell != "–"]
+        cells = zip(self.columns, self.cells, strict=True)
+        told = [f"{_IN_FULL.get(name, name)} {cell}" for name, cell in cells if cell != "–"]
         return f"{self.name}: {self.sentence} ({', '.join(told)})" if told else f"{self.name}: {self.sentence}"
 
 
@@ -201,7 +204,7 @@ def _change(ratio: float) -> str:
     return f"{ratio - 1:+.1%}"
 
 
-def conclusion(outcome: Outcome) -> str:
+def reading(outcome: Outcome) -> str:
     """The verdict in one sentence."""
     stored = {
         "PASS": "Every objective is kept.",

@@ -1,6 +1,6 @@
 """A gate's verdict as one page that opens offline, for those who follow a red light."""
 
-from reports.gate.outputs import Outcome, conclusion, lines_by_columns, to_look_at
+from reports.gate.outputs import Outcome, lines_by_columns, reading, things_to_look_at
 from reports.numbers import Column, Table
 from reports.page import page_environment
 
@@ -15,5 +15,5 @@ def verdict_page(outcome: Outcome) -> str:
     return (
         page_environment()
         .get_template("verdict.html")
-        .render(outcome=outcome, conclusion=conclusion(outcome), to_look_at=to_look_at(outcome), tables=tables)
+        .render(outcome=outcome, reading=reading(outcome), to_look_at=things_to_look_at(outcome), tables=tables)
     )

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from reports.figure_style import INK, SERIES, Drawing, name_rows, shared_legend, value_axis
 from reports.gate.decisions import CONFIDENCE, Finding
 from reports.gate.duet import DUET, DuetData, duet_of, judge_duet
-from reports.gate.outputs import Outcome, conclusion, to_look_at
+from reports.gate.outputs import Outcome, reading, things_to_look_at
 from reports.headline import COUNT, Headline
 from reports.measurements import Measurements
 from reports.numbers import Cell, Column, Number, Table, format_number, number_key
@@ -46,7 +46,7 @@ def gate_section(outcome: Outcome) -> Section:
         NAME,
         TITLE,
         _QUESTION,
-        f"{outcome.verdict}: {outcome.title}. {conclusion(outcome)}",
+        f"{outcome.verdict}: {outcome.title}. {reading(outcome)}",
         _HOW,
         measured=True,
         tables=tuple(tables),
@@ -79,7 +79,7 @@ def gate_surprises(outcome: Outcome, manifest: RunManifest) -> tuple[str, ...]:
     """What to look at, but for what the page says of the run anyway."""
     told = {warning for record in manifest.scenarios for warning in record.warnings}
     told |= {f"the run: {reason}" for reason in outcome.reasons}
-    return tuple(sentence for sentence in to_look_at(outcome) if sentence not in told)
+    return tuple(sentence for sentence in things_to_look_at(outcome) if sentence not in told)
 
 
 def gate_drawing(outcome: Outcome) -> Drawing | None:

@@ -1,12 +1,18 @@
 """`chatbench gate` from the command line: exit codes, what CI gets, and input that is none."""
 
 import json
+import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from command_line import finish
 
+from fixtures.errors import InputError
+from reports.compare import compare_runs
+from reports.gate.stored import judge
 from scenarios.run_folder import RunFolder
 
 OBJECTIVE = '[[objective]]\nholds = "{}"\nscenarios = ["{}"]\nreason = "known truth"\n'
@@ -59,63 +65,88 @@ def test_ci_gets_every_form(known_run: RunFolder, tmp_path: Path) -> None:
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")
 
 
-def damaged(run: RunFolder, how: str) -> None:
-    """Makes a folder that nobody should believe."""
-    manifest, lines = run.path / "run.json", run.path / "histograms.jsonl"
-    if how == "truncated manifest":
-        manifest.write_bytes(manifest.read_bytes()[:200])
-    elif how == "empty manifest":
-        manifest.write_bytes(b"")
-    elif how == "no manifest":
-        manifest.unlink()
-    elif how == "other format":
-        manifest.write_text(manifest.read_text().replace('"format_version": 1', '"format_version": 2'))
-    elif how == "mixed formats":
-        ledger = run.path / "ledger.json"
-        ledger.write_text(ledger.read_text().replace('"format_version": 1', '"format_version": 2'))
-    elif how == "not a number":
-        manifest.write_text(
-            manifest.read_text().replace('"seconds": 8.0', '"seconds": NaN').replace('"seconds": 8', '"seconds": NaN')
-        )
-    elif how == "edited histogram":
-        lines.write_text(lines.read_text().replace('"count":100', '"count":101', 1))
-    elif how == "edited payload":
-        lines.write_text(lines.read_text().replace('"payload":"H', '"payload":"X', 1))
-    elif how == "broken line":
-        first, _, rest = lines.read_text().partition("\n")
-        lines.write_text(f"{first[:-9]}\n{rest}")
+# How a folder is damaged: the file, what becomes of its text, and what is said of it.
+DAMAGE: dict[str, tuple[str, Callable[[str], str], str]] = {
+    "truncated manifest": ("run.json", lambda text: text[:200], "run.json is damaged"),
+    "empty manifest": ("run.json", lambda _: "", "run.json is damaged"),
+    "other format": (
+        "run.json",
+        lambda text: text.replace('"format_version": 1', '"format_version": 2'),
+        "has run-folder format 2 and this chatbench reads format 1",
+    ),
+    "mixed formats": (
+        "ledger.json",
+        lambda text: text.replace('"format_version": 1', '"format_version": 2'),
+        "ledger.json has run-folder format 2",
+    ),
+    "not a number": (
+        "run.json",
+        lambda text: re.sub(r'"seconds": [\d.]+', '"seconds": NaN', text),
+        "run.json is damaged",
+    ),
+    "edited record": (
+        "run.json",
+        lambda text: text.replace('"failed": 1', '"failed": -1'),
+        "run.json is damaged: presence counts less than nothing",
+    ),
+    "edited ledger": (
+        "ledger.json",
+        lambda text: text.replace('"missing": 3', '"missing": 0'),
+        "ledger.json is damaged: of 800 deliveries that fanout expected, 0 missing",
+    ),
+    "edited histogram": (
+        "histograms.jsonl",
+        lambda text: text.replace('"count":100', '"count":101', 1),
+        "histograms.jsonl line 1 is damaged",
+    ),
+    "edited payload": (
+        "histograms.jsonl",
+        lambda text: text.replace('"payload":"H', '"payload":"X', 1),
+        "histograms.jsonl line 1 is damaged",
+    ),
+    "broken line": (
+        "histograms.jsonl",
+        lambda text: text.replace('"}\n', "\n", 1),
+        "histograms.jsonl line 1 is damaged",
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("how", "sentence"),
-    [
-        ("truncated manifest", "run.json is damaged"),
-        ("empty manifest", "run.json is damaged"),
-        ("no manifest", "cannot read run.json"),
-        ("other format", "has run-folder format 2 and this chatbench reads format 1"),
-        ("mixed formats", "ledger.json has run-folder format 2"),
-        ("not a number", "run.json is damaged"),
-        ("edited histogram", "histograms.jsonl line 1 is damaged"),
-        ("edited payload", "histograms.jsonl line 1 is damaged"),
-        ("broken line", "histograms.jsonl line 1 is damaged"),
-    ],
-)
+def damage(run: RunFolder, how: str) -> None:
+    name, change, _ = DAMAGE[how]
+    before = (run.path / name).read_text()
+    assert change(before) != before
+    (run.path / name).write_text(change(before))
+
+
+@pytest.mark.parametrize("how", DAMAGE)
 @pytest.mark.parametrize("place", ["run", "baseline"])
 def test_a_damaged_folder_is_one_sentence_and_no_pass(
-    known_run: RunFolder, tmp_path: Path, how: str, sentence: str, place: str
+    known_run: RunFolder, tmp_path: Path, how: str, place: str
 ) -> None:
-    """Exit code 2, the file's name, nothing on standard output."""
+    """Of gate and compare alike: the file's name and what is wrong with it."""
     sound = tmp_path / "sound"
-    sound.mkdir()
-    for path in known_run.path.iterdir():
-        (sound / path.name).write_bytes(path.read_bytes())
-    damaged(known_run, how)
+    shutil.copytree(known_run.path, sound)
+    damage(known_run, how)
     run, baseline = (known_run.path, sound) if place == "run" else (sound, known_run.path)
-    result = finish("gate", run, "--baseline", baseline, folder=tmp_path)
-    assert result.returncode == 2, result.stdout
-    assert result.stdout == ""
+    for refused in (lambda: judge(run, None, baseline), lambda: compare_runs(baseline, run)):
+        with pytest.raises(InputError) as caught:
+            refused()
+        assert DAMAGE[how][2] in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("verb", [("gate",), ("compare",), ("report", "--format", "csv")])
+def test_every_verb_ends_with_2_for_a_damaged_folder(
+    known_run: RunFolder, tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    """One line on standard error, nothing on standard output."""
+    damage(known_run, "truncated manifest")
+    runs = [known_run.path] * (2 if verb == ("compare",) else 1)
+    result = finish(*verb, *runs, folder=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
     (line,) = result.stderr.strip().splitlines()
-    assert sentence in line
+    assert "run.json is damaged" in line
 
 
 def test_an_empty_folder_and_none_are_named(tmp_path: Path) -> None:

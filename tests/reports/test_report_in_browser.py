@@ -1,44 +1,25 @@
 """The report in a real Chromium: nothing from outside, readable in both themes, usable on a phone."""
 
-import re
-import shutil
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from page_checks import THEMES, WIDTHS, asked_and_said, cut_labels, installed_browser, luminance, opened, unreadable
+from playwright.sync_api import Browser, Page
 
 from reports.report import Report
-
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
-WIDTHS = {"phone": 390, "desktop": 1200}
-THEMES = ("light", "dark")
-READABLE = 4.5  # WCAG 2.1 AA, contrast of body text
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """An installed Chromium."""
-    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.skip(f"no Chromium is installed; looked for {', '.join(PROGRAMS)}")
-    with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+    with installed_browser() as instance:
         yield instance
-        instance.close()
-
-
-def opened(browser: Browser, report: Report, width: str, theme: Any = "light") -> Page:
-    page = browser.new_page(viewport={"width": WIDTHS[width], "height": 844}, color_scheme=theme)
-    page.goto(report.page.as_uri())
-    return page
 
 
 @pytest.fixture(scope="module")
 def pages(browser: Browser, rendered_tour: Report) -> Iterator[dict[tuple[str, str], Page]]:
     """The report of a tour, open by width and theme."""
-    found = {(width, theme): opened(browser, rendered_tour, width, theme) for width in WIDTHS for theme in THEMES}
+    found = {(width, theme): opened(browser, rendered_tour.page, width, theme) for width in WIDTHS for theme in THEMES}
     yield found
     for page in found.values():
         page.close()
@@ -46,15 +27,7 @@ def pages(browser: Browser, rendered_tour: Report) -> Iterator[dict[tuple[str, s
 
 def test_the_page_asks_for_nothing_and_complains_of_nothing(browser: Browser, rendered_tour: Report) -> None:
     """One request, the file itself; no message on the console, no script error."""
-    page = browser.new_page()
-    requests, complaints = [], []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(rendered_tour.page.as_uri(), wait_until="networkidle")
-    page.close()
-    assert requests == [rendered_tour.page.as_uri()]
-    assert complaints == []
+    assert asked_and_said(browser, rendered_tour.page) == ([rendered_tour.page.as_uri()], [])
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -114,46 +87,13 @@ def test_text_in_figures_is_large_enough(pages: dict[tuple[str, str], Page], wid
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_label_of_a_figure_is_cut(pages: dict[tuple[str, str], Page], width: str) -> None:
     """Every text lies within its drawing, give or take a pixel."""
-    cut = pages[width, "light"].evaluate(
-        """[...document.querySelectorAll('svg')].filter(svg => svg.getBoundingClientRect().width).flatMap(svg => {
-            const frame = svg.getBoundingClientRect();
-            return [...svg.querySelectorAll('text')].filter(text => {
-                const box = text.getBoundingClientRect();
-                return box.left < frame.left - 1 || box.right > frame.right + 1
-                    || box.top < frame.top - 1 || box.bottom > frame.bottom + 1;
-            }).map(text => text.textContent);
-        })"""
-    )
-    assert cut == []
+    assert cut_labels(pages[width, "light"]) == []
 
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_text_is_readable(pages: dict[tuple[str, str], Page], theme: str) -> None:
     """Contrast of every piece of text against what lies behind it, in both themes."""
-    pairs = pages["desktop", theme].evaluate(
-        """(() => {
-            const behind = element => {
-                for (; element; element = element.parentElement) {
-                    const colour = getComputedStyle(element).backgroundColor;
-                    if (colour !== 'rgba(0, 0, 0, 0)') return colour;
-                }
-                return 'none';
-            };
-            document.querySelectorAll('details').forEach(details => { details.open = true; });
-            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-            const found = new Set();
-            while (walker.nextNode()) {
-                const element = walker.currentNode.parentElement;
-                if (!walker.currentNode.textContent.trim() || !element.getClientRects().length) continue;
-                const style = getComputedStyle(element);
-                found.add(JSON.stringify([element.closest('svg') ? style.fill : style.color, behind(element)]));
-            }
-            return [...found].map(JSON.parse);
-        })()"""
-    )
-    assert len(pairs) > 3
-    low = [(text, paper, contrast(text, paper)) for text, paper in pairs if contrast(text, paper) < READABLE]
-    assert low == []
+    assert unreadable(pages["desktop", theme]) == []
 
 
 def test_themes_differ(pages: dict[tuple[str, str], Page]) -> None:
@@ -164,16 +104,3 @@ def test_themes_differ(pages: dict[tuple[str, str], Page]) -> None:
     ]
     assert luminance(papers[0]) > 0.9
     assert luminance(papers[1]) < 0.1
-
-
-def contrast(one: str, other: str) -> float:
-    """By WCAG 2.1: 1 for the same, 21 for black on white."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def luminance(colour: str) -> float:
-    """Of `rgb(1, 2, 3)`, by WCAG 2.1."""
-    channels = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
-    red, green, blue = (value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
