@@ -17,7 +17,7 @@ from fixtures.manifest import DatasetManifest
 from fixtures.progress import Progress
 from reference_server.injected_delay import InjectedDelay
 from scenarios import histograms
-from scenarios.ab import AbOptions, ab_run
+from scenarios.ab import AbOptions, ab_run, first_count
 from scenarios.run_folder import RunFolder, RunManifest
 
 EFFECTS = (0.10, 0.20)  # of the median
@@ -140,18 +140,17 @@ def _slowed(trial: Trial, options: AbOptions) -> AbOptions:
     assert manifest.dataset is not None, "a duet has one"
     slow_down = next(one for one in SLOW_DOWNS if one.name == trial.name)
     setting = slow_down.setting(trial.effect, base_medians_ms(identical[-1]), readers(manifest.dataset))
-    return replace(options, head=f"set:{setting}", rate=options.rate or rate_of(manifest))
+    return replace(
+        options,
+        head=f"set:{setting}",
+        rate=options.rate or first_count(manifest, "duet_rate_per_second"),
+        round_seconds=first_count(manifest, "duet_round_seconds") or options.round_seconds,
+    )
 
 
 def readers(dataset: DatasetManifest) -> list[UUID]:
     """As whom a duet reads: one member of each heavy conversation."""
     return [one.member_ids[0] for one in dataset.conversations if one.weight == "heavy" and one.member_ids]
-
-
-def rate_of(manifest: RunManifest) -> float | None:
-    """The pairs per second of a duet; None when it does not say."""
-    counts = [count for record in manifest.scenarios for count in record.counts]
-    return next((count.value for count in counts if count.name == "duet_rate_per_second"), None)
 
 
 def base_medians_ms(folder: RunFolder) -> dict[str, float]:
