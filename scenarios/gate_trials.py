@@ -105,7 +105,7 @@ def measured_trials(runs: Path) -> Iterator[tuple[Trial, RunFolder]]:
 
 
 def measure_trials(options: AbOptions, amount: Amount, progress: Progress) -> None:
-    """Measures what is not below `options.out` yet, identical arms first: delays are shares of what those took.
+    """Measures what is not below `options.out` yet, identical arms first: delays are shares of what was measured.
 
     RunInvalidError when identical arms gave no medians; InputError for an arm that cannot be.
     """
@@ -132,14 +132,18 @@ def _measure(trial: Trial, options: AbOptions, progress: Progress) -> None:
 
 
 def _slowed(trial: Trial, options: AbOptions) -> AbOptions:
-    """With a head that is slow; under the load of identical arms, as whose share the delay is meant."""
-    identical = [folder for found, folder in measured_trials(options.out / "runs") if found == A_A]
+    """With a head that is slow, under the load of identical arms.
+
+    The delay is a share of what the base took in the trial before: what a machine manages changes with the hour.
+    """
+    measured = list(measured_trials(options.out / "runs"))
+    identical = [folder.read_manifest() for found, folder in measured if found == A_A]
     if not identical:
         raise RunInvalidError("identical arms were not measured whole, so no delay can be scaled to them; try again")
-    manifest = identical[-1].read_manifest()
+    manifest = identical[-1]
     assert manifest.dataset is not None, "a duet has one"
     slow_down = next(one for one in SLOW_DOWNS if one.name == trial.name)
-    setting = slow_down.setting(trial.effect, base_medians_ms(identical[-1]), readers(manifest.dataset))
+    setting = slow_down.setting(trial.effect, base_medians_ms(measured[-1][1]), readers(manifest.dataset))
     return replace(
         options,
         head=f"set:{setting}",
