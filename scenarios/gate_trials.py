@@ -109,7 +109,8 @@ def measure_trials(options: AbOptions, amount: Amount, progress: Progress) -> No
 
     RunInvalidError when identical arms gave no medians; InputError for an arm that cannot be.
     """
-    there = [trial for trial, _ in measured_trials(options.out / "runs")]
+    found = measured_trials(options.out / "runs")
+    there = [trial for trial, folder in found if folder.read_manifest().verdict == "VALID"]
     wanted = {trial: amount.slowed if trial.effect else amount.identical for trial in TRIALS}
     missing = [trial for trial in TRIALS for _ in range(wanted[trial] - there.count(trial))]
     for number, trial in enumerate(missing):
