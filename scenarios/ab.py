@@ -20,7 +20,7 @@ from scenarios.arms import Arm
 from scenarios.catalogue import DUET
 from scenarios.comparison import Turn
 from scenarios.place import Place, open_cluster
-from scenarios.run_folder import ArmRecord, CountRecord, RunFolder
+from scenarios.run_folder import ArmRecord, CountRecord, RunFolder, RunManifest
 from scenarios.run_so_far import RunSoFar
 from scenarios.versions import ARMS, Population, Version, parse_version, prepare, servers
 
@@ -28,6 +28,7 @@ BLOCKS = 5
 CONFIRMING_BLOCKS = 3  # fifteen rounds: enough for p = 0.05, which needs five
 ROUNDS = 5
 ROUND_SECONDS = 4.0
+ROUND_SECONDS_MAX = 15.0  # of rounds that the generator has lengthened
 # Past its rounds a block prepares both arms, warms them and measures what they manage.
 OVERHEAD_SECONDS = 14.0
 _PREPARING_SHARE = 0.1
@@ -78,6 +79,7 @@ class AbRun:
         self._measured = 0
         self._is_over = False  # an arm has ended, or somebody has ended the run
         self._rate = options.rate or 0.0
+        self._round_seconds = options.round_seconds
 
     @property
     def folder(self) -> RunFolder:
@@ -154,7 +156,10 @@ class AbRun:
         self._so_far.add_counts(turn.part, counted)
         self._is_over |= turn.part not in self._so_far.recorded  # its generator has failed, and said why
         if not self._rate:
-            self._rate = self._rate_of_first_block()
+            # All blocks meet the same load; 0, and the next one measures anew, when this one was not finished.
+            manifest = self.folder.read_manifest()
+            self._rate = first_count(manifest, "duet_rate_per_second") or 0.0
+            self._round_seconds = first_count(manifest, "duet_round_seconds") or self._round_seconds
 
     def _turn(self, block: int, base: Place, head: Place) -> Turn:
         options = self._options
@@ -162,10 +167,12 @@ class AbRun:
             "--head-host": head.target.http_url,
             "--rate": f"{self._rate:g}",
             "--rounds": str(options.rounds),
-            "--round-seconds": f"{options.round_seconds:g}",
+            "--round-seconds": f"{self._round_seconds:g}",
         }
         arm = Arm("pair", options.size, options.strategy, scenario_options=given)
-        seconds = options.rounds * options.round_seconds + OVERHEAD_SECONDS
+        # The generator ends by itself after its rounds; where it measures the rate first, they may have to be longer.
+        longest = self._round_seconds if self._rate else max(self._round_seconds, ROUND_SECONDS_MAX)
+        seconds = options.rounds * longest + OVERHEAD_SECONDS
         return Turn(scenario=DUET.name, place=base, seconds=seconds, arm=arm, block=block)
 
     @property
@@ -184,14 +191,15 @@ class AbRun:
         ]
         self.folder.write_manifest(manifest)
 
-    def _rate_of_first_block(self) -> float:
-        """All blocks meet the same load; 0, and every block measures anew, when the first one was not finished."""
-        counts = [count for record in self.folder.read_manifest().scenarios for count in record.counts]
-        return next((count.value for count in counts if count.name == "duet_rate_per_second"), 0.0)
-
     def finish(self) -> RunFolder:
         """The run's own verdict is given."""
         return self._so_far.finish()
+
+
+def first_count(manifest: RunManifest, name: str) -> float | None:
+    """A count of the first block that has it; None when none has."""
+    counts = [count for record in manifest.scenarios for count in record.counts]
+    return next((count.value for count in counts if count.name == name), None)
 
 
 @contextmanager

@@ -300,7 +300,7 @@ DUET = Scenario(
         "--head-host": "URL of the second server; --host is the first",
         "--rate": "pairs of operations per second; 0: half of what both manage together, measured first",
         "--rounds": "rounds of this block",
-        "--round-seconds": "length of a round",
+        "--round-seconds": "length of a round; longer where a measured rate is too low for enough operations",
     },
 )
 

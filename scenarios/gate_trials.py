@@ -17,7 +17,7 @@ from fixtures.manifest import DatasetManifest
 from fixtures.progress import Progress
 from reference_server.injected_delay import InjectedDelay
 from scenarios import histograms
-from scenarios.ab import AbOptions, ab_run
+from scenarios.ab import AbOptions, ab_run, first_count
 from scenarios.run_folder import RunFolder, RunManifest
 
 EFFECTS = (0.10, 0.20)  # of the median
@@ -105,11 +105,12 @@ def measured_trials(runs: Path) -> Iterator[tuple[Trial, RunFolder]]:
 
 
 def measure_trials(options: AbOptions, amount: Amount, progress: Progress) -> None:
-    """Measures what is not below `options.out` yet, identical arms first: delays are shares of what those took.
+    """Measures what is not below `options.out` yet, identical arms first: delays are shares of what was measured.
 
     RunInvalidError when identical arms gave no medians; InputError for an arm that cannot be.
     """
-    there = [trial for trial, _ in measured_trials(options.out / "runs")]
+    found = measured_trials(options.out / "runs")
+    there = [trial for trial, folder in found if folder.read_manifest().verdict == "VALID"]
     wanted = {trial: amount.slowed if trial.effect else amount.identical for trial in TRIALS}
     missing = [trial for trial in TRIALS for _ in range(wanted[trial] - there.count(trial))]
     for number, trial in enumerate(missing):
@@ -132,26 +133,29 @@ def _measure(trial: Trial, options: AbOptions, progress: Progress) -> None:
 
 
 def _slowed(trial: Trial, options: AbOptions) -> AbOptions:
-    """With a head that is slow; under the load of identical arms, as whose share the delay is meant."""
-    identical = [folder for found, folder in measured_trials(options.out / "runs") if found == A_A]
+    """With a head that is slow, under the load of identical arms.
+
+    The delay is a share of what the base took in the trial before: what a machine manages changes with the hour.
+    """
+    measured = list(measured_trials(options.out / "runs"))
+    identical = [folder.read_manifest() for found, folder in measured if found == A_A]
     if not identical:
         raise RunInvalidError("identical arms were not measured whole, so no delay can be scaled to them; try again")
-    manifest = identical[-1].read_manifest()
+    manifest = identical[-1]
     assert manifest.dataset is not None, "a duet has one"
     slow_down = next(one for one in SLOW_DOWNS if one.name == trial.name)
-    setting = slow_down.setting(trial.effect, base_medians_ms(identical[-1]), readers(manifest.dataset))
-    return replace(options, head=f"set:{setting}", rate=options.rate or rate_of(manifest))
+    setting = slow_down.setting(trial.effect, base_medians_ms(measured[-1][1]), readers(manifest.dataset))
+    return replace(
+        options,
+        head=f"set:{setting}",
+        rate=options.rate or first_count(manifest, "duet_rate_per_second"),
+        round_seconds=first_count(manifest, "duet_round_seconds") or options.round_seconds,
+    )
 
 
 def readers(dataset: DatasetManifest) -> list[UUID]:
     """As whom a duet reads: one member of each heavy conversation."""
     return [one.member_ids[0] for one in dataset.conversations if one.weight == "heavy" and one.member_ids]
-
-
-def rate_of(manifest: RunManifest) -> float | None:
-    """The pairs per second of a duet; None when it does not say."""
-    counts = [count for record in manifest.scenarios for count in record.counts]
-    return next((count.value for count in counts if count.name == "duet_rate_per_second"), None)
 
 
 def base_medians_ms(folder: RunFolder) -> dict[str, float]:

@@ -177,6 +177,7 @@ class Count:
 _COUNTS: tuple[Count, ...] = (
     Count("duet_capacity_per_second", "pairs/s", "what both arms of a duet manage together, measured closed-loop", ()),
     Count("duet_rate_per_second", "pairs/s", "pairs that a duet intends", ()),
+    Count("duet_round_seconds", "s", "length of a round of a duet", ()),
     Count("duet_requests", "requests", "answered requests of a duet", ("operation", "arm")),
     Count("duet_response_bytes", "B", "bytes of their bodies", ("operation", "arm")),
     Count("duet_deliveries", "deliveries", "message events that reached recipients of a duet", ("arm",)),

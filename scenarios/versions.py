@@ -11,6 +11,7 @@ python:PATH              the version installed for another Python
 import asyncio
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -97,10 +98,12 @@ def _checked_out(text: str, versions_folder: Path) -> Version:
             f"{text!r} is no git ref here, no URL and nothing of strategy:, set:, python:; see chatbench ab --help"
         )
     tree = versions_folder / commit[:12]
-    if not (tree / "reference_server").is_dir():
-        tree.mkdir(parents=True, exist_ok=True)
+    if not tree.is_dir():
+        part = versions_folder / f".{commit[:12]}.part"  # of an interrupted checkout nothing is taken for whole
+        shutil.rmtree(part, ignore_errors=True)
         with tarfile.open(fileobj=BytesIO(_git("archive", commit))) as archive:
-            archive.extractall(tree, filter="data")
+            archive.extractall(part, filter="data")
+        part.rename(tree)
     if not (tree / "reference_server" / "__main__.py").exists():
         raise InputError(f"{text!r} ({commit[:12]}) holds no reference server; name a newer commit")
     python = sys.executable if _needs(tree) == _needs(Path.cwd()) else _environment(text, tree)

@@ -32,6 +32,8 @@ WORKLOAD = {
     "rate": Row(0, "pairs/s", "measured: half of what both arms manage together, so that neither queues for long"),
     "rounds": Row(5, "rounds", "cited: five blocks of five find +10 % in 95 of 100 (this project's gate benchmark)"),
     "round_seconds": Row(4, "s", "guess: as short as 200 operations of each kind allow"),
+    "round_seconds_max": Row(15, "s", "guess: beyond it a round is no moment any more; a slower server needs a rate"),
+    "round_operations": Row(260, "of each operation", "computed: four standard deviations above the 200 it takes"),
     "first_page_share": Row(0.25, "of pairs", "guess: equal shares, so that every operation has its 200 per round"),
     "deep_page_share": Row(0.25, "of pairs", "the same"),
     "list_conversations_share": Row(0.25, "of pairs", "the same"),
@@ -120,7 +122,14 @@ class Duet(LoadScenario):
             capacity = self._closed_loop(float(WORKLOAD["capacity_seconds"].value))
             self.session.count("duet_capacity_per_second", round(capacity, 1))
             self.rate = capacity * float(WORKLOAD["capacity_share"].value)
+            self.round_ns = max(self.round_ns, self._round_ns_for_operations())
         self.session.count("duet_rate_per_second", round(self.rate, 3))
+        self.session.count("duet_round_seconds", self.round_ns / 1e9)
+
+    def _round_ns_for_operations(self) -> int:
+        """How long a round has to be so that at this rate each operation gets its number, within bounds."""
+        wanted = float(WORKLOAD["round_operations"].value) / min(_SHARES)
+        return int(min(wanted / self.rate, float(WORKLOAD["round_seconds_max"].value)) * 1e9)
 
     def user_started(self, user: ChatUser) -> None:
         """The arms are connected already; Locust's users only make the run last."""

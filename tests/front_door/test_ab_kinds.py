@@ -67,6 +67,16 @@ def test_two_strategies_are_told_apart_by_counters(
     assert found["statements_per_request"]["base"] > 1
 
 
+def test_rounds_are_as_long_as_enough_operations_take(
+    chatbench: Chatbench, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """Where the rate is measured: half a second is asked for, and every metric still gets its 200."""
+    few = ("--blocks", 1, "--rounds", 1, "--round-seconds", 0.5, "--json", "--database-url", postgres.url("postgres"))
+    document = judged(chatbench("ab", ".", ".", *few, folder=tmp_path))
+    assert all("operations in one round" not in one["sentence"] for one in document["metrics"])
+    assert all("run at least" in one["sentence"] for one in document["metrics"])  # one round is too few all the same
+
+
 def test_two_urls_of_servers_that_run(chatbench: Chatbench, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Their databases are not ours to look into; what they say themselves is compared."""
     cluster_url = postgres.url("postgres")

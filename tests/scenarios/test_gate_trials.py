@@ -47,7 +47,7 @@ def test_without_identical_arms_nothing_is_slowed(tmp_path: Path) -> None:
 
 
 def test_sessions_add_up(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Identical arms, then a really slow head under the same load; asked again, nothing is measured twice."""
+    """Identical arms, then a really slow head under the same load; what was sound is not measured twice."""
     monkeypatch.setattr(gate_trials, "TRIALS", (A_A, FAN_OUT))
     options = AbOptions(
         blocks=1, rounds=1, round_seconds=1, rate=40, out=tmp_path, database_url=postgres.url("postgres")
@@ -62,5 +62,6 @@ def test_sessions_add_up(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch
     assert delay is not None
     assert delay.seconds * 1000 == pytest.approx(0.1 * base_medians_ms(found[0][1])["delivery"], abs=0.001)
     assert slowed.options["rate"] == identical.options["rate"] == 40
+    unsound = [identical.verdict, slowed.verdict].count("INVALID")  # on a machine that is busy with other things
     measure_trials(options, Amount(identical=1, slowed=1), lambda _step, _share: None)
-    assert len(list(measured_trials(tmp_path / "runs"))) == 2
+    assert len(list(measured_trials(tmp_path / "runs"))) == 2 + unsound

@@ -60,6 +60,17 @@ def test_the_same_commit_is_checked_out_once(checkout: Path, tmp_path: Path) -> 
     assert len(list((tmp_path / "versions").iterdir())) == 1
 
 
+def test_an_interrupted_checkout_is_not_taken_for_whole(checkout: Path, tmp_path: Path) -> None:
+    """What is left of one is thrown away."""
+    part = tmp_path / "versions" / f".{git(checkout, 'rev-parse', 'server')[:12]}.part"
+    (part / "reference_server").mkdir(parents=True)
+    (part / "reference_server" / "half.py").touch()
+    version = parse_version("server", tmp_path / "versions", allow_remote=False)
+    assert version.tree is not None
+    assert [path.name for path in (version.tree / "reference_server").iterdir()] == ["__main__.py"]
+    assert not part.exists()
+
+
 def test_a_ref_without_a_server_is_refused(checkout: Path, tmp_path: Path) -> None:
     """By name, with the way out."""
     with pytest.raises(InputError, match="holds no reference server; name a newer commit"):
