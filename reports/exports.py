@@ -3,18 +3,18 @@
 All of them say what the page says: they are made of the same summary.
 """
 
-import csv
-import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fixtures.errors import InputError
 from reports.headline import RunVerdict
 from reports.numbers import NOT_MEASURED, Cell, Number, Table
 from reports.report import summarise, write_figures
 from reports.summary import RunSummary
+
+if TYPE_CHECKING:
+    import pandas
 
 Format = Literal["md", "png", "csv", "parquet"]
 
@@ -49,26 +49,12 @@ def export(run_folder: Path, form: Format) -> Export:
 
 def numbers_csv(summary: RunSummary) -> bytes:
     """A line per number under COLUMNS; what was not measured has no value."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_rows(summary))
-    return text.getvalue().encode()
+    return _frame(summary).to_csv(index=False, lineterminator="\n").encode()
 
 
 def numbers_parquet(summary: RunSummary) -> bytes:
     """The same rows; values are 64-bit floats."""
-    import pyarrow  # noqa: PLC0415 - slow to load, and no other form needs it
-    from pyarrow import parquet  # noqa: PLC0415 - the same
-
-    types = {"value": pyarrow.float64(), "weak": pyarrow.bool_()}
-    schema = pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in COLUMNS])
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in _rows(summary)]
-    for row in rows:
-        row["value"] = None if row["value"] is None else float(row["value"])
-    sink = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist(rows, schema), sink)
-    return sink.getvalue()
+    return _frame(summary).to_parquet(index=False)
 
 
 def markdown_report(summary: RunSummary) -> bytes:
@@ -95,11 +81,14 @@ def markdown_report(summary: RunSummary) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _rows(summary: RunSummary) -> Iterable[tuple[str | float | bool | None, ...]]:
-    for key, number in summary.numbers.items():
-        section, measure, labels = (*key.split(".", 2), "")[:3]
-        value = number.value
-        yield (summary.manifest.run_id, key, section, measure, labels, value, number.unit, number.weak)
+def _frame(summary: RunSummary) -> "pandas.DataFrame":
+    import pandas  # noqa: PLC0415 - slow to load, and no other form needs it
+
+    rows = [
+        (summary.manifest.run_id, key, *(*key.split(".", 2), "")[:3], number.value, number.unit, number.weak)
+        for key, number in summary.numbers.items()
+    ]
+    return pandas.DataFrame(rows, columns=list(COLUMNS)).astype({"value": "float64"})
 
 
 def _table(table: Table) -> list[str]:
