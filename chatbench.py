@@ -13,10 +13,10 @@ from typing import Annotated
 
 import typer
 
-import command_options as common
-import stored_runs
 from fixtures.errors import RunInvalidError
-from front_door import (
+from front_door import options as common
+from front_door import stored_runs
+from front_door.endings import (
     exit_code_of,
     named_value,
     progress_bar,

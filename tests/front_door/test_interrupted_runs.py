@@ -127,7 +127,7 @@ class Interrupting:
         if name == "typer":
             os.kill(os.getpid(), int(sys.argv[1]))
 sys.meta_path.insert(0, Interrupting())
-import entry_point
+from front_door import entry_point
 entry_point.main()
 """
 

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-import command_options as common
 from fixtures.errors import RunInvalidError
-from front_door import print_json, progress_bar, show, show_outcome, show_report, whole_imports
+from front_door import options as common
+from front_door.endings import print_json, progress_bar, show, show_outcome, show_report, whole_imports
 
 verbs = typer.Typer()
 
