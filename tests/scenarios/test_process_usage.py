@@ -44,7 +44,10 @@ def test_a_process_that_is_gone_or_another_is_none() -> None:
 
 def test_a_reading_is_none_of_a_process_that_ended_and_waits_to_be_buried() -> None:
     """As long as it lives it has used CPU and holds memory and descriptors."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", "print('up', flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # it is Python by now, and no fork of this process
         process = psutil.Process(child.pid)
         reading = read(process)
         assert reading is not None
