@@ -38,7 +38,7 @@ from reference_server.rooms import Rooms
 from reference_server.sending import Sender
 from reference_server.settings import Settings
 from reference_server.shutdown import Shutdown
-from reference_server.statement_times import timed_statements
+from reference_server.statement_times import TimedStatement, timed_statements
 from reference_server.tokens import Tokens
 from reference_server.typing_desk import TypingDesk
 from reference_server.typists import TypingTiming
@@ -84,14 +84,15 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
     delivery = Delivery(hub, counts, typing_told)
     watch, lag = DatabaseWatch(), LoopLag()
     delay = parse_injected_delay(settings.injected_delay)
+    statements = timed_statements(metrics, delay)
     timing = PresenceTiming(
         grace_seconds=settings.presence_grace_seconds,
         coalescing_seconds=settings.presence_coalescing_seconds,
         expiry_seconds=settings.presence_expiry_seconds,
     )
     async with (
-        _primary_pool(settings, metrics, watch, delay) as pool,
-        _replica(settings, metrics, delay) as replica,
+        _primary_pool(settings, metrics, watch, statements) as pool,
+        _replica(settings, metrics, statements) as replica,
         AsyncExitStack() as stack,
     ):
         history = History(pool, replica, metrics)
@@ -117,12 +118,20 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
         url = settings.database_url
         indexes = IndexDesk(url)
         sender = Sender(pool, rooms, outbox.publish, metrics)
-        backfill = Backfill(url, metrics, sender.settle)
-        validator = MigrationValidator(url, metrics, settings.validator_users, settings.validator_seconds)
+        backfill = Backfill(url, statements, metrics, sender.settle)
+        validator = MigrationValidator(
+            url,
+            statements,
+            metrics,
+            user_count=settings.validator_users,
+            interval_seconds=settings.validator_seconds,
+        )
         readiness = Readiness(watch, lambda: chat.user_exists(_NOBODY), lambda: shutdown.is_draining)
         _read_at_scrape(metrics, rooms, lag, watch)
         try:
-            live_state = await stack.enter_async_context(_live_state(settings, pool, presence, typing, metrics))
+            live_state = await stack.enter_async_context(
+                _live_state(settings, pool, presence, typing, metrics, statements=statements)
+            )
             await stack.enter_async_context(backfill.running())
             await stack.enter_async_context(validator.running())
             yield Services(
@@ -136,7 +145,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
                 changes=Changes(rooms, outbox.publish),
                 groups=Groups(pool, rooms, outbox.publish, on_leave=typing.leave),
                 legacy=Legacy(pool, sender),
-                migration=MigrationDesk(url, backfill.wake),
+                migration=MigrationDesk(url, statements, backfill.wake),
                 hub=hub,
                 presence=presence,
                 typing=typing,
@@ -162,14 +171,20 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
 
 @asynccontextmanager
 async def _live_state(
-    settings: Settings, pool: AppPool, presence: PresenceDesk, typing: TypingDesk, metrics: Metrics
+    settings: Settings,
+    pool: AppPool,
+    presence: PresenceDesk,
+    typing: TypingDesk,
+    metrics: Metrics,
+    *,
+    statements: dict[str, TimedStatement],
 ) -> AsyncIterator[LiveState]:
     """What answers who is present and who is typing, as the settings say."""
     if settings.live_state_store == "memory":
         yield MemoryState(presence.presence, typing.typists)
         return
     async with connect(settings.database_url) as administrator:
-        await reset_tables(administrator)
+        await reset_tables(administrator, statements)
     tables = TableState(pool, presence, typing, metrics, queue_max=settings.live_state_queue_max)
     async with tables.writing(settings.shutdown_seconds):
         yield tables
@@ -177,7 +192,7 @@ async def _live_state(
 
 @asynccontextmanager
 async def _primary_pool(
-    settings: Settings, metrics: Metrics, watch: DatabaseWatch, delay: InjectedDelay | None
+    settings: Settings, metrics: Metrics, watch: DatabaseWatch, statements: dict[str, TimedStatement]
 ) -> AsyncIterator[AppPool]:
     async with AppPool.open(
         app_url(settings.database_url),
@@ -186,7 +201,7 @@ async def _primary_pool(
         timeout_seconds=settings.pool_timeout_seconds,
         statement_timeout_seconds=settings.statement_timeout_seconds,
         observe_wait=metrics.pool_wait_seconds.labels("primary").observe,
-        statements=timed_statements(metrics, delay),
+        statements=statements,
         watch=watch,
     ) as pool:
         metrics.watch_pool("primary", pool)
@@ -194,7 +209,9 @@ async def _primary_pool(
 
 
 @asynccontextmanager
-async def _replica(settings: Settings, metrics: Metrics, delay: InjectedDelay | None) -> AsyncIterator[Replica | None]:
+async def _replica(
+    settings: Settings, metrics: Metrics, statements: dict[str, TimedStatement]
+) -> AsyncIterator[Replica | None]:
     """None without a replica; then nothing of it costs anything."""
     if settings.replica_url is None:
         yield None
@@ -208,7 +225,7 @@ async def _replica(settings: Settings, metrics: Metrics, delay: InjectedDelay | 
             timeout_seconds=settings.replica_timeout_seconds,  # beyond it, the primary serves
             statement_timeout_seconds=settings.statement_timeout_seconds,
             observe_wait=metrics.pool_wait_seconds.labels("replica").observe,
-            statements=timed_statements(metrics, delay),
+            statements=statements,
             watch=DatabaseWatch(is_told=False),  # readiness does not ask for the replica; ReplicaWatch tells of it
         ) as pool,
         ReplicaWatch.open(
