@@ -127,7 +127,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
             interval_seconds=settings.validator_seconds,
         )
         readiness = Readiness(watch, lambda: chat.user_exists(_NOBODY), lambda: shutdown.is_draining)
-        _read_at_scrape(metrics, rooms, lag, watch)
+        _read_at_scrape(metrics, rooms, outbox, lag, watch)
         try:
             live_state = await stack.enter_async_context(
                 _live_state(settings, pool, presence, typing, metrics, statements=statements)
@@ -240,13 +240,16 @@ async def _replica(
         yield Replica(pool, watch, settings.read_your_writes, settings.replica_wait_seconds)
 
 
-def _read_at_scrape(metrics: Metrics, rooms: Rooms, lag: LoopLag, watch: DatabaseWatch) -> None:
+def _read_at_scrape(metrics: Metrics, rooms: Rooms, outbox: Outbox, lag: LoopLag, watch: DatabaseWatch) -> None:
     """The gauges of what several parts share."""
     metrics.read_at_scrape(
         "chat_sends_under_way", "Sends and changes begun and not ended.", lambda: rooms.under_way_count
     )
     metrics.read_at_scrape(
         "chat_turns_waiting", "Sends and changes that wait for their conversation's turn.", lambda: rooms.turns.waiting
+    )
+    metrics.read_at_scrape(
+        "chat_outbox_events", "Events published and not yet written to their recipients.", lambda: outbox.waiting
     )
     metrics.read_at_scrape(
         "chat_event_loop_lag_seconds", "The event loop's worst lateness in the last 5 s.", lambda: lag.worst_seconds
