@@ -149,9 +149,8 @@ class Backfill:
             self._metrics.migrated_messages.inc(messages)
             self._copied["connections"] += 1
             self._copied["messages"] += messages
-            if messages:
-                with contextlib.suppress(RefusedError):  # live subscribers learn of it with the next message instead
-                    await self._on_copied(participant_id, conversation_id, last_seq)
+            with contextlib.suppress(RefusedError):  # live subscribers learn of it with the next message instead
+                await self._on_copied(participant_id, conversation_id, last_seq)
             return 1 + int(messages)  # an empty connection is work too
         return 1
 

@@ -6,6 +6,7 @@ they hear everything else.
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -30,11 +31,12 @@ _FAR_FUTURE = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Legacy:
-    """The reads and commands of the older chat."""
+    """The reads and commands of the older chat. `wrote` hears of conversations that are told of and have no event."""
 
-    def __init__(self, pool: AppPool, sender: Sender) -> None:
+    def __init__(self, pool: AppPool, sender: Sender, wrote: Callable[[UUID], None]) -> None:
         self._pool = pool
         self._sender = sender
+        self._wrote = wrote
         # Sends over one connection take turns here, so that a message that meets the moment of migration is published
         # before its successor.
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
@@ -66,6 +68,10 @@ class Legacy:
             if row is None:
                 await self._connection(connection, connection_id)
                 raise ConflictError(f"the connection {connection_id} is not waiting for an answer of yours")
+            if accepted:  # while a migration runs, it is a conversation by now
+                made = (await self._connection(connection, connection_id))["conversation_id"]
+                if made is not None:
+                    self._wrote(made)
         return LegacyConnection(*row)
 
     async def list_messages(
@@ -112,11 +118,13 @@ class Legacy:
         """The conversation that the connection has become, migrated now if it may be; None when it is not."""
         async with self._pool.as_user(user_id) as connection:
             found: UUID | None = (await self._connection(connection, connection_id))["conversation_id"]
-            if found is not None:
-                return found
-            found = await connection.fetch_value("get_conversation_by_connection_id", connection_id)
+            was_migrated = found is not None
+            if not was_migrated:
+                found = await connection.fetch_value("get_conversation_by_connection_id", connection_id)
         if found is not None:
-            await self._sender.settle(user_id, found)
+            self._wrote(found)  # also when another process has migrated it: a replica may lack it
+            if not was_migrated:
+                await self._sender.settle(user_id, found)
         return found
 
     async def route(self, user_id: UUID) -> ChatRoute:

@@ -118,7 +118,12 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
         url = settings.database_url
         indexes = IndexDesk(url)
         sender = Sender(pool, rooms, outbox.publish, metrics)
-        backfill = Backfill(url, statements, metrics, sender.settle)
+
+        async def copied(user_id: UUID, conversation_id: UUID, seq: int) -> None:
+            history.wrote(conversation_id)  # nobody may hear of it, and whoever finds it in a list comes to read
+            await sender.settle(user_id, conversation_id, seq)
+
+        backfill = Backfill(url, statements, metrics, copied)
         validator = MigrationValidator(
             url,
             statements,
@@ -144,7 +149,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
                 sender=sender,
                 changes=Changes(rooms, outbox.publish),
                 groups=Groups(pool, rooms, outbox.publish, on_leave=typing.leave),
-                legacy=Legacy(pool, sender),
+                legacy=Legacy(pool, sender, history.wrote),
                 migration=MigrationDesk(url, statements, backfill.wake),
                 hub=hub,
                 presence=presence,
