@@ -131,6 +131,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
             user_count=settings.validator_users,
             interval_seconds=settings.validator_seconds,
         )
+        groups = Groups(pool, rooms, outbox.publish, on_leave=typing.leave)
         readiness = Readiness(watch, lambda: chat.user_exists(_NOBODY), lambda: shutdown.is_draining)
         _read_at_scrape(metrics, rooms, outbox, lag, watch)
         try:
@@ -148,8 +149,8 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
                 rooms=rooms,
                 sender=sender,
                 changes=Changes(rooms, outbox.publish),
-                groups=Groups(pool, rooms, outbox.publish, on_leave=typing.leave),
-                legacy=Legacy(pool, sender, history.wrote),
+                groups=groups,
+                legacy=Legacy(pool, sender, history.wrote, groups.tell_added),
                 migration=MigrationDesk(url, statements, backfill.wake),
                 hub=hub,
                 presence=presence,
