@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from reference_server.metrics import Metrics
 from reference_server.migration_desk import administrator
 from reference_server.pool import CONNECTION_ERRORS
 from reference_server.sole_work import Turn, sole_turn
-from reference_server.statements import server_statements
+from reference_server.statement_times import TimedConnection, TimedStatement
 
 OnCopied = Callable[[UUID, UUID, int], Awaitable[None]]  # a participant, the conversation, its newest seq
 
@@ -39,11 +39,13 @@ _log = logging.getLogger(__name__)
 class Backfill:
     """Works whenever the migration's phase is `running`; asleep otherwise."""
 
-    def __init__(self, url: str, metrics: Metrics, on_copied: OnCopied) -> None:
+    def __init__(
+        self, url: str, statements: Mapping[str, TimedStatement], metrics: Metrics, on_copied: OnCopied
+    ) -> None:
         self._url = url
         self._metrics = metrics
         self._on_copied = on_copied
-        self._sql = {name: statement.text for name, statement in server_statements().items()}
+        self._statements = statements
         self._awake = asyncio.Event()
         self._stopping = False
         self._is_begun = False  # this process copies, and that has been logged
@@ -71,8 +73,8 @@ class Backfill:
             self._awake.clear()
             delay = POLL_SECONDS
             try:
-                async with administrator(self._url, "chatbench backfill", LOCK_TIMEOUT) as connection:
-                    (state,) = await connection.fetch(self._sql["get_migration"])
+                async with administrator(self._url, "chatbench backfill", self._statements, LOCK_TIMEOUT) as connection:
+                    (state,) = await connection.fetch_rows("get_migration")
                     if state["phase"] == "running":
                         async with sole_turn(self._url, "take_backfill_turn", "chatbench backfill turn") as turn:
                             self._note_turn(state, is_ours=turn is not None)
@@ -96,12 +98,12 @@ class Backfill:
             logs.event(_log, logging.INFO, "backfill_elsewhere", poll_seconds=POLL_SECONDS)
         self._is_elsewhere = not is_ours
 
-    async def _work(self, connection: asyncpg.Connection, turn: Turn) -> float:
+    async def _work(self, connection: TimedConnection, turn: Turn) -> float:
         """Passes over what is left until nothing is, or nothing is wanted; how long to rest then."""
         unpaused_messages = 0
         while turn.is_held and not self._stopping:
             self._awake.clear()  # whoever wakes it from here on wants it to look again
-            listed = await connection.fetch(self._sql["list_unmigrated_connections"], LISTED_CONNECTIONS)
+            listed = await connection.fetch_rows("list_unmigrated_connections", LISTED_CONNECTIONS)
             if not listed:
                 return RETRY_SECONDS if await self._is_left(connection) else POLL_SECONDS
             for connection_id, batch_messages, pause_seconds in listed:
@@ -118,9 +120,9 @@ class Backfill:
             self._told_at = time.monotonic()
             logs.event(_log, logging.INFO, "backfill_progress", **self._copied)
 
-    async def _is_left(self, connection: asyncpg.Connection) -> bool:
+    async def _is_left(self, connection: TimedConnection) -> bool:
         """Ends the pass; True when connections were passed over and the next pass has to visit them."""
-        phase = await connection.fetchval(self._sql["finish_backfill"])
+        phase = await connection.fetch_value("finish_backfill")
         if phase == "running":
             self._note_progress()
             return True
@@ -129,10 +131,10 @@ class Backfill:
         logs.event(_log, logging.INFO, name, phase=phase, **self._copied)
         return False
 
-    async def _copy(self, connection: asyncpg.Connection, connection_id: UUID) -> int:
+    async def _copy(self, connection: TimedConnection, connection_id: UUID) -> int:
         """Copies one connection, or leaves it to the next pass; how much work that was, in messages."""
         try:
-            rows: list[Any] = await connection.fetch(self._sql["backfill_connection"], connection_id)
+            rows = await connection.fetch_rows("backfill_connection", connection_id)
         except CONNECTION_ERRORS:
             raise
         except asyncpg.PostgresError as error:
@@ -140,16 +142,15 @@ class Backfill:
                 about: dict[str, Any] = {"connection_id": str(connection_id), "reason": str(error)}
                 logs.event(_log, logging.ERROR, "connection_not_copied", **about)
             self._metrics.migration_passed_over.inc()
-            await connection.fetch(self._sql["pass_over_connection"], connection_id)
+            await connection.fetch_rows("pass_over_connection", connection_id)
             return 1
         for conversation_id, messages, last_seq, participant_id in rows:
             self._metrics.migrated_connections.inc()
             self._metrics.migrated_messages.inc(messages)
             self._copied["connections"] += 1
             self._copied["messages"] += messages
-            if messages:
-                with contextlib.suppress(RefusedError):  # live subscribers learn of it with the next message instead
-                    await self._on_copied(participant_id, conversation_id, last_seq)
+            with contextlib.suppress(RefusedError):  # live subscribers learn of it with the next message instead
+                await self._on_copied(participant_id, conversation_id, last_seq)
             return 1 + int(messages)  # an empty connection is work too
         return 1
 

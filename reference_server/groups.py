@@ -88,7 +88,7 @@ class Groups:
         *columns, is_new = row
         conversation = Conversation(*columns)
         if is_new:
-            self._tell_added(conversation, "member", (user_id, other_user_id))
+            self.tell_added(conversation, "member", (user_id, other_user_id))
         return conversation, is_new
 
     async def _create_group(self, user_id: UUID, name: str, member_ids: Collection[UUID]) -> Conversation:
@@ -98,8 +98,8 @@ class Groups:
             except asyncpg.ForeignKeyViolationError as error:
                 raise NotFoundError("not all of user_ids are users") from error
         conversation = Conversation(*row)
-        self._tell_added(conversation, "owner", (user_id,))
-        self._tell_added(conversation, "member", frozenset(member_ids) - {user_id})
+        self.tell_added(conversation, "owner", (user_id,))
+        self.tell_added(conversation, "member", frozenset(member_ids) - {user_id})
         return conversation
 
     async def _update_info(
@@ -123,7 +123,7 @@ class Groups:
             role, joined_at, last_read_seq, is_new = row
             if is_new:
                 conversation = await connection.fetch_row("get_conversation", conversation_id)
-                self._tell_added(Conversation(*conversation), role, (member_id,))
+                self.tell_added(Conversation(*conversation), role, (member_id,))
                 self._tell_changed(room, member_id, "joined", role)
                 self._rooms.set_members(room, room.members | {member_id})
         return Participant(member_id, role, joined_at, last_read_seq), is_new
@@ -177,7 +177,7 @@ class Groups:
         for member_id in gone:
             self._part(room, member_id, "removed", "member")
         for member_id in joined:
-            self._tell_added(Conversation(*row), "member", (member_id,))
+            self.tell_added(Conversation(*row), "member", (member_id,))
             self._tell_changed(room, member_id, "joined", "member")
             self._rooms.set_members(room, room.members | {member_id})
 
@@ -196,7 +196,8 @@ class Groups:
         )
         self._publish(event, room.members)
 
-    def _tell_added(self, conversation: Conversation, role: Role, member_ids: Collection[UUID]) -> None:
+    def tell_added(self, conversation: Conversation, role: Role, member_ids: Collection[UUID]) -> None:
+        """Tells people that they are in a conversation now."""
         event = ConversationAddedEvent(
             conversation_id=conversation.id,
             type=conversation.type,

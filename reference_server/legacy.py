@@ -6,6 +6,7 @@ they hear everything else.
 """
 
 import asyncio
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from weakref import WeakValueDictionary
 import asyncpg
 
 from reference_server.errors import ConflictError, NotFoundError, RefusedError
+from reference_server.frames import Role
 from reference_server.migration import bucket_of, uses_new_chat
 from reference_server.migration_records import (
     ChatRoute,
@@ -23,18 +25,26 @@ from reference_server.migration_records import (
     LegacyMessagePage,
 )
 from reference_server.pool import ActingConnection, AppPool
+from reference_server.records import Conversation
 from reference_server.sending import Sender
+
+TellAdded = Callable[[Conversation, Role, Collection[UUID]], None]
 
 _LAST_ID = UUID(int=(1 << 128) - 1)
 _FAR_FUTURE = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Legacy:
-    """The reads and commands of the older chat."""
+    """The reads and commands of the older chat.
 
-    def __init__(self, pool: AppPool, sender: Sender) -> None:
+    `wrote` hears of conversations that are told of and have no event; `tell_added` tells people of a new one.
+    """
+
+    def __init__(self, pool: AppPool, sender: Sender, wrote: Callable[[UUID], None], tell_added: TellAdded) -> None:
         self._pool = pool
         self._sender = sender
+        self._wrote = wrote
+        self._tell_added = tell_added
         # Sends over one connection take turns here, so that a message that meets the moment of migration is published
         # before its successor.
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
@@ -59,14 +69,27 @@ class Legacy:
         return LegacyConnection(*row)
 
     async def answer(self, user_id: UUID, connection_id: UUID, *, accepted: bool) -> LegacyConnection:
-        """The request, accepted or declined by the one who was asked; once."""
-        status = "accepted" if accepted else "declined"
+        """The request, accepted or declined by the one who was asked; once.
+
+        While a migration runs, an accepted one is a conversation at once; both are told when it is a new one.
+        """
+        status, made = "accepted" if accepted else "declined", None
         async with self._pool.as_user(user_id) as connection:
             row = await connection.fetch_row("answer_legacy_connection", connection_id, status)
             if row is None:
                 await self._connection(connection, connection_id)
                 raise ConflictError(f"the connection {connection_id} is not waiting for an answer of yours")
-        return LegacyConnection(*row)
+            answered = LegacyConnection(*row)
+            if accepted:
+                made = (await self._connection(connection, connection_id))["conversation_id"]
+            if made is not None:
+                self._wrote(made)
+                conversation = Conversation(*await connection.fetch_row("get_conversation", made))
+                if conversation.created_at == answered.created_at:  # else the two had one before
+                    self._tell_added(conversation, "member", (answered.sender_id, answered.receiver_id))
+        if made is not None:
+            await self._sender.settle(user_id, made)  # what was told is delivered before the answer
+        return answered
 
     async def list_messages(
         self, user_id: UUID, connection_id: UUID, before: datetime | None, limit: int
@@ -112,11 +135,13 @@ class Legacy:
         """The conversation that the connection has become, migrated now if it may be; None when it is not."""
         async with self._pool.as_user(user_id) as connection:
             found: UUID | None = (await self._connection(connection, connection_id))["conversation_id"]
-            if found is not None:
-                return found
-            found = await connection.fetch_value("get_conversation_by_connection_id", connection_id)
+            was_migrated = found is not None
+            if not was_migrated:
+                found = await connection.fetch_value("get_conversation_by_connection_id", connection_id)
         if found is not None:
-            await self._sender.settle(user_id, found)
+            self._wrote(found)  # also when another process has migrated it: a replica may lack it
+            if not was_migrated:
+                await self._sender.settle(user_id, found)
         return found
 
     async def route(self, user_id: UUID) -> ChatRoute:

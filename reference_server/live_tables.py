@@ -4,7 +4,7 @@ Rows are written as the user whom they are about and read as the caller, under r
 process per database: each starts by making everyone offline.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,7 +15,7 @@ from reference_server.frames import PresenceEvent
 from reference_server.metrics import Metrics
 from reference_server.pool import AppPool
 from reference_server.presence_desk import PresenceDesk
-from reference_server.statements import live_state_statements
+from reference_server.statement_times import TimedStatement
 from reference_server.typing_desk import TypingDesk
 from reference_server.typists import Place
 from reference_server.write_behind import WriteBehind
@@ -25,10 +25,10 @@ Key = UUID | Place  # a user's presence, or their typing in a conversation
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def reset_tables(connection: asyncpg.Connection) -> None:
+async def reset_tables(connection: asyncpg.Connection, statements: Mapping[str, TimedStatement]) -> None:
     """Nobody is present and nobody is typing; when they were last seen stays. By the administrator's connection."""
     for name in ("reset_presence", "reset_typing"):
-        await connection.execute(live_state_statements()[name].text)
+        await statements[name].execute(connection.execute)
 
 
 class TableState:
@@ -46,7 +46,6 @@ class TableState:
         self._unwritten: dict[UUID, set[UUID]] = {}
         self._presence.on_change = self._rows.mark
         self._typists.on_change = self._mark_typing
-        self._sql = {name: statement.text for name, statement in live_state_statements().items()}
 
     @asynccontextmanager
     async def writing(self, drain_seconds: float) -> AsyncIterator[None]:
@@ -58,7 +57,7 @@ class TableState:
         """The rows, once they hold what was known when this was asked."""
         await self._rows.settle(user_ids)
         async with self._pool.as_user(caller_id) as connection:
-            rows = await connection.fetch(self._sql["list_presence"], list(user_ids))
+            rows = await connection.fetch_rows("list_presence", list(user_ids))
         known = {row["user_id"]: row for row in rows}
         return tuple(_presence_event(user_id, known.get(user_id)) for user_id in user_ids)
 
@@ -67,7 +66,7 @@ class TableState:
         concerned = {*self._typists.told(conversation_id), *self._unwritten.get(conversation_id, ())}
         await self._rows.settle((conversation_id, user_id) for user_id in concerned)
         async with self._pool.as_user(caller_id) as connection:
-            rows = await connection.fetch(self._sql["list_typing"], conversation_id)
+            rows = await connection.fetch_rows("list_typing", conversation_id)
         return tuple(sorted(row["user_id"] for row in rows if row["user_id"] != caller_id))
 
     def _mark_typing(self, place: Place) -> None:
@@ -104,17 +103,17 @@ class TableState:
             state, seen_at_ms = self._presence.state(user_id), self._presence.seen_at_ms(user_id)
             if seen_at_ms is not None:
                 seen_at = _EPOCH + timedelta(milliseconds=seen_at_ms)
-                await connection.execute(self._sql["write_presence"], user_id, state.status, state.version, seen_at)
+                await connection.fetch_rows("write_presence", user_id, state.status, state.version, seen_at)
 
     async def _write_typing(self, place: Place) -> None:
         conversation_id, user_id = place
         async with self._pool.as_user(user_id) as connection:
             expires_at = self._typists.expires_at(place)
             if expires_at is None:
-                await connection.execute(self._sql["end_typing"], conversation_id)
+                await connection.fetch_rows("end_typing", conversation_id)
             else:
                 remaining_seconds = max(0.0, expires_at - self._now())
-                await connection.execute(self._sql["write_typing"], conversation_id, user_id, remaining_seconds)
+                await connection.fetch_rows("write_typing", conversation_id, user_id, remaining_seconds)
 
 
 def _presence_event(user_id: UUID, row: asyncpg.Record | None) -> PresenceEvent:

@@ -6,7 +6,7 @@ seldom. What is decided is in the database, so every server process on it follow
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from reference_server.errors import ConflictError, RefusedError, UnavailableErro
 from reference_server.migration import STARTABLE_PHASES, Command
 from reference_server.migration_records import Migration, VerificationCheck
 from reference_server.pool import CONNECTION_ERRORS
-from reference_server.statements import server_statements
+from reference_server.statement_times import TimedConnection, TimedStatement
 
 _log = logging.getLogger(__name__)
 
@@ -27,11 +27,14 @@ _CONFLICT = "CB409"  # raised by the functions for a command that does not fit t
 
 @asynccontextmanager
 async def administrator(
-    url: str, application_name: str, lock_timeout: str = LOCK_TIMEOUT
-) -> AsyncIterator[asyncpg.Connection]:
+    url: str, application_name: str, statements: Mapping[str, TimedStatement], lock_timeout: str = LOCK_TIMEOUT
+) -> AsyncIterator[TimedConnection]:
     """A connection that waits for no lock longer than that; closed in the end, also when it is broken."""
     settings = {"application_name": application_name, "lock_timeout": lock_timeout}
-    connection = await asyncpg.connect(url, server_settings=settings, timeout=10)
+    kind = type("NamingConnection", (TimedConnection,), {"statements": statements})
+    connection: TimedConnection = await asyncpg.connect(
+        url, connection_class=kind, server_settings=settings, timeout=10
+    )
     try:
         yield connection
     finally:
@@ -42,8 +45,9 @@ async def administrator(
 class MigrationDesk:
     """What operators may do; `on_change` is called after every command that may give the backfill something to do."""
 
-    def __init__(self, url: str, on_change: Callable[[], None]) -> None:
+    def __init__(self, url: str, statements: Mapping[str, TimedStatement], on_change: Callable[[], None]) -> None:
         self._url = url
+        self._statements = statements
         self._on_change = on_change
 
     async def state(self) -> Migration:
@@ -91,9 +95,8 @@ class MigrationDesk:
 
     async def _fetch(self, statement: str, *arguments: Any) -> list[Any]:
         try:
-            async with administrator(self._url, "chatbench operator") as connection:
-                rows: list[Any] = await connection.fetch(server_statements()[statement].text, *arguments)
-                return rows
+            async with administrator(self._url, "chatbench operator", self._statements) as connection:
+                return await connection.fetch_rows(statement, *arguments)
         except asyncpg.LockNotAvailableError as error:
             raise UnavailableError("another transaction is in the way; try again") from error
         except asyncpg.PostgresError as error:

@@ -7,10 +7,9 @@ written, and tells the monitoring.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -19,7 +18,7 @@ from reference_server import logs
 from reference_server.metrics import Metrics
 from reference_server.migration_desk import administrator
 from reference_server.pool import CONNECTION_ERRORS
-from reference_server.statements import server_statements
+from reference_server.statement_times import TimedStatement
 
 _FIRST = UUID(int=0)
 _log = logging.getLogger(__name__)
@@ -64,12 +63,20 @@ class Rounds:
 class MigrationValidator:
     """Compares the next users every few seconds, unless the migration has never begun."""
 
-    def __init__(self, url: str, metrics: Metrics, user_count: int, interval_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        statements: Mapping[str, TimedStatement],
+        metrics: Metrics,
+        *,
+        user_count: int,
+        interval_seconds: float,
+    ) -> None:
         self._url = url
         self._metrics = metrics
         self._rounds = Rounds(user_count)
         self._interval_seconds = interval_seconds
-        self._sql = {name: statement.text for name, statement in server_statements().items()}
+        self._statements = statements
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["MigrationValidator"]:
@@ -92,13 +99,11 @@ class MigrationValidator:
                 logs.event(_log, logging.WARNING, "validation_interrupted", reason=reason)
 
     async def _compare(self) -> None:
-        async with administrator(self._url, "chatbench validator") as connection:
-            (state,) = await connection.fetch(self._sql["get_migration"])
+        async with administrator(self._url, "chatbench validator", self._statements) as connection:
+            (state,) = await connection.fetch_rows("get_migration")
             if state["phase"] == "off":
                 return
-            rows: list[Any] = await connection.fetch(
-                self._sql["validate_users"], self._rounds.after_user_id, self._rounds.user_count
-            )
+            rows = await connection.fetch_rows("validate_users", self._rounds.after_user_id, self._rounds.user_count)
         for item in self._rounds.take(UserComparison(*row) for row in rows):
             logs.event(
                 _log,

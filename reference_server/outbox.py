@@ -23,6 +23,11 @@ class Outbox:
         self._events: deque[tuple[ConversationEvent, Collection[UUID]]] = deque()
         self._is_due = False
 
+    @property
+    def waiting(self) -> int:
+        """How many events have been published and not delivered."""
+        return len(self._events)
+
     def publish(self, event: ConversationEvent, members: Collection[UUID]) -> None:
         """Delivers the event to the members given, behind what was published before, at the next flush.
 

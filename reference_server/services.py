@@ -38,7 +38,7 @@ from reference_server.rooms import Rooms
 from reference_server.sending import Sender
 from reference_server.settings import Settings
 from reference_server.shutdown import Shutdown
-from reference_server.statement_times import timed_statements
+from reference_server.statement_times import TimedStatement, timed_statements
 from reference_server.tokens import Tokens
 from reference_server.typing_desk import TypingDesk
 from reference_server.typists import TypingTiming
@@ -84,14 +84,15 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
     delivery = Delivery(hub, counts, typing_told)
     watch, lag = DatabaseWatch(), LoopLag()
     delay = parse_injected_delay(settings.injected_delay)
+    statements = timed_statements(metrics, delay)
     timing = PresenceTiming(
         grace_seconds=settings.presence_grace_seconds,
         coalescing_seconds=settings.presence_coalescing_seconds,
         expiry_seconds=settings.presence_expiry_seconds,
     )
     async with (
-        _primary_pool(settings, metrics, watch, delay) as pool,
-        _replica(settings, metrics, delay) as replica,
+        _primary_pool(settings, metrics, watch, statements) as pool,
+        _replica(settings, metrics, statements) as replica,
         AsyncExitStack() as stack,
     ):
         history = History(pool, replica, metrics)
@@ -117,12 +118,26 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
         url = settings.database_url
         indexes = IndexDesk(url)
         sender = Sender(pool, rooms, outbox.publish, metrics)
-        backfill = Backfill(url, metrics, sender.settle)
-        validator = MigrationValidator(url, metrics, settings.validator_users, settings.validator_seconds)
+
+        async def copied(user_id: UUID, conversation_id: UUID, seq: int) -> None:
+            history.wrote(conversation_id)  # nobody may hear of it, and whoever finds it in a list comes to read
+            await sender.settle(user_id, conversation_id, seq)
+
+        backfill = Backfill(url, statements, metrics, copied)
+        validator = MigrationValidator(
+            url,
+            statements,
+            metrics,
+            user_count=settings.validator_users,
+            interval_seconds=settings.validator_seconds,
+        )
+        groups = Groups(pool, rooms, outbox.publish, on_leave=typing.leave)
         readiness = Readiness(watch, lambda: chat.user_exists(_NOBODY), lambda: shutdown.is_draining)
-        _read_at_scrape(metrics, rooms, lag, watch)
+        _read_at_scrape(metrics, rooms, outbox, lag, watch)
         try:
-            live_state = await stack.enter_async_context(_live_state(settings, pool, presence, typing, metrics))
+            live_state = await stack.enter_async_context(
+                _live_state(settings, pool, presence, typing, metrics, statements=statements)
+            )
             await stack.enter_async_context(backfill.running())
             await stack.enter_async_context(validator.running())
             yield Services(
@@ -134,9 +149,9 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
                 rooms=rooms,
                 sender=sender,
                 changes=Changes(rooms, outbox.publish),
-                groups=Groups(pool, rooms, outbox.publish, on_leave=typing.leave),
-                legacy=Legacy(pool, sender),
-                migration=MigrationDesk(url, backfill.wake),
+                groups=groups,
+                legacy=Legacy(pool, sender, history.wrote, groups.tell_added),
+                migration=MigrationDesk(url, statements, backfill.wake),
                 hub=hub,
                 presence=presence,
                 typing=typing,
@@ -162,14 +177,20 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
 
 @asynccontextmanager
 async def _live_state(
-    settings: Settings, pool: AppPool, presence: PresenceDesk, typing: TypingDesk, metrics: Metrics
+    settings: Settings,
+    pool: AppPool,
+    presence: PresenceDesk,
+    typing: TypingDesk,
+    metrics: Metrics,
+    *,
+    statements: dict[str, TimedStatement],
 ) -> AsyncIterator[LiveState]:
     """What answers who is present and who is typing, as the settings say."""
     if settings.live_state_store == "memory":
         yield MemoryState(presence.presence, typing.typists)
         return
     async with connect(settings.database_url) as administrator:
-        await reset_tables(administrator)
+        await reset_tables(administrator, statements)
     tables = TableState(pool, presence, typing, metrics, queue_max=settings.live_state_queue_max)
     async with tables.writing(settings.shutdown_seconds):
         yield tables
@@ -177,7 +198,7 @@ async def _live_state(
 
 @asynccontextmanager
 async def _primary_pool(
-    settings: Settings, metrics: Metrics, watch: DatabaseWatch, delay: InjectedDelay | None
+    settings: Settings, metrics: Metrics, watch: DatabaseWatch, statements: dict[str, TimedStatement]
 ) -> AsyncIterator[AppPool]:
     async with AppPool.open(
         app_url(settings.database_url),
@@ -186,7 +207,7 @@ async def _primary_pool(
         timeout_seconds=settings.pool_timeout_seconds,
         statement_timeout_seconds=settings.statement_timeout_seconds,
         observe_wait=metrics.pool_wait_seconds.labels("primary").observe,
-        statements=timed_statements(metrics, delay),
+        statements=statements,
         watch=watch,
     ) as pool:
         metrics.watch_pool("primary", pool)
@@ -194,7 +215,9 @@ async def _primary_pool(
 
 
 @asynccontextmanager
-async def _replica(settings: Settings, metrics: Metrics, delay: InjectedDelay | None) -> AsyncIterator[Replica | None]:
+async def _replica(
+    settings: Settings, metrics: Metrics, statements: dict[str, TimedStatement]
+) -> AsyncIterator[Replica | None]:
     """None without a replica; then nothing of it costs anything."""
     if settings.replica_url is None:
         yield None
@@ -208,7 +231,7 @@ async def _replica(settings: Settings, metrics: Metrics, delay: InjectedDelay | 
             timeout_seconds=settings.replica_timeout_seconds,  # beyond it, the primary serves
             statement_timeout_seconds=settings.statement_timeout_seconds,
             observe_wait=metrics.pool_wait_seconds.labels("replica").observe,
-            statements=timed_statements(metrics, delay),
+            statements=statements,
             watch=DatabaseWatch(is_told=False),  # readiness does not ask for the replica; ReplicaWatch tells of it
         ) as pool,
         ReplicaWatch.open(
@@ -223,13 +246,16 @@ async def _replica(settings: Settings, metrics: Metrics, delay: InjectedDelay | 
         yield Replica(pool, watch, settings.read_your_writes, settings.replica_wait_seconds)
 
 
-def _read_at_scrape(metrics: Metrics, rooms: Rooms, lag: LoopLag, watch: DatabaseWatch) -> None:
+def _read_at_scrape(metrics: Metrics, rooms: Rooms, outbox: Outbox, lag: LoopLag, watch: DatabaseWatch) -> None:
     """The gauges of what several parts share."""
     metrics.read_at_scrape(
         "chat_sends_under_way", "Sends and changes begun and not ended.", lambda: rooms.under_way_count
     )
     metrics.read_at_scrape(
         "chat_turns_waiting", "Sends and changes that wait for their conversation's turn.", lambda: rooms.turns.waiting
+    )
+    metrics.read_at_scrape(
+        "chat_outbox_events", "Events published and not yet written to their recipients.", lambda: outbox.waiting
     )
     metrics.read_at_scrape(
         "chat_event_loop_lag_seconds", "The event loop's worst lateness in the last 5 s.", lambda: lag.worst_seconds

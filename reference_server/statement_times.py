@@ -8,7 +8,7 @@ import asyncpg
 
 from reference_server.injected_delay import InjectedDelay, pass_time
 from reference_server.metrics import Metrics
-from reference_server.statements import paging_statements, server_statements
+from reference_server.statements import live_state_statements, paging_statements, server_statements
 
 
 class TimedStatement(NamedTuple):
@@ -19,9 +19,22 @@ class TimedStatement(NamedTuple):
     count_error: Callable[[], None]
     delay_seconds: float  # 0 but for the statement that the setting `injected_delay` names
 
+    async def execute(self, execute: Callable[..., Any], *arguments: Any) -> Any:
+        """What `execute`, a connection's method, gives for the text and the arguments."""
+        began = time.perf_counter()
+        try:
+            if self.delay_seconds:
+                await pass_time(self.delay_seconds)
+            return await execute(self.text, *arguments)
+        except Exception:
+            self.count_error()
+            raise
+        finally:
+            self.observe_seconds(time.perf_counter() - began)
+
 
 def timed_statements(metrics: Metrics, delay: InjectedDelay | None = None) -> dict[str, TimedStatement]:
-    """Every statement that the server executes, by name."""
+    """Every statement that users' requests, operators and the migration make the server execute, by name."""
     return {
         name: TimedStatement(
             statement.text,
@@ -29,12 +42,12 @@ def timed_statements(metrics: Metrics, delay: InjectedDelay | None = None) -> di
             metrics.statement_errors.labels(name).inc,
             0.0 if delay is None else delay.of_statement(name),
         )
-        for name, statement in {**server_statements(), **paging_statements()}.items()
+        for name, statement in {**server_statements(), **paging_statements(), **live_state_statements()}.items()
     }
 
 
 class TimedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
-    """A connection that executes statements by their name. Its pool makes it of a class that has `statements`.
+    """A connection that executes statements by their name. It is made of a class that has `statements`.
 
     Timing costs 1.7 µs per statement.
     """
@@ -43,26 +56,13 @@ class TimedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ship
 
     async def fetch_rows(self, name: str, *arguments: Any) -> list[Any]:
         """All rows of the named statement."""
-        rows: list[Any] = await self._timed(self.fetch, name, arguments)
+        rows: list[Any] = await self.statements[name].execute(self.fetch, *arguments)
         return rows
 
     async def fetch_row(self, name: str, *arguments: Any) -> Any:
         """Its first row; None when there is none."""
-        return await self._timed(self.fetchrow, name, arguments)
+        return await self.statements[name].execute(self.fetchrow, *arguments)
 
     async def fetch_value(self, name: str, *arguments: Any) -> Any:
         """The first column of its first row; None when there is none."""
-        return await self._timed(self.fetchval, name, arguments)
-
-    async def _timed(self, execute: Callable[..., Any], name: str, arguments: tuple[Any, ...]) -> Any:
-        statement = self.statements[name]
-        began = time.perf_counter()
-        try:
-            if statement.delay_seconds:
-                await pass_time(statement.delay_seconds)
-            return await execute(statement.text, *arguments)
-        except Exception:
-            statement.count_error()
-            raise
-        finally:
-            statement.observe_seconds(time.perf_counter() - began)
+        return await self.statements[name].execute(self.fetchval, *arguments)

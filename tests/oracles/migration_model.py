@@ -77,7 +77,7 @@ class MigrationModel(ChatModel):
         self.connections[connection_id] = Connection(user, other, self.step)
 
     def answer(self, user: UUID, connection_id: UUID, status: str) -> int:
-        """Once, by the one who was asked; accepted after the start, it is migrated at once."""
+        """Once, by the one who was asked; accepted after the start, it is migrated at once, and told when it is new."""
         connection = self.connections[connection_id]
         if user not in connection.pair:
             return 404
@@ -85,7 +85,10 @@ class MigrationModel(ChatModel):
             return 409
         connection.status = status
         if status == "accepted" and self.phase in ROUTED:
+            is_new = self._direct(connection) is None
             self.copied(connection_id)
+            if is_new and connection.conversation_id is not None:
+                self._tell(connection.pair, "added", connection.conversation_id, "direct", "member", 0)
         return 200
 
     def legacy_status(self, user: UUID, connection_id: UUID) -> int:

@@ -133,7 +133,7 @@ def test_row_level_security_on_a_first_page(tiny_url: str, benchmark: BenchmarkF
 def test_lists_of_few_and_many_conversations(tiny_url: str, benchmark: BenchmarkFixture) -> None:
     """The aim for direct conversations: a page of 20 of 10 000 costs at most 2 × all 20 of 20; for groups: stated.
 
-    Groups are joined when they are read: a send writes two rows, however many are in, and a list pays for every group
+    Groups are joined when they are read: a send updates two rows, however many are in, and a list pays for every group
     that one is in. Keeping the order in each participant's row would turn that round: a send would write them all.
     """
 

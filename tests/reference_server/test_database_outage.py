@@ -4,7 +4,10 @@ import threading
 from typing import Any
 from uuid import uuid4
 
-from reference_server.frames import StartTyping, SubscribePresence, SubscribeTyping, UpdatePresence
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from reference_server.frames import CloseCode, StartTyping, SubscribePresence, SubscribeTyping, UpdatePresence
 
 WAIT_SECONDS = 30
 
@@ -55,6 +58,27 @@ def test_a_crash_of_the_database_is_told_and_survived(own_postgres: Any, launch:
     assert seqs == list(range(1, count + 1))
     assert set(statuses) <= {200, 201, 503}
     assert user.get("/conversations").status_code == 200
+    assert server.stop() == 0
+
+
+def test_who_resumes_while_it_is_away_is_told_to_come_again(own_postgres: Any, launch: Any) -> None:
+    """Half a replay must not look like a whole one: 1013, and the next resume has everything, once."""
+    server = launch(own_postgres.url)
+    user, sender = server.user(0), server.user(1)
+    conversation = server.group(sender, user)
+    for _ in range(3):
+        sender.send(conversation)
+    own_postgres.kill()
+    with pytest.raises(ConnectionClosed) as caught:
+        user.connect().subscribe({conversation: 1})
+    assert caught.value.rcvd is not None
+    told = (caught.value.rcvd.code, caught.value.rcvd.reason)
+    assert told == (CloseCode.TRY_AGAIN_LATER, "the database does not answer; try again")
+    own_postgres.start()
+    gateway = user.connect()
+    assert [event.seq for event in gateway.subscribe({conversation: 1})] == [2, 3]
+    sender.send(conversation)
+    assert gateway.receive().seq == 4
     assert server.stop() == 0
 
 

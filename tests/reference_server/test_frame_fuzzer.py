@@ -26,11 +26,15 @@ from reference_server.frames import (
     Command,
     PresenceUpdated,
     Ready,
+    StartTyping,
+    StopTyping,
     Subscribed,
     SubscribeMessages,
     SubscribePresence,
+    SubscribeTyping,
     UnsubscribeMessages,
     UnsubscribePresence,
+    UnsubscribeTyping,
     UpdatePresence,
 )
 
@@ -49,6 +53,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(SubscribePresence, user_ids=st.lists(IDS, max_size=5).map(tuple)),
     st.builds(UnsubscribePresence, user_ids=st.lists(IDS, max_size=5).map(tuple)),
     st.builds(UpdatePresence, status=st.sampled_from(["online", "away", "offline"])),
+    *(st.builds(kind, conversation_id=IDS) for kind in (SubscribeTyping, UnsubscribeTyping, StartTyping, StopTyping)),
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50),
@@ -60,7 +65,7 @@ TAGS = st.sampled_from([kind.__struct_config__.tag for kind in Command.__args__]
 OUTLINES = st.builds(
     lambda tag, fields: {"t": tag, **fields},
     TAGS,
-    st.dictionaries(st.sampled_from(["token", "resume", "user_ids", "status", "t", "more"]), VALUES, max_size=4),
+    st.dictionaries(st.sampled_from(["token", "resume", "user_ids", "status", "c", "t", "more"]), VALUES, max_size=4),
 )
 
 

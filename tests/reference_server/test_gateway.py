@@ -72,6 +72,16 @@ def test_pages_of_others_are_refused(server: Any, origin: str) -> None:
     assert caught.value.response.status_code == 403
 
 
+def test_pages_that_the_server_was_told_of_are_let_in(database: str, launch: Any) -> None:
+    """An allowed origin is let in as it was written, and nothing that resembles it."""
+    server = launch(database, allowed_origins=["https://chat.example.org"])
+    server.user(40).connect(origin="https://chat.example.org")
+    for origin in ("http://chat.example.org", "https://chat.example.org:8443", "https://chat.example.org.example.com"):
+        with pytest.raises(InvalidStatus) as caught:
+            server.connect(origin=origin)
+        assert caught.value.response.status_code == 403
+
+
 def test_a_false_token_is_closed_with_4401(server: Any) -> None:
     """An invalid token ends the connection and says why."""
     websocket = server.connect()
@@ -185,6 +195,20 @@ def test_presence_reaches_watchers_only(server: Any) -> None:
     assert device.ask(UpdatePresence(status="online")).version == 3
     state = watcher.ask(SubscribePresence(user_ids=(watched.id,)))
     assert state.users == (PresenceEvent(user_id=watched.id, status="online", version=3),)
+
+
+def test_two_devices_are_one_presence(tight_server: Any) -> None:
+    """Away on one, online on the other: online, until the other is gone for longer than the grace."""
+    watcher, watched = tight_server.user(49).connect(), tight_server.user(57)
+    watcher.ask(SubscribePresence(user_ids=(watched.id,)))
+    phone, laptop = watched.connect(), watched.connect()
+    assert watcher.receive() == PresenceEvent(user_id=watched.id, status="online", version=1)
+    assert phone.ask(UpdatePresence(status="away")) == PresenceUpdated(status="away", version=1)
+    laptop.close()
+    assert watcher.receive() == PresenceEvent(user_id=watched.id, status="away", version=2)
+    phone.close()
+    gone = watcher.receive()
+    assert (gone.status, gone.version) == ("offline", 3)
 
 
 def test_a_closed_connection_becomes_offline_after_the_grace(tight_server: Any) -> None:

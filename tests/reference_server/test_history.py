@@ -212,6 +212,38 @@ def test_a_new_conversation_is_found_by_its_members(serve: Any, replica: Embedde
         assert page(owner, direct)[1] in ("primary", "replica")
 
 
+@pytest.mark.parametrize(("policy", "people"), [("primary", (90, 91)), ("wait", (92, 93))])
+def test_a_migrated_conversation_is_found_by_who_is_told_of_it(
+    serve: Any, replica: EmbeddedReplica, policy: str, people: tuple[int, int]
+) -> None:
+    """Nobody has sent to it, and its copying is not replayed: whom the server has told of it may read it."""
+    server = serve(read_your_writes=policy, replica_wait_seconds=0.2)
+    user, other = (server.user(index) for index in people)
+    asker = server.user(94)
+
+    def operate(command: str, **body: Any) -> None:
+        path, key = f"/v1/operator/migration/{command}", {"Operator-Key": "chatbench"}
+        assert server.http.post(path, json=body or None, headers=key).status_code == 200
+
+    asked, late = (
+        one.post("/legacy/connections", user_id=str(other.id)).json()["connection"]["id"] for one in (user, asker)
+    )
+    assert other.request("POST", f"/legacy/connections/{asked}/accept").status_code == 200
+    assert user.post(f"/legacy/connections/{asked}/messages", content="earlier").status_code == 201
+    operate("start", batch_messages=1, pause_seconds=60)  # the backfill begins with others, and rests
+    try:
+        server.wait_for_metric(lambda lag: lag == 0, "chat_replica_lag_bytes")
+        with paused(replica):
+            copied = user.get(f"/legacy/connections/{asked}/conversation").json()["conversation_id"]
+            assert page(user, copied) == (["earlier"], "primary")
+            assert other.request("POST", f"/legacy/connections/{late}/accept").status_code == 200
+            made = asker.get("/conversations", limit=1).json()["conversations"][0]["id"]
+            assert page(asker, made) == ([], "primary")
+        assert page_when_served_by(user, copied, "replica", ["earlier"]) == ["earlier"]
+    finally:
+        operate("roll_back")
+
+
 def test_row_level_security_binds_on_the_replica(serve: Any, replica: EmbeddedReplica) -> None:
     """Who is not in a conversation reads nothing of it there either."""
     server = serve(read_your_writes="wait", replica_wait_seconds=LONG)

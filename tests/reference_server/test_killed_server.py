@@ -54,9 +54,15 @@ def heard(gateway: Any, seqs: list[int], count: int) -> None:
         return
 
 
+def hear_all(gateways: list[Any], seqs: list[list[int]], count: int) -> None:
+    """The same for every client."""
+    for gateway, held in zip(gateways, seqs, strict=True):
+        heard(gateway, held, count)
+
+
 @pytest.mark.parametrize("kills", [2])
 def test_kill_9_in_the_middle_of_sends(database: str, launch: Any, kills: int) -> None:
-    """Every acknowledged message is there once, and a client that resumes hears every message once, in order."""
+    """Every acknowledged message is there once, and every client resumes and hears every message once, in order."""
     # Tokens outlive the process when the secret does.
     settings: dict[str, Any] = {"token_secret": "secret of this test", "presence_grace_seconds": 0.1}
     server = launch(database, **settings)
@@ -64,25 +70,28 @@ def test_kill_9_in_the_middle_of_sends(database: str, launch: Any, kills: int) -
         "http_port": urlsplit(server.record["http_url"]).port,
         "gateway_port": urlsplit(server.record["gateway_url"]).port,
     }
-    listener, *senders = (server.user(index) for index in range(60, 61 + SENDERS))
+    people = range(60, 61 + SENDERS)  # all of them listen, and all but the first one send
+    listener, *senders = (server.user(index) for index in people)
     conversation = server.group(listener, *senders)
     finish = threading.Event()
     sendings = [Sending(user.token, server.record["http_url"], conversation, finish) for user in senders]
-    gateway, seqs = listener.connect(), []
-    gateway.subscribe()
+    gateways = [user.connect() for user in (listener, *senders)]
+    seqs: list[list[int]] = [[] for _ in gateways]
+    for gateway in gateways:
+        gateway.subscribe()
     for sending in sendings:
         sending.thread.start()
     try:
         for number in range(kills):
-            heard(gateway, seqs, 50 * (number + 1))
+            hear_all(gateways, seqs, 50 * (number + 1))
             server.process.send_signal(signal.SIGKILL)
             server.wait()
-            heard(gateway, seqs, 1 << 62)  # what was on its way
+            hear_all(gateways, seqs, 1 << 62)  # what was on its way
             server = launch(database, **settings)
-            gateway = server.user(60).connect()
-            held = seqs[-1] if seqs else 0
-            seqs += [event.seq for event in gateway.subscribe({conversation: held})]
-        heard(gateway, seqs, 50 * (kills + 1))
+            gateways = [server.user(index).connect() for index in people]
+            for gateway, held in zip(gateways, seqs, strict=True):
+                held += [event.seq for event in gateway.subscribe({conversation: held[-1]})]
+        hear_all(gateways, seqs, 50 * (kills + 1))
     finally:
         finish.set()
         for sending in sendings:
@@ -99,5 +108,5 @@ def test_kill_9_in_the_middle_of_sends(database: str, launch: Any, kills: int) -
         following = {"before": page["next_cursor"]}
     acknowledged = {key: seq for sending in sendings for key, seq in sending.acknowledged.items()}
     assert acknowledged == stored  # the last retry of each sender was acknowledged, so nothing is stored beyond
-    heard(gateway, seqs, len(stored))
-    assert seqs == list(range(1, len(stored) + 1))
+    hear_all(gateways, seqs, len(stored))
+    assert seqs == [list(range(1, len(stored) + 1))] * len(people)

@@ -140,3 +140,5 @@ def test_rows_are_there_for_sql(database: str, launch: Any, user_sql: Any) -> No
     assert tuple(row) == ("online", 1)
     assert server.metric("chat_live_state_writes_total", outcome="written") >= 2
     assert server.metric("chat_live_state_writes_total", outcome="refused") == 0
+    for name in ("reset_presence", "write_presence", "list_presence", "write_typing", "list_typing"):
+        assert server.metric("chat_statement_seconds_count", statement=name) >= 1, name

@@ -14,7 +14,7 @@ from reference_server.frames import (
     UnsubscribeMessages,
     UpdatePresence,
 )
-from reference_server.statements import server_statements
+from reference_server.statements import live_state_statements, paging_statements, server_statements
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text(encoding="utf-8")
 METRICS = PAGE.split("## Metrics")[1].split("\n## ")[0]
@@ -49,7 +49,7 @@ def test_every_statement_has_its_series(server: Any) -> None:
     """Executed or not: a rate from nothing needs a zero to start at."""
     text = server.http.get("/metrics").text
     named = set(re.findall(r'^chat_statement_seconds_count\{statement="(\w+)"\}', text, re.MULTILINE))
-    assert named == set(server_statements())
+    assert named == {*server_statements(), *paging_statements(), *live_state_statements()}
 
 
 def test_statements_are_counted_and_timed(database: str, launch: Any) -> None:

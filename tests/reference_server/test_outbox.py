@@ -43,9 +43,9 @@ def test_events_are_delivered_in_their_order_at_the_flush() -> None:
         outbox = Outbox(log.deliver)
         for seq in (1, 2, 3):
             outbox.publish(event(seq), MEMBERS)
-        assert log.entries == []
+        assert (log.entries, outbox.waiting) == ([], 3)
         outbox.flush()
-        assert log.entries == [1, 2, 3]
+        assert (log.entries, outbox.waiting) == ([1, 2, 3], 0)
         await rounds(10)
         assert log.entries == [1, 2, 3]
 

@@ -4,7 +4,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from fixtures.identifiers import user_id
 from reference_server.frames import MessageEvent
+from reference_server.statements import server_statements
+
+SEED = 1
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +149,29 @@ def test_who_has_left_can_no_longer_send(server: Any, members: list[Any], admini
     )
     assert members[1].post_message(conversation).status_code == 404
     assert members[0].send(conversation)["seq"] == 2
+
+
+@pytest.mark.parametrize("people", [1, 2, 100])
+def test_a_send_writes_as_many_rows_in_a_large_group_as_in_a_small_one(server: Any, user_sql: Any, people: int) -> None:
+    """Its message, and two rows that it updates: the conversation's and the sender's own."""
+    sender = server.user(0)
+    others = [str(user_id(SEED, index)) for index in range(1, people)]
+    made = sender.post("/conversations/group", name="a group", user_ids=others).json()["conversation"]["id"]
+
+    def written() -> dict[tuple[str, str], int]:
+        rows = user_sql(sender.id, "SELECT * FROM pg_stat_xact_user_tables")  # of this session, not told to others yet
+        kinds = ("n_tup_ins", "n_tup_upd", "n_tup_del")
+        return {(row["relname"], kind): row[kind] for row in rows for kind in kinds if row[kind]}
+
+    user_sql(sender.id, "BEGIN")
+    try:
+        before = written()
+        user_sql(sender.id, server_statements()["send_message"].text, made, sender.id, "hello", uuid4())
+        after = written()
+    finally:
+        user_sql(sender.id, "ROLLBACK")
+    assert {key: count - before.get(key, 0) for key, count in after.items() if count != before.get(key)} == {
+        ("chat_messages", "n_tup_ins"): 1,
+        ("conversations", "n_tup_upd"): 1,
+        ("conversation_participants", "n_tup_upd"): 1,
+    }

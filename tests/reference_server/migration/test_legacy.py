@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from reference_server.frames import MessageEvent
+from reference_server.frames import ConversationAddedEvent, MessageEvent
 from reference_server.migration import bucket_of, uses_new_chat
 
 
@@ -163,6 +163,30 @@ def test_what_is_sent_in_the_older_chat_is_heard_in_the_new_one(
     assert [event.content for event in events] == sent
     assert [event.seq for event in events] == list(range(4, 12))
     operator(server).check()
+
+
+def test_a_conversation_that_an_acceptance_makes_comes_live(
+    world: Any, launch: Any, log_in: Any, operator: Any
+) -> None:
+    """Both hear of it as of any new one, once: not when they have had a conversation before."""
+    server = launch(world.url)
+    one, other, third = (log_in(server, world.person()) for _ in range(3))
+    operator(server).post("start")
+    world.wait_for_phase("complete")
+    known = UUID(one.post("/conversations/direct", user_id=str(third.id)).json()["conversation"]["id"])
+    gateways = [user.connect() for user in (one, other)]
+    for gateway in gateways:
+        gateway.subscribe()
+    connected(one, third)
+    conversation = world.conversation(connected(one, other))
+    for gateway in gateways:
+        added = gateway.receive()
+        assert isinstance(added, ConversationAddedEvent), added
+        assert (added.conversation_id, added.type, added.role, added.last_seq) == (conversation, "direct", "member", 0)
+        assert set(added.participant_ids) == {one.id, other.id}
+    assert conversation != known
+    other.send(conversation)
+    assert [gateway.receive().seq for gateway in gateways] == [1, 1]
 
 
 def test_a_history_that_a_touch_brings_is_heard(world: Any, launch: Any, log_in: Any, operator: Any) -> None:

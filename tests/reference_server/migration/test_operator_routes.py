@@ -121,3 +121,24 @@ def test_the_log_tells_what_operators_do_and_what_comes_of_it(world: Any, launch
     accepted = world.value("SELECT count(*) FROM connection_requests WHERE status = 'accepted'")
     (finished,) = server.events("backfill_finished")
     assert finished["fields"] == {"phase": "complete", "connections": accepted, "messages": 2}
+
+
+def test_what_operators_and_the_backfill_execute_is_counted(world: Any, launch: Any, operator: Any) -> None:
+    """By statement, as users' requests are: a migration is the server's heaviest work."""
+    world.pair(messages=2)
+    server = launch(world.url, validator_seconds=0.05)
+    desk = operator(server)
+
+    def executed(name: str) -> float:
+        return float(server.metric("chat_statement_seconds_count", statement=name))
+
+    assert desk.post("pause").status_code == 409
+    assert server.metric("chat_statement_errors_total", statement="change_migration") == 1
+    desk.post("start", pause_seconds=0)
+    world.wait_for_phase("complete")
+    server.wait_for_event("backfill_finished")
+    assert executed("backfill_connection") == server.metric("chat_migration_connections_total")
+    assert executed("set_migration_pace") == executed("finish_backfill") == 1
+    desk.post("verify")
+    assert executed("verify_migration") == 1
+    server.wait_for_metric(lambda count: count > 0, "chat_statement_seconds_count", statement="validate_users")
