@@ -365,7 +365,7 @@ def doctor(
     out: common.Out = common.DEFAULT_OUT,
     as_json: common.Json = False,
 ) -> None:
-    """Say what this machine can measure, and what would help; with --gate, what the gate's verdicts are worth here."""
+    """Say what this machine can measure, and what would help. With --gate: what the gate's verdicts are worth here."""
     with whole_imports():
         from scenarios.ab import AbOptions
         from scenarios.doctor import examine

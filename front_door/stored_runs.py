@@ -69,7 +69,7 @@ def compare(
     html: Annotated[Path | None, typer.Option(help="Write one page with every number of both.")] = None,
     as_json: common.Json = False,
 ) -> None:
-    """Show two stored runs side by side, and what differs beside their numbers."""
+    """Show two stored runs side by side. Named is what differs beside their numbers."""
     with whole_imports():
         from reports.compare import compare_runs, comparison_document, comparison_text
         from reports.compare_page import write_comparison
@@ -93,7 +93,7 @@ def trend(
     html: Annotated[Path | None, typer.Option(help="Write one page with figure and tables.")] = None,
     as_json: common.Json = False,
 ) -> None:
-    """Follow the numbers of objectives over many stored runs, and say where they changed."""
+    """Follow numbers over many stored runs. Told is where those of the objectives changed."""
     with whole_imports():
         from reports.gate.thresholds import SHIPPED, read_thresholds
         from reports.trend import follow, trend_document, trend_text

@@ -120,8 +120,11 @@ def test_a_described_scenario_shows_its_values(name: str, parts: SimpleNamespace
     run = parts.manifest([parts.record(name, 0, 12, counts=counts)])
     report = render(parts.write_run(tmp_path / "run", run, lines).path)
     shown = {key: number.value for key, number in report.summary.numbers.items()}
+    told = {count.name: count.value for count in counts}
     for count in counts:
-        assert shown[number_key(name, count.name, count.labels)] == count.value
+        quotient_of = COUNTS[count.name].quotient_of  # of sums, whatever each record says
+        value = count.value if quotient_of is None else round(told[quotient_of[0]] / told[quotient_of[1]], 3)
+        assert shown[number_key(name, count.name, count.labels)] == value
     for panel in PANELS[name].panels:
         assert any(table.caption == panel.title for one in report.summary.sections for table in one.tables)
     page = report.page.read_text(encoding="utf-8")

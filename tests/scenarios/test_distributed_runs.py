@@ -175,6 +175,7 @@ from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 
 class Lonely(LoadScenario):
     entry = SCENARIOS["pagination"]
+    workload = {}
 
     @staticmethod
     def add_options(parser): pass

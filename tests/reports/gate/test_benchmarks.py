@@ -1,7 +1,6 @@
 """Files of pytest-benchmark: written by the real plugin, judged by the rules of stored runs, refused without rounds."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from command_line import finish
+from pytest_sessions import environment_of_its_own
 
 from fixtures.errors import InputError
 from reports.benchmark_file import read_benchmarks
@@ -91,9 +91,7 @@ def test_a_file_that_the_plugin_wrote_can_be_read(tmp_path: Path) -> None:
         "--benchmark-json=one.json",
         "test_one.py",
     ]
-    # A worker of a distributed session says so in its environment, and measures nothing.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env=environment)
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env=environment_of_its_own())
     run = read_benchmarks(tmp_path / "one.json")
     assert len(run.benchmarks["test_one.py::test_one"].rounds_us) == 30
     assert run.machine["cpu count"]

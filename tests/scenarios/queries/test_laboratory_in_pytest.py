@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from pytest_sessions import environment_of_its_own
 
 ROOT = Path(__file__).parents[3]
 
 
 def run_pytest(*arguments: object) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "scenarios/queries", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment_of_its_own())
 
 
 @pytest.fixture(scope="module")

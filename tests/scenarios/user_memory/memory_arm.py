@@ -16,9 +16,11 @@ from uuid import UUID
 import gevent
 import psutil
 from gevent.event import AsyncResult, Event
+from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 
 from scenarios.catalogue import SCENARIOS
+from scenarios.client.active_run import CONNECTING_MOST
 from scenarios.client.delivery_books import DeliveryBooks
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.gateway_socket import ArrivalCounts
@@ -93,6 +95,7 @@ def main(port: int, user_count: int) -> None:
         session=session,
         scenario=Listening(session, None),
         connected=0,
+        connecting=BoundedSemaphore(CONNECTING_MOST),
         extra_users=0,
         measuring=AsyncResult(),
         free_numbers=list(range(user_count)),
