@@ -97,6 +97,8 @@ class MigrationValidator:
             except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 reason = str(error) or type(error).__name__
                 logs.event(_log, logging.WARNING, "validation_interrupted", reason=reason)
+            except Exception as error:  # noqa: BLE001 - a mistake of ours must not end the comparing without a word
+                logs.event(_log, logging.ERROR, "validation_failed", error=error)
 
     async def _compare(self) -> None:
         async with administrator(self._url, "chatbench validator", self._statements) as connection:

@@ -193,7 +193,7 @@ class ConversationMachine(RuleBasedStateMachine):
             seen = self.keys(
                 user,
                 "SELECT conversation_id AS a, user_id AS b, role AS c, last_read_seq AS d "
-                "FROM conversation_participants WHERE conversation_id = ANY ($1) AND left_at IS NULL",
+                "FROM conversation_participants WHERE conversation_id = ANY ($1)",
                 ids,
             )
             assert seen == {

@@ -84,7 +84,8 @@ class Written:
         self.note("conversations", made, group.members)
         for user in group.members | group.left:
             self._participant(made, user, "group", has_left=user in group.left)
-            self.note("conversation_participants", (made, self.users[user]), group.members)
+            watchers = group.members if user in group.members else frozenset()  # who has left is not listed either
+            self.note("conversation_participants", (made, self.users[user]), watchers)
         self._messages(made, min(group.members), group.messages, group.members)
         for user in group.typists:
             self._sql("INSERT INTO typing_indicators VALUES ($1, $2, now() + interval '5 s')", made, self.users[user])

@@ -12,7 +12,7 @@ from fixtures.identifiers import user_id
 VISIBLE = {
     "conversations": "SELECT id::text AS key FROM conversations WHERE id IN",
     "conversation_participants": "SELECT conversation_id || ' ' || user_id AS key FROM conversation_participants "
-    "WHERE conversation_id IN",
+    "WHERE left_at IS NULL AND conversation_id IN",
     "chat_messages": "SELECT id::text AS key FROM chat_messages WHERE conversation_id IN",
 }
 MINE = "(SELECT conversation_id FROM conversation_participants WHERE user_id = $1 AND left_at IS NULL)"

@@ -1,12 +1,17 @@
 """reference_server.migration_validator: what differs becomes a metric, and what is repaired leaves it."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_server.migration_validator import Rounds, UserComparison
+from reference_server.metrics import Metrics
+from reference_server.migration_validator import MigrationValidator, Rounds, UserComparison
+
+WAIT_SECONDS = 20  # reached only by what fails
 
 
 def comparison(number: int, *, agrees: bool = True) -> UserComparison:
@@ -59,3 +64,16 @@ def test_before_the_start_nobody_is_compared(world: Any, launch: Any, operator: 
     assert server.metric("chat_migration_validated_users_total") == 0
     operator(server).post("start")
     server.wait_for_metric(lambda users: users > 0, "chat_migration_validated_users_total")
+
+
+def test_a_mistake_does_not_end_it(tiny_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Each time it is told, and the next comparison comes all the same."""
+
+    async def fail_twice() -> None:
+        knows_no_statement = MigrationValidator(tiny_url, {}, Metrics(), user_count=1, interval_seconds=0.001)
+        async with asyncio.timeout(WAIT_SECONDS), knows_no_statement.running():
+            while len(caplog.records) < 2:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(fail_twice())
+    assert {record.getMessage() for record in caplog.records} == {"validation_failed"}

@@ -138,12 +138,13 @@ def test_a_denormalised_inbox_costs_sends(cluster_url: str, run_folder: RunFolde
 def test_a_statement_of_ones_own_is_compared_with_the_truth(
     cluster_url: str, run_folder: RunFolder, tmp_path: Path
 ) -> None:
-    """Who forgets those who left gives rows too many: they are told, and the statement is marked as wrong."""
+    """Who takes all who wrote for all who are in gives rows too many: they are told, and it is marked as wrong."""
     own = written(
         tmp_path,
         "my_members",
         "-- purpose: Mine.\n-- question: members\n-- parameters: conversation_id uuid\n"
-        "SELECT user_id FROM conversation_participants WHERE conversation_id = $1",
+        "SELECT user_id FROM conversation_participants WHERE conversation_id = $1 AND left_at IS NULL "
+        "UNION ALL SELECT sender_id FROM chat_messages WHERE conversation_id = $1",
     )
     result = run_laboratory(replace(OPTIONS, statement_files=(own,)), cluster_url, run_folder)
     assert ("my_members", "large", "roadmap") in result.wrong
