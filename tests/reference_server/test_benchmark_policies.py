@@ -111,7 +111,7 @@ async def _compare(arms: list[Arm], rest_seconds: float = REST_SECONDS) -> list[
     for number in range(EXECUTIONS):
         for arm in arms if number % 2 else reversed(arms):
             if rest_seconds:
-                await asyncio.sleep(rest_seconds)
+                await asyncio.sleep(rest_seconds)  # the pause is the input: a backend at rest
             await arm.execute()
     for arm in arms:
         await arm.close()
