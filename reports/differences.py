@@ -126,7 +126,7 @@ def _of_scenarios(base: Sequence[ScenarioRecord], head: Sequence[ScenarioRecord]
     found = []
     for part in sorted(before.keys() | after.keys()):
         if part not in before or part not in after:
-            texts = ("ran" if part in before else ABSENT, "ran" if part in after else ABSENT)
+            texts = ("there" if part in before else ABSENT, "there" if part in after else ABSENT)
             found.append(Difference("scenarios", part, *texts))
             continue
         one, other = before[part], after[part]

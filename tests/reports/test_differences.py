@@ -56,7 +56,7 @@ def test_what_differs_is_named(parts: SimpleNamespace, changes: dict[str, Any], 
 @pytest.mark.parametrize(
     ("name", "changes", "sentence"),
     [
-        ("presence", {}, "scenarios: presence was absent and is ran"),
+        ("presence", {}, "scenarios: presence was absent and is there"),
         ("fanout", {"options": {"rate": 50}}, "workload of fanout: rate was 40 and is 50"),
         ("fanout", {"options": {"rate": 40}, "model": "closed"}, "workload of fanout: loop was open and is closed"),
         ("fanout", {"options": {"rate": 40}, "seconds": 20}, "workload of fanout: measured time was 16.0 s and is 20"),
