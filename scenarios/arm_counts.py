@@ -6,12 +6,11 @@ both arms write at once, so it cannot be told apart; rows, and updates that had 
 
 import asyncio
 
-from fixtures.database import connect
-from reference_server.statements import read_statement
+from fixtures.database import connect, database_name
 from scenarios.database_counts import counts_after
-from scenarios.queries.parameter_classes import SQL_FOLDER
 from scenarios.run_folder import CountRecord
 from scenarios.server_metrics import STATEMENTS, scrape
+from scenarios.server_observer import DATABASE_COUNTERS
 
 _MESSAGES = "chat_messages"
 
@@ -48,4 +47,5 @@ def database_counts(arm: str, url: str) -> list[CountRecord]:
 
 async def _buffers(url: str) -> int:
     async with connect(url) as connection:
-        return int(await connection.fetchval(read_statement(SQL_FOLDER / "database_buffers.sql").text))
+        found = await connection.fetchrow(DATABASE_COUNTERS.text, database_name(url))
+    return int(found["buffers_hit"] + found["buffers_read"])

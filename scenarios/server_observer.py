@@ -21,7 +21,7 @@ import psutil
 
 from fixtures.database import connect, is_local
 from fixtures.errors import InputError
-from reference_server.statements import read_statement
+from reference_server.statements import Statement, read_statement
 from scenarios.process_usage import ProcessUsage, Usage
 from scenarios.run_folder import RunFolder, ServerSecond, StatementTotal
 from scenarios.server_metrics import EVERY_SECOND, STATEMENTS, Samples, scrape
@@ -33,6 +33,8 @@ WORKLOAD = {
     "begin_poll_seconds": Row(0.05, "s", "guess: how late the measured time's beginning may be noticed"),
 }
 _SQL_FOLDER = Path(__file__).parent / "sql"
+DATABASE_COUNTERS = read_statement(_SQL_FOLDER / "database_counters.sql")
+_DATABASE_ACTIVITY = read_statement(_SQL_FOLDER / "database_activity.sql")
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
@@ -135,12 +137,11 @@ class _Database:
     connection: asyncpg.Connection
     name: str
     is_local: bool
-    queries: dict[str, str]
 
-    async def fetch(self, query: str) -> list[Any]:
+    async def fetch(self, statement: Statement) -> list[Any]:
         """The rows of one of our statements; none when the database does not answer."""
         try:
-            rows: list[Any] = await self.connection.fetch(self.queries[query], self.name)
+            rows: list[Any] = await self.connection.fetch(statement.text, self.name)
         except _LOST:
             return []
         return rows
@@ -151,15 +152,13 @@ async def _database(subject: Subject) -> AsyncIterator[_Database | None]:
     if subject.cluster_url is None or subject.database is None:
         yield None
         return
-    names = ("database_activity", "database_counters")
-    queries = {name: read_statement(_SQL_FOLDER / f"{name}.sql").text for name in names}
     async with AsyncExitStack() as stack:
         try:
             connection = await stack.enter_async_context(connect(subject.cluster_url))
         except InputError:
             yield None  # such as too many connections: the load goes on, and its lines say that this was not observed
             return
-        yield _Database(connection, subject.database, is_local(subject.cluster_url), queries)
+        yield _Database(connection, subject.database, is_local(subject.cluster_url))
 
 
 @dataclass
@@ -180,7 +179,7 @@ class _Seconds:
 
     async def sample(self, database: _Database) -> None:
         """One look at who works and who waits."""
-        rows = await database.fetch("database_activity")
+        rows = await database.fetch(_DATABASE_ACTIVITY)
         if rows:
             self._pids = tuple(row["pid"] for row in rows)
             self._samples += 1
@@ -200,7 +199,7 @@ class _Seconds:
                 await self.sample(database)
             if database.is_local:
                 figures |= _named("database", self._backends.look(self._pids, name="postgres"))
-            rows = await database.fetch("database_counters")
+            rows = await database.fetch(DATABASE_COUNTERS)
             counters = dict(rows[0]) if rows else {}
             figures |= {name: counters[name] - self._counters[name] for name in counters.keys() & self._counters.keys()}
             self._counters = counters
