@@ -118,7 +118,7 @@ def test_what_one_run_alone_measured_is_named(known_run: RunFolder, parts: Simpl
     other = parts.write_run(tmp_path / "other", run, lines, parts.known_ledgers()[:2])
     comparison = compare_runs(known_run.path, other.path)
     assert any(sentence.endswith("measured in A alone") for sentence in comparison.one_sided)
-    assert any(one.sentence == "scenarios: presence was ran and is absent" for one in comparison.differences)
+    assert any(one.sentence == "scenarios: presence was there and is absent" for one in comparison.differences)
 
 
 def test_the_verb_writes_a_page_and_one_document(known_run: RunFolder, slower_run: RunFolder, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_another_scenario_is_no_baseline(stored: Stored, parts: SimpleNamespace,
     )
     outcome = judged(stored("head"), other)
     assert outcome.verdict == "INVALID"
-    assert "scenarios: presence was ran and is absent" in outcome.reasons
+    assert "scenarios: presence was there and is absent" in outcome.reasons
     assert "fanout: delivery_us is measured now and was not in the baseline" in outcome.reasons
 
 
