@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
-from reference_server.errors import UnavailableError
+from reference_server.errors import NotFoundError, UnavailableError
 from reference_server.metrics import Metrics
 from reference_server.pool import AppPool
 from reference_server.read_routing import Policy, Source, Step, decide
@@ -55,7 +55,10 @@ class History:
             self._replica.watch.wrote(conversation_id)
 
     async def read(self, conversation_id: UUID, query: Callable[[AppPool], Awaitable[T]]) -> tuple[T, Source]:
-        """What the query gives, and who served it. The primary is asked whenever the replica cannot answer."""
+        """What the query gives, and who served it. The primary is asked whenever the replica cannot answer.
+
+        NotFoundError comes from the primary alone: a replica that lags knows nothing of a new conversation.
+        """
         if self._replica is not None:
             step = await self._choose(self._replica, conversation_id)
             if step == "replica":
@@ -63,6 +66,8 @@ class History:
                     result = await query(self._replica.pool)
                 except _REPLICA_FAILED:
                     step = "failed"
+                except NotFoundError:
+                    step = "missing"
                 else:
                     self._reads["replica"].inc()
                     return result, "replica"

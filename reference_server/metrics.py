@@ -101,7 +101,7 @@ class Metrics:
             gauge.set(math.nan)  # until there is a replica
         self.replica_fallbacks = Counter(
             "chat_replica_fallbacks_total",
-            "Pages that the primary served in the replica's place, by reason: behind, late, down or failed.",
+            "Pages that the primary served in the replica's place, by reason: behind, late, down, failed or missing.",
             ("reason",),
             registry=self.registry,
         )

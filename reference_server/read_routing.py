@@ -18,6 +18,7 @@ Fallback = Literal[
     "late",  # policy `wait`: it was not replayed within the bound
     "down",  # the replica does not answer, or is no standby any more
     "failed",  # it answered before, and failed or cancelled this read
+    "missing",  # it knows of no conversation that the reader may see: it may only be too old to know
 ]
 Step = Literal["replica", "wait"] | Fallback
 
@@ -61,7 +62,8 @@ class WrittenPositions:
         self._fresh: set[UUID] = set()  # written since the last question was asked
         self._asked: set[UUID] = set()  # written before the question that is under way
         self._known: OrderedDict[UUID, int] = OrderedDict()  # lowest position first: later answers are higher
-        self._floor = 0  # what conversations that are not listed need: the highest position that had no room
+        self._floor = 0  # what conversations that are not listed need: more than was replayed when they had no room
+        self._replayed = 0  # the highest position that a replica had
         self._question = 0  # the one under way, or the last one
         self._answered = 0
         self._answer = 0
@@ -89,10 +91,13 @@ class WrittenPositions:
             self._known.move_to_end(conversation_id)
         self._asked.clear()
         while len(self._known) > self._kept_max:
-            _, self._floor = self._known.popitem(last=False)
+            self._floor = max(self._floor, self._known.popitem(last=False)[1])
 
     def replayed(self, position: int) -> None:
-        """The replica has come this far."""
+        """The replica has come this far; one that crashed may come back with less than it had."""
+        if position < self._replayed:
+            self._floor = max(self._floor, self._replayed)  # what was replayed has been forgotten here
+        self._replayed = max(self._replayed, position)
         while self._known and next(iter(self._known.values())) <= position:
             self._known.popitem(last=False)
 

@@ -201,13 +201,16 @@ def test_no_reader_misses_what_it_knows_of(serve: Any, policy: str) -> None:
     assert sources == {"replica"} if policy == "wait" else sources <= {"primary", "replica"}
 
 
-def test_a_new_conversation_is_found_by_its_members(serve: Any, replica: EmbeddedReplica) -> None:
-    """Not even its existence is replayed yet, and its members may read it."""
-    server = serve(read_your_writes="primary")
+@pytest.mark.parametrize("policy", ["primary", "eventual"])
+def test_a_new_conversation_is_found_by_its_members(serve: Any, replica: EmbeddedReplica, policy: str) -> None:
+    """Not even its existence is replayed yet, and its members may read it: reads that may be old are no exception."""
+    server = serve(read_your_writes=policy)
     owner, member = server.user(0), server.user(1)
     with paused(replica):
         conversation = server.group(owner, member)
         assert page(member, conversation) == ([], "primary")
+        reason = {"primary": "behind", "eventual": "missing"}[policy]
+        assert server.metric("chat_replica_fallbacks_total", reason=reason) == 1
         direct = owner.post("/conversations/direct", user_id=str(server.user(2).id)).json()["conversation"]["id"]
         assert page(owner, direct)[1] in ("primary", "replica")
 

@@ -87,7 +87,7 @@ def test_what_has_no_room_is_needed_by_all() -> None:
     assert [written.need(conversation).position for conversation in conversations] == [2, 2, 3, 4]
 
 
-@given(st.lists(st.sampled_from(["ask", "answer", "replayed", *"abc"]), max_size=60))
+@given(st.lists(st.sampled_from(["ask", "answer", "replayed", "crash", *"abc"]), max_size=60))
 def test_no_write_is_ever_forgotten_too_early(steps: list[str]) -> None:
     """Whatever happens in which order, a conversation needs at least the position of its last write."""
     written, position, asked, replayed = WrittenPositions(1), 0, 0, 0
@@ -101,6 +101,9 @@ def test_no_write_is_ever_forgotten_too_early(steps: list[str]) -> None:
         elif step == "replayed":
             replayed = position // 2
             written.replayed(replayed)
+        elif step == "crash":
+            replayed //= 2
+            written.replayed(replayed)
         else:
             position += 1
             last[UUID(bytes=step.encode() * 16)] = position
@@ -108,6 +111,18 @@ def test_no_write_is_ever_forgotten_too_early(steps: list[str]) -> None:
         for conversation, needed in last.items():
             need = written.need(conversation)
             assert need.question is not None or need.position >= needed or replayed >= needed
+
+
+def test_a_replica_that_comes_back_with_less_serves_nothing_that_it_lost() -> None:
+    """After a crash it replays again what it had replayed: until then, every conversation needs it."""
+    written, conversation = WrittenPositions(10), uuid4()
+    written.wrote(conversation)
+    written.ask()
+    written.answer(100)
+    written.replayed(100)
+    assert written.need(conversation) == Need()
+    written.replayed(60)
+    assert written.need(conversation) == Need(100)
 
 
 def test_the_replica_is_asked_as_often_as_it_matters() -> None:
