@@ -76,7 +76,8 @@ class Backfill:
                 async with administrator(self._url, "chatbench backfill", self._statements, LOCK_TIMEOUT) as connection:
                     (state,) = await connection.fetch_rows("get_migration")
                     if state["phase"] == "running":
-                        async with sole_turn(self._url, "take_backfill_turn", "chatbench backfill turn") as turn:
+                        take = self._statements["take_backfill_turn"]
+                        async with sole_turn(self._url, take, "chatbench backfill turn") as turn:
                             self._note_turn(state, is_ours=turn is not None)
                             delay = await self._work(connection, turn) if turn else POLL_SECONDS
             except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:

@@ -3,22 +3,26 @@
 Every statement runs as the asking user under row-level security; these functions choose statements and shape answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from reference_server.cursors import (
     FIRST_MEMBERSHIPS,
     FIRST_PARTICIPANTS,
+    FIRST_USERS,
     NEWEST_CONVERSATIONS,
+    AnyCursor,
     ConversationCursor,
     MembershipCursor,
     NewerMessageCursor,
     ParticipantCursor,
+    UserCursor,
     decode_cursor,
     encode_cursor,
 )
+from reference_server.errors import NotFoundError
 from reference_server.history import History
 from reference_server.paging import PAGINGS, Paging
 from reference_server.pool import AppPool
@@ -31,12 +35,16 @@ from reference_server.records import (
     MessagePage,
     Participant,
     ParticipantPage,
+    User,
+    UserPage,
     message_of,
 )
 from reference_server.rooms import not_in
 
 # The columns of list_conversations: a Conversation, three of the participant's, and the last message's own.
 _CONVERSATION_COLUMNS = 10
+
+Record = TypeVar("Record")
 
 
 class Chat:
@@ -52,6 +60,21 @@ class Chat:
         async with self._pool.as_user(user_id) as connection:
             return await connection.fetch_row("find_user", user_id) is not None
 
+    async def get_user(self, user_id: UUID, wanted_id: UUID) -> User:
+        """One of the users; NotFoundError when there is no such."""
+        async with self._pool.as_user(user_id) as connection:
+            row = await connection.fetch_row("find_user", wanted_id)
+        if row is None:
+            raise NotFoundError(f"there is no user {wanted_id}")
+        return User(*row)
+
+    async def list_users(self, user_id: UUID, cursor: str | None, limit: int) -> UserPage:
+        """A page of everyone there is, by id."""
+        after = decode_cursor(cursor, UserCursor) if cursor else FIRST_USERS
+        async with self._pool.as_user(user_id) as connection:
+            rows = await connection.fetch_rows("list_users", after.after_user_id, limit + 1)
+        return UserPage(*_page(rows, limit, User, lambda last: UserCursor(last.id)))
+
     async def is_member(self, user_id: UUID, conversation_id: UUID) -> bool:
         """True when the user is in the conversation now."""
         async with self._pool.as_user(user_id) as connection:
@@ -64,10 +87,9 @@ class Chat:
             rows = await connection.fetch_rows(
                 "list_conversations", user_id, after.before_at, after.before_id, limit + 1
             )
-        page = [_listed(row) for row in rows[:limit]]
-        has_more = len(rows) > limit
-        following = encode_cursor(ConversationCursor(page[-1].last_message_at, page[-1].id)) if has_more else None
-        return ConversationPage(page, has_more, following)
+        return ConversationPage(
+            *_page(rows, limit, _listed, lambda last: ConversationCursor(last.last_message_at, last.id))
+        )
 
     async def list_messages(
         self, user_id: UUID, conversation_id: UUID, cursor: str | None, limit: int
@@ -78,7 +100,7 @@ class Chat:
         """
         paging = self._paging
         before = decode_cursor(cursor, type(paging.newest)) if cursor else paging.newest
-        rows, source = await self._page(user_id, conversation_id, paging.statement, paging.place(before), limit)
+        rows, source = await self._messages(user_id, conversation_id, paging.statement, paging.place(before), limit)
         page = [message_of(row) for row in rows[:limit]]
         has_more = len(rows) > limit
         following = encode_cursor(paging.following(before, page)) if has_more else None
@@ -93,13 +115,13 @@ class Chat:
         NotFoundError for whoever is not in the conversation.
         """
         after = decode_cursor(cursor, NewerMessageCursor)
-        rows, source = await self._page(user_id, conversation_id, "list_messages_after", after.after_seq, limit)
+        rows, source = await self._messages(user_id, conversation_id, "list_messages_after", after.after_seq, limit)
         page = [message_of(row) for row in rows[:limit]]
         has_more = len(rows) > limit
         newer = encode_cursor(NewerMessageCursor(page[-1].seq if page else after.after_seq))
         return MessagePage(page, has_more, next_cursor=newer if has_more else None, newer_cursor=newer), source
 
-    async def _page(
+    async def _messages(
         self, user_id: UUID, conversation_id: UUID, statement: str, place: int | datetime, limit: int
     ) -> tuple[list[Any], Source]:
         """The rows of a page and one beyond it, from whom history lets serve them."""
@@ -123,19 +145,14 @@ class Chat:
             if not await connection.fetch_value("is_member", conversation_id, user_id):
                 raise not_in(conversation_id)
             rows = await connection.fetch_rows("list_participants", conversation_id, after.after_user_id, limit + 1)
-        page = [Participant(*row) for row in rows[:limit]]
-        has_more = len(rows) > limit
-        return ParticipantPage(page, has_more, encode_cursor(ParticipantCursor(page[-1].user_id)) if has_more else None)
+        return ParticipantPage(*_page(rows, limit, Participant, lambda last: ParticipantCursor(last.user_id)))
 
     async def list_memberships(self, user_id: UUID, cursor: str | None, limit: int) -> MembershipPage:
         """A page of the user's memberships, by conversation id."""
         after = decode_cursor(cursor, MembershipCursor) if cursor else FIRST_MEMBERSHIPS
         async with self._pool.as_user(user_id) as connection:
             rows = await connection.fetch_rows("list_memberships", user_id, after.after_conversation_id, limit + 1)
-        page = [Membership(*row) for row in rows[:limit]]
-        has_more = len(rows) > limit
-        following = encode_cursor(MembershipCursor(page[-1].conversation_id)) if has_more else None
-        return MembershipPage(page, has_more, following)
+        return MembershipPage(*_page(rows, limit, Membership, lambda last: MembershipCursor(last.conversation_id)))
 
     async def list_resumable(self, user_id: UUID, conversation_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Those of the conversations that the user is in, with the newest seq of each."""
@@ -151,20 +168,21 @@ class Chat:
             return await connection.fetch_rows("list_missed_messages", conversation_id, after_seq, through_seq)
 
 
-def _listed(row: Any) -> ListedConversation:
-    columns = tuple(row)
-    role, last_read_seq, unread_count, message_id, sender_id, content, client_id, created_at, edited_at, deleted_at = (
-        columns[_CONVERSATION_COLUMNS:]
-    )
+def _page(
+    rows: list[Any], limit: int, record: Callable[..., Record], cursor: Callable[[Record], AnyCursor]
+) -> tuple[list[Record], bool, str | None]:
+    """The records of a page whose statement was asked for one row more: whether there are more, and from where."""
+    page = [record(*row) for row in rows[:limit]]
+    has_more = len(rows) > limit
+    return page, has_more, encode_cursor(cursor(page[-1])) if has_more else None
+
+
+def _listed(*columns: Any) -> ListedConversation:
+    conversation, rest = columns[:_CONVERSATION_COLUMNS], columns[_CONVERSATION_COLUMNS:]
+    role, last_read_seq, unread_count, message_id, *message = rest
     last_message = None
     if message_id is not None:
-        last_message = message_of(
-            (message_id, row["id"], row["last_seq"], sender_id, content, client_id, created_at, edited_at, deleted_at)
-        )
+        last_message = message_of((message_id, conversation[0], conversation[-1], *message))
     return ListedConversation(
-        *columns[:_CONVERSATION_COLUMNS],
-        role=role,
-        last_read_seq=last_read_seq,
-        unread_count=unread_count,
-        last_message=last_message,
+        *conversation, role=role, last_read_seq=last_read_seq, unread_count=unread_count, last_message=last_message
     )

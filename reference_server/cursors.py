@@ -41,6 +41,12 @@ class OffsetCursor(msgspec.Struct, frozen=True, array_like=True, tag="o"):
     offset: int
 
 
+class UserCursor(msgspec.Struct, frozen=True, array_like=True, tag="u"):
+    """The page of users with a higher id."""
+
+    after_user_id: UUID
+
+
 class ParticipantCursor(msgspec.Struct, frozen=True, array_like=True, tag="p"):
     """The page of participants with a higher user id."""
 
@@ -68,6 +74,7 @@ AnyCursor = (
     | ConversationCursor
     | MembershipCursor
     | ParticipantCursor
+    | UserCursor
 )
 Cursor = TypeVar("Cursor", bound=AnyCursor)
 
@@ -77,6 +84,7 @@ NEWEST_BY_OFFSET = OffsetCursor(0)
 NEWEST_CONVERSATIONS = ConversationCursor(_FAR_FUTURE, UUID(int=(1 << 128) - 1))
 FIRST_MEMBERSHIPS = MembershipCursor(UUID(int=0))
 FIRST_PARTICIPANTS = ParticipantCursor(UUID(int=0))
+FIRST_USERS = UserCursor(UUID(int=0))
 
 _encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
 

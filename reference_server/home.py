@@ -13,6 +13,7 @@ from fixtures.postgres import EmbeddedPostgres
 from fixtures.progress import Progress
 from fixtures.replica import EmbeddedReplica
 from reference_server.seed import seed
+from reference_server.statements import operation_statements
 
 HOME_DATABASE = "chatbench"
 EMBEDDED_REPLICA = "embedded"
@@ -72,7 +73,7 @@ async def held_dataset(url: str, size: str | None, random_seed: int | None) -> D
     async with connect(url) as connection:
         if await connection.fetchval("SELECT to_regclass('chatbench.dataset')") is None:
             return None
-        text = await connection.fetchval("SELECT manifest FROM chatbench.dataset")
+        text = await connection.fetchval(operation_statements()["get_dataset"].text)
     if text is None:
         return None
     held = dataset_manifest.decode(text)

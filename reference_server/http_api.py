@@ -34,6 +34,7 @@ from reference_server.routes import (
     operations,
     operator,
     presence,
+    users,
 )
 from reference_server.routes.common import Caller, JsonResponse
 from reference_server.services import Services
@@ -95,6 +96,7 @@ def create_app(services: Services, gateway_url: str) -> Litestar:
             *messages.HANDLERS,
             *groups.HANDLERS,
             *presence.HANDLERS,
+            *users.HANDLERS,
             *legacy.HANDLERS,
             Router(
                 "/", route_handlers=[*indexes.HANDLERS, *operator.HANDLERS], guards=[operator_guard(services.settings)]

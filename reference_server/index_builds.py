@@ -21,7 +21,8 @@ from reference_server import logs
 from reference_server.errors import ConflictError, UnavailableError
 from reference_server.pool import CONNECTION_ERRORS
 from reference_server.sole_work import Turn, sole_turn
-from reference_server.statements import Strategy, operation, shortened
+from reference_server.statement_times import TimedStatement
+from reference_server.statements import Strategy, shortened
 
 _log = logging.getLogger(__name__)
 
@@ -115,60 +116,104 @@ def _drop_step(name: str) -> Step:
     return Step("drop", name, f'DROP INDEX CONCURRENTLY IF EXISTS public."{name}"')
 
 
-async def apply(url: str, strategy: Strategy, on_step: OnStep = nothing_told) -> list[Step]:
-    """Builds what is missing of the strategy's indexes; the steps that were taken.
+class IndexBuilds:
+    """The index work on one database; each piece has connections of its own."""
 
-    `on_step` hears None when the work is ours to begin, then every step before it is taken. Cancelled, it leaves
-    no invalid index. ConflictError while somebody else builds or when a build fails, UnavailableError when the
-    database ends it; then the next `apply` clears up.
-    """
-    return await _work(url, strategy, steps_to_apply, on_step)
+    def __init__(self, url: str, statements: Mapping[str, TimedStatement]) -> None:
+        self._url = url
+        self._statements = statements
 
+    async def apply(self, strategy: Strategy, on_step: OnStep = nothing_told) -> list[Step]:
+        """Builds what is missing of the strategy's indexes; the steps that were taken.
 
-async def drop(url: str, strategy: Strategy, on_step: OnStep = nothing_told) -> list[Step]:
-    """Drops the strategy's indexes, those of other strategies with the same names included; otherwise as `apply`."""
-    return await _work(url, strategy, steps_to_drop, on_step)
+        `on_step` hears None when the work is ours to begin, then every step before it is taken. Cancelled, it leaves
+        no invalid index. ConflictError while somebody else builds or when a build fails, UnavailableError when the
+        database ends it; then the next `apply` clears up.
+        """
+        return await self._work(strategy, steps_to_apply, on_step)
 
+    async def drop(self, strategy: Strategy, on_step: OnStep = nothing_told) -> list[Step]:
+        """Drops the strategy's indexes, also other strategies' of the same names; otherwise as `apply`."""
+        return await self._work(strategy, steps_to_drop, on_step)
 
-async def index_states(url: str, names: list[str]) -> dict[str, IndexState]:
-    """Those of the named indexes that are there."""
-    async with _connected(url) as connection:
-        return await _states(connection, names)
+    async def states(self, names: list[str]) -> dict[str, IndexState]:
+        """Those of the named indexes that are there."""
+        async with _connected(self._url) as connection:
+            return await self._states(connection, names)
 
+    async def progress(self) -> list[BuildProgress]:
+        """How far every index build of the database is, whoever ordered it."""
+        async with _connected(self._url) as connection:
+            return [BuildProgress(*row) for row in await self._statements["index_progress"].execute(connection.fetch)]
 
-async def build_progress(url: str) -> list[BuildProgress]:
-    """How far every index build of the database is, whoever ordered it."""
-    async with _connected(url) as connection:
-        return [BuildProgress(*row) for row in await connection.fetch(operation("index_progress"))]
+    async def _work(
+        self,
+        strategy: Strategy,
+        plan: Callable[[Mapping[str, str], Mapping[str, IndexState]], list[Step]],
+        on_step: OnStep,
+    ) -> list[Step]:
+        commands = index_commands(strategy)
+        try:
+            async with (
+                _building(self._url) as connection,
+                sole_turn(self._url, self._statements["take_index_turn"], "chatbench index turn") as turn,
+            ):
+                if turn is None:
+                    raise ConflictError("another index build of this database is under way; try again when it is done")
+                states = await self._states_at_rest(connection, list(commands))
+                on_step(None)
+                steps = plan(commands, states)
+                for step in steps:
+                    _require_turn(turn)
+                    on_step(step)
+                    await self._take(connection, step)
+                return steps
+        except InputError as error:  # the database was good enough for the server to start
+            raise ConflictError(str(error)) from error
+        except CONNECTION_ERRORS as error:
+            raise UnavailableError(
+                f"the database ended the work on index strategy {strategy.name!r}; "
+                "try again, and what is half made goes"
+            ) from error
+        except asyncpg.PostgresError as error:
+            raise ConflictError(f"index strategy {strategy.name!r} fails: {' '.join(str(error).split())}") from error
 
+    async def _states_at_rest(self, connection: asyncpg.Connection, names: list[str]) -> dict[str, IndexState]:
+        """The indexes that are there, once none of them is being built.
 
-async def _work(
-    url: str,
-    strategy: Strategy,
-    plan: Callable[[Mapping[str, str], Mapping[str, IndexState]], list[Step]],
-    on_step: OnStep,
-) -> list[Step]:
-    commands = index_commands(strategy)
-    try:
-        async with _building(url) as connection, sole_turn(url, "take_index_turn", "chatbench index turn") as turn:
-            if turn is None:
-                raise ConflictError("another index build of this database is under way; try again when it is done")
-            states = await _states_at_rest(connection, list(commands))
-            on_step(None)
-            steps = plan(commands, states)
-            for step in steps:
-                _require_turn(turn)
-                on_step(step)
-                await _take(connection, step)
-            return steps
-    except InputError as error:  # the database was good enough for the server to start
-        raise ConflictError(str(error)) from error
-    except CONNECTION_ERRORS as error:
-        raise UnavailableError(
-            f"the database ended the work on index strategy {strategy.name!r}; try again, and what is half made goes"
-        ) from error
-    except asyncpg.PostgresError as error:
-        raise ConflictError(f"index strategy {strategy.name!r} fails: {' '.join(str(error).split())}") from error
+        A killed server's build outlives its turn a little.
+        ConflictError when one goes on being built: by hand, since whoever has the turn is us.
+        """
+        deadline = asyncio.get_running_loop().time() + _ABANDONED_WAIT_SECONDS
+        while True:
+            states = await self._states(connection, names)
+            building = [state.name for state in states.values() if state.is_being_built]
+            if not building:
+                return states
+            if asyncio.get_running_loop().time() > deadline:
+                raise ConflictError(f"somebody else is building {building[0]}; try again when it is done")
+            await asyncio.sleep(_ABANDONED_POLL_SECONDS)
+
+    async def _take(self, connection: asyncpg.Connection, step: Step) -> None:
+        try:
+            await connection.execute(step.command)
+        except BaseException:
+            # Also when cancelled: asyncpg has told PostgreSQL, and the next command waits until it has heard.
+            if step.action == "build":
+                clearing = asyncio.ensure_future(self._clear_up(connection, step.index))
+                await asyncio.shield(clearing)
+            raise
+
+    async def _clear_up(self, connection: asyncpg.Connection, name: str) -> None:
+        with contextlib.suppress(*CONNECTION_ERRORS, asyncpg.PostgresError):  # then the next apply does it
+            states = await self._states(connection, [name])
+            if name in states and not states[name].is_valid:
+                await connection.execute(_drop_step(name).command)
+                logs.event(_log, logging.INFO, "index_cleaned_up", index=name)
+
+    async def _states(self, connection: asyncpg.Connection, names: list[str]) -> dict[str, IndexState]:
+        rows: list[Any] = await self._statements["index_states"].execute(connection.fetch, names)
+        return {row["name"]: IndexState(*row) for row in rows}
 
 
 @asynccontextmanager
@@ -192,46 +237,6 @@ async def _building(url: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
 
 
-async def _states_at_rest(connection: asyncpg.Connection, names: list[str]) -> dict[str, IndexState]:
-    """The indexes that are there, once none of them is being built: a killed server's build outlives its turn a little.
-
-    ConflictError when one goes on being built: by hand, since whoever has the turn is us.
-    """
-    deadline = asyncio.get_running_loop().time() + _ABANDONED_WAIT_SECONDS
-    while True:
-        states = await _states(connection, names)
-        building = [state.name for state in states.values() if state.is_being_built]
-        if not building:
-            return states
-        if asyncio.get_running_loop().time() > deadline:
-            raise ConflictError(f"somebody else is building {building[0]}; try again when it is done")
-        await asyncio.sleep(_ABANDONED_POLL_SECONDS)
-
-
 def _require_turn(turn: Turn) -> None:
     if not turn.is_held:
         raise UnavailableError("the database ended the right to change indexes; try again for what is left")
-
-
-async def _take(connection: asyncpg.Connection, step: Step) -> None:
-    try:
-        await connection.execute(step.command)
-    except BaseException:
-        # Also when cancelled: asyncpg has told PostgreSQL, and the next command waits until it has heard.
-        if step.action == "build":
-            clearing = asyncio.ensure_future(_clear_up(connection, step.index))
-            await asyncio.shield(clearing)
-        raise
-
-
-async def _clear_up(connection: asyncpg.Connection, name: str) -> None:
-    with contextlib.suppress(*CONNECTION_ERRORS, asyncpg.PostgresError):  # then the next apply does it
-        states = await _states(connection, [name])
-        if name in states and not states[name].is_valid:
-            await connection.execute(_drop_step(name).command)
-            logs.event(_log, logging.INFO, "index_cleaned_up", index=name)
-
-
-async def _states(connection: asyncpg.Connection, names: list[str]) -> dict[str, IndexState]:
-    rows: list[Any] = await connection.fetch(operation("index_states"), names)
-    return {row["name"]: IndexState(*row) for row in rows}

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from reference_server import logs
 from reference_server.errors import ConflictError, RefusedError
-from reference_server.index_builds import Step, apply, drop
+from reference_server.index_builds import IndexBuilds, Step
 from reference_server.statements import Strategy
 
 _log = logging.getLogger(__name__)
@@ -30,8 +30,8 @@ class IndexWork(msgspec.Struct):
 class IndexDesk:
     """Begins index work and keeps its record."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, builds: IndexBuilds) -> None:
+        self.builds = builds
         self._task: asyncio.Task[None] | None = None
         self.work: IndexWork | None = None  # None before the first
 
@@ -87,7 +87,8 @@ class IndexDesk:
         try:
             if before is not None:
                 await asyncio.wait({before})
-            steps = await (apply if work.action == "apply" else drop)(self._url, strategy, on_step)
+            act = self.builds.apply if work.action == "apply" else self.builds.drop
+            steps = await act(strategy, on_step)
             work.state, work.step = "done", None
             logs.event(_log, logging.INFO, "index_work_done", steps=len(steps), **about)
         except asyncio.CancelledError:

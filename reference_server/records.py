@@ -93,6 +93,14 @@ class Participant(msgspec.Struct, frozen=True):
     last_read_seq: Annotated[int, Meta(description="Everything up to it is read.")]
 
 
+class User(msgspec.Struct, frozen=True):
+    """Someone there is; fields in the order of the statements' columns."""
+
+    id: UUID
+    display_name: str
+    created_at: datetime
+
+
 class ReadState(msgspec.Struct, frozen=True):
     """How far the caller has read a conversation; fields in the order of the statement's columns."""
 
@@ -221,6 +229,20 @@ class MembershipPage(msgspec.Struct, frozen=True):
     """Memberships by conversation id; `next_cursor` gives the page after this one."""
 
     memberships: list[Membership]
+    has_more: bool
+    next_cursor: str | None
+
+
+class UserAnswer(msgspec.Struct, frozen=True):
+    """One user."""
+
+    user: User
+
+
+class UserPage(msgspec.Struct, frozen=True):
+    """Users by id; `next_cursor` gives the page after this one."""
+
+    users: list[User]
     has_more: bool
     next_cursor: str | None
 

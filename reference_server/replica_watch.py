@@ -5,7 +5,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
 from uuid import UUID
@@ -17,7 +17,7 @@ from fixtures.errors import InputError
 from reference_server import logs
 from reference_server.pool import CONNECTION_ERRORS
 from reference_server.read_routing import WrittenPositions, poll_pause_seconds
-from reference_server.statements import operation
+from reference_server.statement_times import TimedStatement
 
 _log = logging.getLogger(__name__)
 
@@ -29,11 +29,12 @@ _KEPT_MAX = 100_000  # conversations written to and not replayed yet; 10 MB
 _ERRORS = (*CONNECTION_ERRORS, asyncpg.PostgresError)
 
 
-async def require_replica(database_url: str, replica_url: str) -> None:
+async def require_replica(database_url: str, replica_url: str, statements: Mapping[str, TimedStatement]) -> None:
     """InputError when the second URL names no standby of the first one's server, or another database of it."""
+    identity = statements["cluster_identity"]
     async with connect(database_url) as primary, connect(replica_url) as replica:
-        expected = await primary.fetchrow(operation("cluster_identity"))
-        found = await replica.fetchrow(operation("cluster_identity"))
+        expected = await identity.execute(primary.fetchrow)
+        found = await identity.execute(replica.fetchrow)
     if not found["is_standby"]:
         raise InputError(
             f"{redacted(replica_url)} is no standby; name a streaming replica of the database with --replica, "
@@ -58,7 +59,7 @@ class Side(Protocol):
 class _Probe:
     """One question on one connection, which is opened again after it broke."""
 
-    def __init__(self, url: str, question: str, timeout_seconds: float) -> None:
+    def __init__(self, url: str, question: TimedStatement, timeout_seconds: float) -> None:
         self._url = url
         self._question = question
         self._timeout_seconds = timeout_seconds
@@ -74,7 +75,7 @@ class _Probe:
                     command_timeout=self._timeout_seconds,
                     server_settings={"application_name": "chatbench replica watch"},
                 )
-            return await self._connection.fetchrow(self._question)
+            return await self._question.execute(self._connection.fetchrow)
         except BaseException:
             self.close()
             raise
@@ -106,11 +107,17 @@ class ReplicaWatch:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, primary_url: str, replica_url: str, *, timeout_seconds: float, set_lag_bytes: Callable[[float], None]
+        cls,
+        primary_url: str,
+        replica_url: str,
+        *,
+        statements: Mapping[str, TimedStatement],
+        timeout_seconds: float,
+        set_lag_bytes: Callable[[float], None],
     ) -> AsyncIterator["ReplicaWatch"]:
         """A watch that knows where the replica is, and goes on knowing it."""
-        primary = _Probe(primary_url, operation("primary_position"), timeout_seconds)
-        replica = _Probe(replica_url, operation("replica_position"), timeout_seconds)
+        primary = _Probe(primary_url, statements["primary_position"], timeout_seconds)
+        replica = _Probe(replica_url, statements["replica_position"], timeout_seconds)
         watch = cls(primary, replica, set_lag_bytes)
         async with watch.running():
             yield watch

@@ -30,11 +30,14 @@ from reference_server.accept_backlog import watch_backlog
 from reference_server.gateway import Gateway
 from reference_server.http_api import create_app
 from reference_server.http_connections import PromptHttpConnection
+from reference_server.injected_delay import parse_injected_delay
+from reference_server.metrics import Metrics
 from reference_server.replica_watch import require_replica
 from reference_server.server_turn import ServerTurn
 from reference_server.services import Services, open_services
 from reference_server.settings import Settings, settings_record
 from reference_server.shutdown import Shutdown
+from reference_server.statement_times import TimedStatement, timed_statements
 
 _log = logging.getLogger(__name__)
 
@@ -54,66 +57,69 @@ def run(settings: Settings, on_ready: OnReady) -> None:
 
 async def serve(settings: Settings, on_ready: OnReady) -> None:
     """The same, in a running event loop."""
-    dataset = await _dataset(settings.database_url)
+    url, metrics, shutdown = settings.database_url, Metrics(), Shutdown()
+    statements = timed_statements(metrics, parse_injected_delay(settings.injected_delay))
+    dataset = await _dataset(url, statements["get_dataset"])
     if settings.replica_url is not None:
-        await require_replica(settings.database_url, settings.replica_url)
-    async with ServerTurn.kept(settings.database_url) as turn:
-        await _serve(settings, dataset, turn, on_ready)
+        await require_replica(url, settings.replica_url, statements)
+    async with ServerTurn.kept(url, statements) as turn:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, shutdown.ask)
+        with _listening_socket(settings.host, settings.http_port, "--http-port") as http_socket:
+            async with open_services(settings, dataset, shutdown, metrics, statements) as services:
+                await _serve(services, http_socket, turn, on_ready)
+        logs.event(_log, logging.INFO, "stopped", at_once=shutdown.is_hurried)
 
 
-async def _serve(settings: Settings, dataset: DatasetManifest, turn: ServerTurn, on_ready: OnReady) -> None:
-    shutdown = Shutdown()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, shutdown.ask)
-    with _listening_socket(settings.host, settings.http_port, "--http-port") as http_socket:
-        async with open_services(settings, dataset, shutdown) as services, contextlib.AsyncExitStack() as stack:
-            with _port_errors(settings.host, settings.gateway_port, "--gateway-port"):
-                gateway = Gateway(services)
-                listening = await stack.enter_async_context(gateway.listen())
-            gateway_socket = next(iter(listening.sockets))
-            gateway_url = _url("ws", settings.host, gateway_socket)
-            watch_backlog(services.metrics, {"http": http_socket, "gateway": gateway_socket})
-            services.metrics.read_at_scrape(
-                "chat_server_turn", "1 while no other server process has this database.", lambda: turn.is_held
+async def _serve(services: Services, http_socket: socket.socket, turn: ServerTurn, on_ready: OnReady) -> None:
+    settings, shutdown = services.settings, services.shutdown
+    async with contextlib.AsyncExitStack() as stack:
+        with _port_errors(settings.host, settings.gateway_port, "--gateway-port"):
+            gateway = Gateway(services)
+            listening = await stack.enter_async_context(gateway.listen())
+        gateway_socket = next(iter(listening.sockets))
+        gateway_url = _url("ws", settings.host, gateway_socket)
+        watch_backlog(services.metrics, {"http": http_socket, "gateway": gateway_socket})
+        services.metrics.read_at_scrape(
+            "chat_server_turn", "1 while no other server process has this database.", lambda: turn.is_held
+        )
+        http = _HttpServer(
+            uvicorn.Config(
+                create_app(services, gateway_url),
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,  # clients connect directly
+                ws="none",  # the gateway has a port of its own
+                lifespan="off",  # the services open and close around it
+                server_header=False,
+                log_config=None,  # the process's own log takes what uvicorn says
+                http=functools.partial(  # type: ignore[arg-type]
+                    PromptHttpConnection, request_seconds=settings.request_seconds
+                ),
             )
-            http = _HttpServer(
-                uvicorn.Config(
-                    create_app(services, gateway_url),
-                    log_level="warning",
-                    access_log=False,
-                    proxy_headers=False,  # clients connect directly
-                    ws="none",  # the gateway has a port of its own
-                    lifespan="off",  # the services open and close around it
-                    server_header=False,
-                    log_config=None,  # the process's own log takes what uvicorn says
-                    http=functools.partial(  # type: ignore[arg-type]
-                        PromptHttpConnection, request_seconds=settings.request_seconds
-                    ),
-                )
-            )
-            serving = asyncio.create_task(http.serve(sockets=[http_socket]))
-            await http.until_started(serving)
-            # What exists by now stays: no later collection need look at it.
-            gc.collect()
-            gc.freeze()
-            record: dict[str, Any] = {
-                "http_url": _url("http", settings.host, http_socket),
-                "gateway_url": gateway_url,
-                "pid": os.getpid(),
-                "settings": settings_record(settings),
-            }
-            logs.event(_log, logging.INFO, "started", **record)
-            if not settings.is_loopback:
-                hint = "other machines can reach this server; loopback is 127.0.0.1"
-                logs.event(_log, logging.WARNING, "listening_beyond_loopback", host=settings.host, hint=hint)
-            if services.delay is not None:
-                hint = "this server is slow on purpose; start it without the setting for anything but a gate's proof"
-                logs.event(_log, logging.WARNING, "delay_injected", injected_delay=settings.injected_delay, hint=hint)
-            on_ready({"ready": True, **record})
-            await shutdown.wait_until_asked()
-            await _drain(services, gateway, listening, http, serving)
-    logs.event(_log, logging.INFO, "stopped", at_once=shutdown.is_hurried)
+        )
+        serving = asyncio.create_task(http.serve(sockets=[http_socket]))
+        await http.until_started(serving)
+        # What exists by now stays: no later collection need look at it.
+        gc.collect()
+        gc.freeze()
+        record: dict[str, Any] = {
+            "http_url": _url("http", settings.host, http_socket),
+            "gateway_url": gateway_url,
+            "pid": os.getpid(),
+            "settings": settings_record(settings),
+        }
+        logs.event(_log, logging.INFO, "started", **record)
+        if not settings.is_loopback:
+            hint = "other machines can reach this server; loopback is 127.0.0.1"
+            logs.event(_log, logging.WARNING, "listening_beyond_loopback", host=settings.host, hint=hint)
+        if services.delay is not None:
+            hint = "this server is slow on purpose; start it without the setting for anything but a gate's proof"
+            logs.event(_log, logging.WARNING, "delay_injected", injected_delay=settings.injected_delay, hint=hint)
+        on_ready({"ready": True, **record})
+        await shutdown.wait_until_asked()
+        await _drain(services, gateway, listening, http, serving)
 
 
 async def _drain(
@@ -153,11 +159,11 @@ class _HttpServer(uvicorn.Server):
             await asyncio.sleep(0.01)
 
 
-async def _dataset(url: str) -> DatasetManifest:
+async def _dataset(url: str, get: TimedStatement) -> DatasetManifest:
     """The manifest of the data set to serve; InputError when the database holds no whole one of ours."""
     async with connect(url) as connection:
         try:
-            text = await connection.fetchval("SELECT manifest FROM chatbench.dataset")
+            text = await get.execute(connection.fetchval)
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
             text = None
     if text is None:

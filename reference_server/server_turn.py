@@ -6,7 +6,7 @@ Log and metric say that it is not alone.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -15,6 +15,7 @@ from fixtures.database import redacted
 from reference_server import logs
 from reference_server.pool import CONNECTION_ERRORS
 from reference_server.sole_work import Turn, sole_turn
+from reference_server.statement_times import TimedStatement
 
 RETRY_SECONDS = 1.0  # after it was lost, or while the database is away
 POLL_SECONDS = 5.0  # how soon a server notices that the other one is gone
@@ -26,17 +27,18 @@ _log = logging.getLogger(__name__)
 class ServerTurn:
     """The server's turn at its database, held in the background for as long as that is possible."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, statements: Mapping[str, TimedStatement]) -> None:
         self._url = url
+        self._take = statements["take_server_turn"]
         self._turn: Turn | None = None
         self._is_elsewhere = False  # another server has it, and that has been logged
         self._is_lost = False  # we had it, and its loss has been logged
 
     @classmethod
     @asynccontextmanager
-    async def kept(cls, url: str) -> AsyncIterator["ServerTurn"]:
+    async def kept(cls, url: str, statements: Mapping[str, TimedStatement]) -> AsyncIterator["ServerTurn"]:
         """Yields after the first attempt. InputError when the database was made by a version that knew no turns."""
-        kept = cls(url)
+        kept = cls(url, statements)
         tried: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(kept._keep(tried))
         try:
@@ -66,7 +68,7 @@ class ServerTurn:
 
     async def _hold(self, tried: "asyncio.Future[None]") -> None:
         """One attempt; when it succeeds, returns as the turn is lost."""
-        async with sole_turn(self._url, "take_server_turn", "chatbench server turn") as turn:
+        async with sole_turn(self._url, self._take, "chatbench server turn") as turn:
             self._note(turn)
             if not tried.done():
                 tried.set_result(None)

@@ -17,6 +17,7 @@ from reference_server.frames import ConversationEvent
 from reference_server.groups import Groups
 from reference_server.history import History, Replica
 from reference_server.hub import Hub
+from reference_server.index_builds import IndexBuilds
 from reference_server.index_desk import IndexDesk
 from reference_server.injected_delay import InjectedDelay, delayed_fan_out, parse_injected_delay
 from reference_server.legacy import Legacy
@@ -38,7 +39,7 @@ from reference_server.rooms import Rooms
 from reference_server.sending import Sender
 from reference_server.settings import Settings
 from reference_server.shutdown import Shutdown
-from reference_server.statement_times import TimedStatement, timed_statements
+from reference_server.statement_times import TimedStatement
 from reference_server.tokens import Tokens
 from reference_server.typing_desk import TypingDesk
 from reference_server.typists import TypingTiming
@@ -75,16 +76,20 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: Shutdown) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings,
+    dataset: DatasetManifest,
+    shutdown: Shutdown,
+    metrics: Metrics,
+    statements: dict[str, TimedStatement],
+) -> AsyncIterator[Services]:
     """The parts, connected to the database; sends under way are over when this ends."""
-    metrics = Metrics()
     hub: Hub[Outlet] = Hub()
     counts = EventCounts(metrics)
     typing_told = {True: metrics.typing.labels("started"), False: metrics.typing.labels("ended")}
     delivery = Delivery(hub, counts, typing_told)
     watch, lag = DatabaseWatch(), LoopLag()
     delay = parse_injected_delay(settings.injected_delay)
-    statements = timed_statements(metrics, delay)
     timing = PresenceTiming(
         grace_seconds=settings.presence_grace_seconds,
         coalescing_seconds=settings.presence_coalescing_seconds,
@@ -116,7 +121,7 @@ async def open_services(settings: Settings, dataset: DatasetManifest, shutdown: 
             subscriptions_max=settings.typing_subscriptions_max,
         )
         url = settings.database_url
-        indexes = IndexDesk(url)
+        indexes = IndexDesk(IndexBuilds(url, statements))
         sender = Sender(pool, rooms, outbox.publish, metrics)
 
         async def copied(user_id: UUID, conversation_id: UUID, seq: int) -> None:
@@ -237,6 +242,7 @@ async def _replica(
         ReplicaWatch.open(
             app_url(settings.database_url),
             url,
+            statements=statements,
             timeout_seconds=settings.replica_timeout_seconds,
             set_lag_bytes=metrics.replica_lag_bytes.set,
         ) as watch,

@@ -15,7 +15,7 @@ import asyncpg
 from fixtures.database import redacted
 from fixtures.errors import InputError
 from reference_server.pool import CONNECTION_ERRORS
-from reference_server.statements import operation
+from reference_server.statement_times import TimedStatement
 
 
 class Turn:
@@ -37,8 +37,8 @@ class Turn:
 
 
 @asynccontextmanager
-async def sole_turn(url: str, statement: str, application_name: str) -> AsyncIterator[Turn | None]:
-    """The right that an operation's statement takes, while the block lasts; None when another process has it.
+async def sole_turn(url: str, take: TimedStatement, application_name: str) -> AsyncIterator[Turn | None]:
+    """The right that a statement takes, while the block lasts; None when another process has it.
 
     InputError when the database was made by a version that knew no such work.
     """
@@ -47,7 +47,7 @@ async def sole_turn(url: str, statement: str, application_name: str) -> AsyncIte
     try:
         await connection.execute("BEGIN")
         try:
-            await connection.execute(operation(statement))
+            await take.execute(connection.execute)
         except asyncpg.LockNotAvailableError:
             await connection.close(timeout=5)
             yield None

@@ -8,7 +8,12 @@ import asyncpg
 
 from reference_server.injected_delay import InjectedDelay, pass_time
 from reference_server.metrics import Metrics
-from reference_server.statements import live_state_statements, paging_statements, server_statements
+from reference_server.statements import (
+    live_state_statements,
+    operation_statements,
+    paging_statements,
+    server_statements,
+)
 
 
 class TimedStatement(NamedTuple):
@@ -34,7 +39,8 @@ class TimedStatement(NamedTuple):
 
 
 def timed_statements(metrics: Metrics, delay: InjectedDelay | None = None) -> dict[str, TimedStatement]:
-    """Every statement that users' requests, operators and the migration make the server execute, by name."""
+    """Every statement that the server executes, by name, whoever makes it do so: no folder below `sql/` is left out."""
+    statements = server_statements() | paging_statements() | live_state_statements() | operation_statements()
     return {
         name: TimedStatement(
             statement.text,
@@ -42,7 +48,7 @@ def timed_statements(metrics: Metrics, delay: InjectedDelay | None = None) -> di
             metrics.statement_errors.labels(name).inc,
             0.0 if delay is None else delay.of_statement(name),
         )
-        for name, statement in {**server_statements(), **paging_statements(), **live_state_statements()}.items()
+        for name, statement in statements.items()
     }
 
 

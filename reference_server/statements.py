@@ -157,9 +157,9 @@ def live_state_statements() -> dict[str, Statement]:
 
 
 @cache
-def operation(name: str) -> str:
-    """The text of a statement that looks after the database, such as `replica_position`: no user's, not measured."""
-    return read_statement(OPERATIONS_FOLDER / f"{name}.sql").text
+def operation_statements() -> dict[str, Statement]:
+    """The statements that look after the database, such as `replica_position`, by name; no user's, so not compared."""
+    return {path.stem: read_statement(path) for path in sorted(OPERATIONS_FOLDER.glob("*.sql"))}
 
 
 @cache

@@ -7,7 +7,7 @@ from litestar import delete, get, put
 from msgspec import Meta
 
 from reference_server.errors import NotFoundError
-from reference_server.index_builds import IndexState, build_progress, index_commands, index_states
+from reference_server.index_builds import IndexState, index_commands
 from reference_server.index_desk import IndexWork
 from reference_server.routes.common import BAD, NO_DATABASE, NO_KEY, OPERATOR_SECURITY, errors
 from reference_server.services import Services
@@ -73,15 +73,15 @@ class IndexReport(msgspec.Struct, frozen=True):
 )
 async def list_indexes(services: Services) -> IndexReport:
     """Every strategy, with what is there of it and how far its building is."""
-    url = services.settings.database_url
+    builds = services.indexes.builds
     commands = {name: index_commands(strategy) for name, strategy in shipped_strategies().items()}
-    states = await index_states(url, sorted({index for each in commands.values() for index in each}))
+    states = await builds.states(sorted({index for each in commands.values() for index in each}))
     strategies = []
     for name, strategy in shipped_strategies().items():
         indexes = [_listed(index, command, states.get(index)) for index, command in commands[name].items()]
         is_applied = all(index.state == "valid" for index in indexes)
         strategies.append(ListedStrategy(name, strategy.purpose, is_applied, indexes))
-    progress = [ListedProgress(**vars(each)) for each in await build_progress(url)]
+    progress = [ListedProgress(**vars(each)) for each in await builds.progress()]
     return IndexReport(strategies, services.indexes.work, progress)
 
 

@@ -18,6 +18,7 @@ CREATE VIEW chatbench.my_memberships WITH (security_barrier) AS
      WHERE user_id = (SELECT auth.uid()) AND left_at IS NULL;
 
 GRANT USAGE ON SCHEMA public, chatbench TO authenticated;
+-- The directory of users is everyone's: `GET /v1/users` shows all of it, column by column.
 GRANT SELECT ON users, conversations, conversation_participants, chat_messages TO authenticated;
 GRANT SELECT ON chatbench.my_memberships, chatbench.dataset TO authenticated;
 -- Everything else about a message is the server's: seq and created_at come from the trigger.

@@ -110,6 +110,14 @@ def test_without_a_replica_the_primary_serves(server: Any) -> None:
     assert server.metric("chat_history_reads_total", policy="none", source="primary") == before + 1
 
 
+def test_what_is_asked_about_the_replica_is_counted(serve: Any) -> None:
+    """Both servers' identity at the start, then their positions, again and again."""
+    server = serve()
+    assert server.metric("chat_statement_seconds_count", statement="cluster_identity") == 2
+    for side in ("primary", "replica"):
+        server.wait_for_metric(lambda count: count > 0, "chat_statement_seconds_count", statement=f"{side}_position")
+
+
 @pytest.mark.parametrize(
     ("policy", "served", "reason"),
     [

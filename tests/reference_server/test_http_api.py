@@ -21,7 +21,7 @@ def test_a_login_needs_the_key_and_a_user(server: Any, user: Any) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer forged", "Basic Zm9vOmJhcg=="])
-@pytest.mark.parametrize("path", ["/v1/conversations", "/v1/memberships", "/v1/gateway"])
+@pytest.mark.parametrize("path", ["/v1/conversations", "/v1/memberships", "/v1/users", "/v1/gateway"])
 def test_a_user_s_routes_need_a_token(server: Any, path: str, header: str | None) -> None:
     """Without a valid token the answer is 401."""
     answer = server.http.get(path, headers={"Authorization": header} if header else {})
@@ -205,6 +205,8 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
         ("patch", f"{conversation}/messages/{{seq}}"): found,
         ("delete", f"{conversation}/messages/{{seq}}"): found,
         ("post", f"{conversation}/messages/{{seq}}/read"): found,
+        ("get", "/v1/users"): read,
+        ("get", "/v1/users/{user_id}"): found,
         ("get", "/v1/presence"): read,
         ("get", f"{conversation}/typing"): found,
         ("get", "/v1/operator/indexes"): {"401", "503"},
@@ -239,6 +241,7 @@ def test_the_openapi_document_lists_every_answer(server: Any) -> None:
         ("GET", "/conversations/none/messages", "conversation_id"),
         ("PATCH", "/conversations/none", "conversation_id"),
         ("GET", "/conversations/none/typing", "conversation_id"),
+        ("GET", "/users/none", "user_id"),
         ("DELETE", "/conversations/019a0000-0000-7000-8000-000000000000/participants/none", "user_id"),
         ("POST", "/legacy/connections/none/accept", "connection_id"),
     ],

@@ -15,7 +15,9 @@ import pytest
 from fixtures.database import app_url
 from fixtures.errors import InputError
 from reference_server.errors import ConflictError, UnavailableError
-from reference_server.index_builds import IndexState, Step, apply, drop, index_commands, steps_to_apply, steps_to_drop
+from reference_server.index_builds import IndexBuilds, IndexState, Step, index_commands, steps_to_apply, steps_to_drop
+from reference_server.metrics import Metrics
+from reference_server.statement_times import timed_statements
 from reference_server.statements import Strategy, shipped_strategies
 
 WAIT_SECONDS = 30
@@ -63,6 +65,11 @@ class Session:
         self._runner.close()
 
 
+def builds(url: str) -> IndexBuilds:
+    """The index work on a database, without a server."""
+    return IndexBuilds(url, timed_statements(Metrics()))
+
+
 @pytest.fixture
 def session(tiny_url: str) -> Iterator[Session]:
     """Looks at the database from outside."""
@@ -73,7 +80,7 @@ def session(tiny_url: str) -> Iterator[Session]:
 @pytest.fixture
 def bare_url(tiny_url: str) -> str:
     """A database without the roadmap's indexes."""
-    asyncio.run(drop(tiny_url, ROADMAP))
+    asyncio.run(builds(tiny_url).drop(ROADMAP))
     return tiny_url
 
 
@@ -109,9 +116,6 @@ def wait_for_work(server: Any, state: str) -> Any:
     return work
 
 
-# --- what is to be done, without a database ---------------------------------------------------------------
-
-
 def state(name: str, *, is_valid: bool) -> IndexState:
     return IndexState(name, is_valid, 0, "", is_being_built=False)
 
@@ -144,16 +148,13 @@ def test_what_would_block_or_has_no_name_is_refused(command: str) -> None:
         index_commands(Strategy("mine", "Mine.", ("*",), (command,)))
 
 
-# --- with a database --------------------------------------------------------------------------------------
-
-
 def test_applied_twice_it_is_built_once(bare_url: str, session: Session) -> None:
     """The second time there is nothing to do; after a drop there is nothing left."""
-    steps = asyncio.run(apply(bare_url, ROADMAP))
+    steps = asyncio.run(builds(bare_url).apply(ROADMAP))
     assert [(step.action, step.index) for step in steps] == [("build", name) for name in NAMES]
     assert session.indexes() == dict.fromkeys(NAMES, True)
-    assert asyncio.run(apply(bare_url, ROADMAP)) == []
-    assert len(asyncio.run(drop(bare_url, ROADMAP))) == 3
+    assert asyncio.run(builds(bare_url).apply(ROADMAP)) == []
+    assert len(asyncio.run(builds(bare_url).drop(ROADMAP))) == 3
     assert session.indexes() == {}
 
 
@@ -161,7 +162,7 @@ def test_a_killed_backend_s_build_is_cleared_up_by_the_next(bare_url: str, sessi
     """pg_terminate_backend in the middle leaves an invalid index, which the next apply drops and builds again."""
 
     async def killed() -> None:
-        building = asyncio.create_task(apply(bare_url, ROADMAP))
+        building = asyncio.create_task(builds(bare_url).apply(ROADMAP))
         pid = await asyncio.to_thread(session.builder)
         await asyncio.to_thread(session.run, "SELECT pg_terminate_backend($1)", pid)
         with pytest.raises(UnavailableError, match="'roadmap'"):
@@ -170,7 +171,7 @@ def test_a_killed_backend_s_build_is_cleared_up_by_the_next(bare_url: str, sessi
     with open_write(bare_url):
         asyncio.run(killed())
     assert session.indexes() == {NAMES[0]: False}
-    steps = asyncio.run(apply(bare_url, ROADMAP))
+    steps = asyncio.run(builds(bare_url).apply(ROADMAP))
     assert [(step.action, step.index) for step in steps[:2]] == [("drop", NAMES[0]), ("build", NAMES[0])]
     assert session.indexes() == dict.fromkeys(NAMES, True)
 
@@ -179,7 +180,7 @@ def test_a_cancelled_build_leaves_nothing_half_made(bare_url: str, session: Sess
     """What had been begun is dropped, as soon as whoever stands in the way has ended."""
 
     async def cancelled(writer: Session) -> None:
-        building = asyncio.create_task(apply(bare_url, ROADMAP))
+        building = asyncio.create_task(builds(bare_url).apply(ROADMAP))
         await asyncio.to_thread(session.builder)
         building.cancel()
         waiting = "SELECT FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%' AND wait_event_type = 'Lock'"
@@ -197,7 +198,7 @@ def test_a_build_that_fails_leaves_nothing_half_made(bare_url: str, session: Ses
     """A unique index over what is not unique is dropped again, and the reason is told."""
     command = f"CREATE UNIQUE INDEX CONCURRENTLY {NAMES[0]} ON conversations (type)"
     with pytest.raises(ConflictError, match="could not create unique index"):
-        asyncio.run(apply(bare_url, Strategy("mine", "Mine.", ("*",), (command,))))
+        asyncio.run(builds(bare_url).apply(Strategy("mine", "Mine.", ("*",), (command,))))
     assert session.indexes() == {}
 
 
@@ -209,7 +210,7 @@ def test_somebody_else_s_build_is_left_alone(bare_url: str, session: Session) ->
         by_hand = asyncio.create_task(connection.execute(ROADMAP.commands[0]))
         pid = await asyncio.to_thread(session.builder)
         with pytest.raises(ConflictError, match=f"somebody else is building {NAMES[0]}"):
-            await apply(bare_url, ROADMAP)
+            await builds(bare_url).apply(ROADMAP)
         await asyncio.to_thread(session.run, "SELECT pg_cancel_backend($1)", pid)
         with pytest.raises(asyncpg.QueryCanceledError):
             await by_hand
@@ -228,7 +229,7 @@ def test_a_user_with_sql_in_hand_cannot_hold_builds_up(bare_url: str, session: S
                 user.run(f"LOCK TABLE chatbench.index_turn IN {mode} MODE")
             user.run("ROLLBACK")
         user.run("SELECT pg_advisory_lock(hashtextextended('chatbench index builds', 0))")
-        assert len(asyncio.run(apply(bare_url, ROADMAP))) == 3
+        assert len(asyncio.run(builds(bare_url).apply(ROADMAP))) == 3
     assert session.indexes() == dict.fromkeys(NAMES, True)
 
 
@@ -236,7 +237,7 @@ def test_without_its_right_a_build_takes_no_further_step(bare_url: str, session:
     """The index under way is finished, since nobody else can touch it; the next one is left to whoever comes next."""
 
     async def deprived(writer: Session) -> None:
-        building = asyncio.create_task(apply(bare_url, ROADMAP, on_step=told.append))
+        building = asyncio.create_task(builds(bare_url).apply(ROADMAP, on_step=told.append))
         await asyncio.to_thread(session.builder)
         query = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND "
         await asyncio.to_thread(session.run, query + "application_name = 'chatbench index turn'")
@@ -255,16 +256,13 @@ def test_data_of_an_older_version_is_told(bare_url: str, session: Session) -> No
     """A database that knows no such right is named, with the way out."""
     session.run("DROP VIEW chatbench.index_turn")
     with pytest.raises(ConflictError, match=r"filled by another version .* fill it again with"):
-        asyncio.run(apply(bare_url, ROADMAP))
+        asyncio.run(builds(bare_url).apply(ROADMAP))
 
 
 def test_a_database_that_is_away_is_told() -> None:
     """Index work that cannot begin may be asked for again."""
     with pytest.raises(UnavailableError, match="the database does not answer"):
-        asyncio.run(apply("postgresql://postgres@127.0.0.1:1/chat", ROADMAP))
-
-
-# --- over HTTP --------------------------------------------------------------------------------------------
+        asyncio.run(builds("postgresql://postgres@127.0.0.1:1/chat").apply(ROADMAP))
 
 
 def test_sends_and_reads_go_on_while_indexes_are_built_and_dropped(

@@ -14,7 +14,7 @@ from reference_server.frames import (
     UnsubscribeMessages,
     UpdatePresence,
 )
-from reference_server.statements import live_state_statements, paging_statements, server_statements
+from reference_server.statements import SQL_FOLDER, STRATEGIES_FOLDER
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text(encoding="utf-8")
 METRICS = PAGE.split("## Metrics")[1].split("\n## ")[0]
@@ -46,10 +46,12 @@ def test_every_metric_is_documented_and_the_other_way_round(server: Any) -> None
 
 
 def test_every_statement_has_its_series(server: Any) -> None:
-    """Executed or not: a rate from nothing needs a zero to start at."""
+    """Each file below sql/ that is no index strategy, executed or not: a rate from nothing needs a zero to start at."""
     text = server.http.get("/metrics").text
     named = set(re.findall(r'^chat_statement_seconds_count\{statement="(\w+)"\}', text, re.MULTILINE))
-    assert named == {*server_statements(), *paging_statements(), *live_state_statements()}
+    files = [path for path in SQL_FOLDER.glob("*/*.sql") if path.parent != STRATEGIES_FOLDER]
+    assert len(named) == len(files), "no two of the same name"
+    assert named == {path.stem for path in files}
 
 
 def test_statements_are_counted_and_timed(database: str, launch: Any) -> None:
@@ -68,6 +70,25 @@ def test_statements_are_counted_and_timed(database: str, launch: Any) -> None:
     assert server.metric("chat_statement_seconds_sum", statement="list_memberships") > 0
     user.post("/conversations/group", name="x", user_ids=["00000000-0000-0000-0000-000000000001"])
     assert server.metric("chat_statement_errors_total", statement="create_group_conversation") == 1
+
+
+def test_what_looks_after_the_database_is_counted(tiny_url: str, launch: Any) -> None:
+    """From the start on, and when operators ask; a turn that another server has is a refusal."""
+    server = launch(tiny_url)
+
+    def executed(name: str) -> float:
+        return float(server.metric("chat_statement_seconds_count", statement=name))
+
+    assert executed("get_dataset") == executed("take_server_turn") == 1
+    assert executed("index_states") == executed("index_progress") == executed("take_index_turn") == 0
+    operator = {"Operator-Key": "chatbench"}
+    assert server.http.get("/v1/operator/indexes", headers=operator).status_code == 200
+    assert executed("index_states") == executed("index_progress") == 1
+    assert server.http.delete("/v1/operator/indexes/roadmap", headers=operator).status_code == 202
+    assert executed("take_index_turn") == 1
+    assert server.metric("chat_statement_errors_total", statement="take_server_turn") == 0
+    second = launch(tiny_url)
+    assert second.metric("chat_statement_errors_total", statement="take_server_turn") == 1
 
 
 @pytest.mark.parametrize("subprotocol", ["chat.v1.json", "chat.v1.msgpack"])

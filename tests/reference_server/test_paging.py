@@ -1,5 +1,6 @@
+from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -140,3 +141,21 @@ def test_a_conversation_without_messages_has_no_last_one(server: Any, members: l
     conversation = server.group(*members)
     listed = members[0].get("/conversations").json()["conversations"][0]
     assert (listed["id"], listed["unread_count"], listed["last_message"]) == (str(conversation), 0, None)
+
+
+@pytest.mark.parametrize("size", [1, 7, 200])
+def test_the_directory_is_what_the_table_shows_by_sql(members: list[Any], user_sql: Any, size: int) -> None:
+    """Row by row and column by column, no more and no less, page by page and each by its id."""
+    rows = user_sql(members[0].id, "SELECT * FROM users ORDER BY id")
+    expected = [{**row, "id": str(row["id"])} for row in rows]
+    listed = [user for page in pages(members[0], "/users", "users", "cursor", [size]) for user in page]
+    assert [{**user, "created_at": datetime.fromisoformat(user["created_at"])} for user in listed] == expected
+    for user in listed[:: len(listed) // 3]:
+        assert members[0].get(f"/users/{user['id']}").json() == {"user": user}
+
+
+def test_nobody_of_an_unknown_id_is_in_the_directory(members: list[Any]) -> None:
+    """The sentence names whom there is not."""
+    unknown = uuid4()
+    answer = members[0].get(f"/users/{unknown}")
+    assert (answer.status_code, answer.json()["message"]) == (404, f"there is no user {unknown}")

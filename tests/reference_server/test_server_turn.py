@@ -9,8 +9,10 @@ import pytest
 
 from fixtures.database import connect
 from fixtures.errors import InputError
+from reference_server.metrics import Metrics
 from reference_server.seed import seed
 from reference_server.server_turn import ServerTurn
+from reference_server.statement_times import timed_statements
 
 
 def is_held(server: Any, *, wanted: bool) -> None:
@@ -79,7 +81,7 @@ def test_data_of_an_older_version_is_refused(tiny_url: str) -> None:
         connection = await asyncpg.connect(tiny_url)
         await connection.execute("DROP VIEW chatbench.server_turn")
         await connection.close()
-        async with ServerTurn.kept(tiny_url):
+        async with ServerTurn.kept(tiny_url, timed_statements(Metrics())):
             pytest.fail("taken")
 
     with pytest.raises(InputError, match="filled by another version"):

@@ -138,7 +138,7 @@ def test_what_operators_and_the_backfill_execute_is_counted(world: Any, launch: 
     world.wait_for_phase("complete")
     server.wait_for_event("backfill_finished")
     assert executed("backfill_connection") == server.metric("chat_migration_connections_total")
-    assert executed("set_migration_pace") == executed("finish_backfill") == 1
+    assert executed("set_migration_pace") == executed("finish_backfill") == executed("take_backfill_turn") == 1
     desk.post("verify")
     assert executed("verify_migration") == 1
     server.wait_for_metric(lambda count: count > 0, "chat_statement_seconds_count", statement="validate_users")
