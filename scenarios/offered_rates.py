@@ -4,7 +4,8 @@ Times are CLOCK_REALTIME in ns, passed in.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(slots=True)
@@ -25,6 +26,13 @@ class RateWindow:
     def seconds(self) -> float:
         """Its length."""
         return (self.end_ns - self.begin_ns) / 1e9
+
+
+def joined(shares: Iterable[Iterable[RateWindow]]) -> list[RateWindow]:
+    """The windows of a run, each with what all its processes achieved in it; all begin the same ones in turn."""
+    # One that is whole here may have been cut off elsewhere: the last.
+    together = zip(*shares, strict=False)
+    return [replace(windows[0], in_time=sum(window.in_time for window in windows)) for windows in together]
 
 
 @dataclass

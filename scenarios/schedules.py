@@ -3,8 +3,12 @@
 An arrival's intended time never depends on how earlier ones went: a late start keeps it, and latency runs from it.
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from random import Random
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 # ScenarioRecord.late counts starts that came more than this after their intended time.
 LATE_AFTER_NS = 10_000_000
@@ -54,3 +58,29 @@ class StartLog:
     def drop(self) -> None:
         """Counts an operation that was intended and never begun."""
         self.dropped += 1
+
+
+class DrawnArrivals(Generic[T]):
+    """A schedule each of whose arrivals is somebody's, for each process of a run its own.
+
+    Every process draws for every arrival, from equal generators of random numbers, and keeps those that are its own:
+    together they have the arrivals and the draws that one process would have had.
+    """
+
+    def __init__(self, arrivals: Iterator[int], draw: Callable[[], T], is_own: Callable[[T], bool]) -> None:
+        self._arrivals = arrivals
+        self._draw = draw
+        self._is_own = is_own
+        self._drawn: deque[T] = deque()
+
+    def __iter__(self) -> Iterator[int]:
+        """The offsets of this process's own."""
+        for offset_ns in self._arrivals:
+            drawn = self._draw()
+            if self._is_own(drawn):
+                self._drawn.append(drawn)
+                yield offset_ns
+
+    def take(self) -> T:
+        """What was drawn for the next of them; to be taken once for each, in their order."""
+        return self._drawn.popleft()

@@ -6,6 +6,7 @@
                                                 ◀── Connected
     Begin          ──▶                              measures
     Elsewhere      ──▶                          ◀── Report   (each second)
+    Meet           ──▶                          ◀── Arrived  (where all wait for each other)
     StopStarting   ──▶                              its sends are answered
                                                 ◀── Report, SendsAnswered
     Elsewhere, CloseBooks ──▶                       waits for what is outstanding
@@ -57,6 +58,7 @@ class Assignment(msgspec.Struct, tag="assignment", frozen=True, kw_only=True):
 
     index: int
     count: int
+    host: str  # the chat server, as the master reaches it
     user_count: int  # of the run; this worker's are index, index + count, …
     token: str
     started_at: str  # the run folder's beginning
@@ -74,6 +76,15 @@ class Elsewhere(msgspec.Struct, tag="elsewhere", frozen=True):
     """Sends that other workers made: what the receiver's own recipients are to receive."""
 
     acknowledged: list[Acknowledged]
+
+
+class Meet(msgspec.Struct, tag="meet", frozen=True, kw_only=True):
+    """Every worker has come to this point of the run: all go on together."""
+
+    number: int
+    at_ns: int
+    values: list[bytes]  # what each brought, in the order of their seats
+    is_teller: bool  # whether the receiver records what they come to
 
 
 class StopStarting(msgspec.Struct, tag="stop_starting", frozen=True):
@@ -118,6 +129,13 @@ class Report(msgspec.Struct, tag="report", frozen=True, kw_only=True):
     frames: int
 
 
+class Arrived(msgspec.Struct, tag="arrived", frozen=True):
+    """A worker waits for the others at a point of the run; points count from 1."""
+
+    number: int
+    value: bytes
+
+
 class SendsAnswered(msgspec.Struct, tag="sends_answered", frozen=True):
     """Nothing that this worker sent waits for its answer any more, or is waited for any longer."""
 
@@ -126,10 +144,11 @@ class Handover(msgspec.Struct, tag="handover", frozen=True):
     """A worker's books are closed."""
 
     account: Account
+    findings: bytes  # the scenario's own, as it encodes them
 
 
-FromMaster = ClockQuestion | Assignment | Begin | Elsewhere | StopStarting | CloseBooks
-FromWorker = ClockAnswer | Refused | Connected | GaveUp | Report | SendsAnswered | Handover
+FromMaster = ClockQuestion | Assignment | Begin | Elsewhere | Meet | StopStarting | CloseBooks
+FromWorker = ClockAnswer | Refused | Connected | GaveUp | Report | Arrived | SendsAnswered | Handover
 
 CHANNEL = "chatbench"  # how Locust names these messages
 encode = msgspec.msgpack.Encoder().encode

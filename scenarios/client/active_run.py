@@ -39,15 +39,22 @@ class ActiveRun:
         self.connected = 0
         self.extra_users = 0
         self.measuring = AsyncResult()
-        self.free_numbers = list(range(session.seat.index, session.options.user_count, session.seat.count))
+        self.free_numbers = list(session.seat.numbers(session.options.user_count))
         self.own_users = len(self.free_numbers)
         self.is_finished = False
+        self._is_ending = False
         # However fast users are spawned, they connect as fast as the server lets them: beyond, handshakes time out.
         self.connecting = BoundedSemaphore(CONNECTING_MOST)
         session.on_give_up = self.end_soon
 
     def end_soon(self) -> None:
-        """Asks Locust to end this test, from whatever greenlet notices that it must."""
+        """Asks Locust to end this test, from whatever greenlet notices that it must; once.
+
+        A second request would not wait for the end of the first: it would send the workers away at once.
+        """
+        if self._is_ending:
+            return
+        self._is_ending = True
         runner = self.environment.runner
         headless = self.environment.parsed_options.headless
         gevent.spawn(runner.quit if headless else runner.stop)
@@ -69,14 +76,15 @@ class ActiveRun:
             self.session.connect_failures[f"not connected within {patience_seconds:g} s"] += user_count - self.connected
         return True
 
-    def begin(self, begin_ns: int | None = None) -> None:
-        """Begins the measured time."""
+    def begin(self, begin_ns: int | None = None) -> int:
+        """Begins the measured time; its beginning, by CLOCK_MONOTONIC."""
         begin_ns = self.session.begin_measuring(begin_ns)
         self.scenario.measure(begin_ns)
         self.measuring.set(begin_ns)
         if self.session.options.measured_seconds is not None:
             gevent.get_hub().loop.update_now()
             gevent.spawn_later(self.session.options.measured_seconds, self.end_soon)
+        return begin_ns
 
     def finish(self, *, cut_short: bool) -> None:
         """The test ends; nothing when it has ended before."""
@@ -96,7 +104,7 @@ class LocalRun(ActiveRun):
     def all_spawned(self, user_count: int) -> None:
         """Begins the measured time once every spawned user is connected or failed to."""
         if self.wait_for_users(user_count):
-            self.begin()
+            self.scenario.oversee(self.begin())
 
     def finish(self, *, cut_short: bool) -> None:
         """Drains, reconciles, judges and writes; whatever interrupts the drain, the writing still happens."""
@@ -118,7 +126,7 @@ class LocalRun(ActiveRun):
     def _write(self, *, cut_short: bool) -> int:
         """Writes what was measured; the exit code."""
         session = self.session
-        ledgers = self.scenario.finish()
+        ledgers = [*self.scenario.finish(), *self.scenario.tell([self.scenario.findings()])]
         assert isinstance(session.record, RunRecord)
         try:
             record = conclude(

@@ -7,7 +7,7 @@ from typing import Any
 from scenarios.accounts import Account, judge_accounts
 from scenarios.client.run_record import RunRecord
 from scenarios.merging import merged_counts, merged_ledgers
-from scenarios.run_folder import LedgerTotals, ScenarioRecord, WorkerRecord
+from scenarios.run_folder import CountRecord, LedgerTotals, ScenarioRecord, WorkerRecord
 
 
 def conclude(
@@ -20,6 +20,7 @@ def conclude(
     workers: Sequence[WorkerRecord] = (),
     reasons: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    counts: Sequence[CountRecord] = (),
     cut_short: bool,
 ) -> ScenarioRecord:
     """Judges the accounts of all processes, and whatever else is known, and writes what came out."""
@@ -39,7 +40,7 @@ def conclude(
         workers=list(workers),
         reasons=[*reasons, *judgement.reasons],
         warnings=[*warnings, *judgement.warnings],
-        counts=merged_counts(one for account in accounts for one in account.counts),
+        counts=merged_counts([*counts, *(one for account in accounts for one in account.counts)]),
     )
     record.finish(written, totals, cut_short=cut_short)
     _tell(record, written, totals)

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -12,7 +12,7 @@ from scenarios.client.chat_client import Message
 from scenarios.client.delivery_books import DeliveryBooks, DeliverySeries
 from scenarios.client.http_client import Response
 from scenarios.client.locust_requests import report_request
-from scenarios.client.made_groups import MadeGroup, make_direct, make_group
+from scenarios.client.made_groups import MadeGroup
 from scenarios.client.marked_sends import MarkedSends
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import Ledger, Recipient, SettledMessage
@@ -22,7 +22,7 @@ _DELIVERIES_PER_PAUSE = 2_000
 
 
 class GroupTraffic:
-    """Makes groups, connects members, sends, and reconciles; the ledger counts by group size."""
+    """Takes up groups, connects members, sends, and reconciles; the ledger counts by group size."""
 
     def __init__(self, session: RunSession, *, deadline_ms: float, settle_seconds: float) -> None:
         self.session = session
@@ -44,16 +44,8 @@ class GroupTraffic:
 
     # --- before the measured time -----------------------------------------------------------------------
 
-    def make_group(self, name: str, members: Sequence[int], opening_messages: int) -> MadeGroup:
-        """A new group of these users, with its first messages sent, unmeasured; InputError when it is refused."""
-        return self.open_books(make_group(self.session, name, members, opening_messages))
-
-    def make_direct(self, one: int, other: int) -> MadeGroup:
-        """The direct conversation of two users."""
-        return self.open_books(make_direct(self.session, one, other))
-
     def open_books(self, group: MadeGroup) -> MadeGroup:
-        """Takes up a group that was made already, by this process or another of the run."""
+        """Takes up a group that was made, by this process or another of the run."""
         self.groups.append(group)
         self.books.ledger.add_conversation(self._key(group), {"group_size": str(group.size)})
         return group

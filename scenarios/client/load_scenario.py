@@ -39,10 +39,12 @@ class LoadScenario(ABC):
 
     entry: ClassVar[Scenario]
     workload: ClassVar[Mapping[str, Row]]  # every number of it, beside its source; recorded with the run
-    # True: it can run on several workers. Then it has `plan` and `adopt` instead of `prepare`, takes its part of common
-    # schedules by `session.share`, and tells `session.on_settled` of messages whose books closed.
-    distributed: ClassVar[bool] = False
+    # A scenario runs on several workers: it has `plan` and `adopt`, takes its part of common schedules by
+    # `session.share` or by whose users they are of, comes to `session.meet` where all must be at one point, and tells
+    # `session.on_settled` of messages whose books closed. One that cannot says why here, and has `prepare`.
+    one_process_because: ClassVar[str] = ""
     plan_type: ClassVar[Any] = None  # what `plan` returns, as msgspec decodes it
+    findings_type: ClassVar[Any] = None  # what `findings` returns, likewise
 
     def __init__(self, session: RunSession, options: Any) -> None:  # noqa: ARG002 - every scenario reads its own
         self.session = session
@@ -82,6 +84,9 @@ class LoadScenario(ABC):
     def measure(self, begin_ns: int) -> None:
         """Starts whatever the scenario drives itself; `begin_ns` is the beginning of the measured time."""
 
+    def oversee(self, begin_ns: int) -> None:  # noqa: B027 - most have nothing to do
+        """Starts what is done once for all processes of the run, in the one that keeps the run folder."""
+
     @abstractmethod
     def user_lives(self, user: "ChatUser", begin_ns: int) -> None:
         """What one user does during the measured time; returns when the run stops."""
@@ -106,7 +111,15 @@ class LoadScenario(ABC):
 
     @abstractmethod
     def finish(self) -> list[LedgerTotals]:
-        """Closes the scenario's books."""
+        """Closes the scenario's books in this process."""
+
+    def findings(self) -> Any:
+        """What this process found that figures of the whole run are made of, beside counts that just add up."""
+        return None
+
+    def tell(self, findings: list[Any]) -> list[LedgerTotals]:  # noqa: ARG002 - many have nothing to do
+        """Figures of the whole run by the findings of its processes; once, in the one that keeps the run folder."""
+        return []
 
 
 # Between two attempts to come back; also how long the end of a run may go unnoticed by who waits for a need of one.
@@ -209,7 +222,7 @@ class _Binding:
             return
         try:
             if isinstance(runner, WorkerRunner):
-                if self._scenario_class.distributed:
+                if not self._scenario_class.one_process_because:
                     self._worker = WorkerLink(environment)
                 return  # the master has the options, and refuses them
             if options.headless:
@@ -278,21 +291,22 @@ class _Binding:
         runner, options = environment.runner, environment.parsed_options
         processes = 1
         if not isinstance(runner, LocalRunner):
-            if not self._scenario_class.distributed:
+            if self._scenario_class.one_process_because:
                 raise InputError(
-                    f"{self._scenario_class.entry.name} runs in one process; leave out --master, --worker and "
-                    "--processes"
+                    f"{self._scenario_class.entry.name} runs in one process, because "
+                    f"{self._scenario_class.one_process_because}; leave out --master, --worker and --processes"
                 )
             processes = max(1, options.expect_workers)
         assignment = self._worker.assignment if self._worker is not None else None
-        if self._worker is not None:
-            options.host = environment.host  # the master's: Locust keeps it apart from the other options
+        if assignment is not None:
+            options.host = assignment.host
         user_count = assignment.user_count if assignment else runner.target_user_count or options.num_users
         return read_options(options, user_count, processes), self._scenario_class.own_options(options)
 
     def _begin(self, environment: Environment) -> ActiveRun:
         checked, own = self._options(environment)
-        common = self._scenario_class.target(checked)
+        # Workers load what the master's process found or started.
+        common = checked if self._worker is not None else self._scenario_class.target(checked)
         recorded = {
             "host": common.host,
             "users": common.user_count,

@@ -40,6 +40,16 @@ def make_group(session: RunSession, name: str, members: Sequence[int], opening_m
     return MadeGroup(conversation_id, tuple(members), last_seq)
 
 
+def own_senders(session: RunSession, group: MadeGroup) -> tuple[int, ...]:
+    """Who sends in a group from this process: the members who are its users, or all where none is, logged in."""
+    # Own users' tokens are here anyway.
+    own = tuple(number for number in group.members if session.is_own(number))
+    if not own:
+        for number in group.members:
+            session.login(session.user_id(number))
+    return own or group.members
+
+
 def make_direct(session: RunSession, one: int, other: int) -> MadeGroup:
     """The direct conversation of two of the run's users; InputError when the server refuses."""
     made = session.chat.create_direct_conversation(session.login(session.user_id(one)), session.user_id(other))

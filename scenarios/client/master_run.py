@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import gevent
+import msgspec
 from gevent.event import AsyncResult
 from locust.env import Environment
 from locust.runners import STATE_MISSING
@@ -15,6 +16,7 @@ from fixtures.errors import ChatbenchError, InputError
 from scenarios.accounts import Account, LostWorker, judge_lost
 from scenarios.client.active_run import EXIT_FINE, EXIT_INVALID, ActiveRun, connect_patience_seconds
 from scenarios.client.conclusion import conclude
+from scenarios.client.meetings import Meetings
 from scenarios.client.run_record import RunRecord
 from scenarios.client.run_session import RunSession
 from scenarios.client.worker_run import boot_of_host
@@ -24,6 +26,7 @@ from scenarios.run_folder import LedgerTotals, WorkerRecord
 from scenarios.whole_messages import WholeMessages
 from scenarios.worker_messages import (
     CHANNEL,
+    Arrived,
     Assignment,
     Begin,
     ClockAnswer,
@@ -127,6 +130,7 @@ class _Worker:
         self.is_connected = False
         self.is_answered = False  # all its sends are
         self.account: Account | None = None
+        self.findings = b""
         self.report: Report | None = None  # its last
         self.acknowledged: Counter[Key] = Counter()
         self.has_refused = False
@@ -164,6 +168,7 @@ class MasterRun(ActiveRun):
             users = len(range(index, session.options.user_count, len(ids)))
             same_host = bool(boot) and link.ask_clock(worker_id).boot == boot
             self._workers[worker_id] = _Worker(str(index + 1), users, link.relation(worker_id), same_host=same_host)
+        self._meetings = Meetings(link.send)
         self._whole = WholeMessages(self._books, ids) if self._books is not None else None
         link.run = self
 
@@ -173,6 +178,7 @@ class MasterRun(ActiveRun):
             assignment = Assignment(
                 index=index,
                 count=len(self._workers),
+                host=self.session.options.host,
                 user_count=self.session.options.user_count,
                 token=self.session.token,
                 started_at=self._record.started_at,
@@ -191,6 +197,7 @@ class MasterRun(ActiveRun):
         self._tell_all(Begin(at_ns))
         begin_ns = self.session.begin_measuring(self.session.probe.clock.monotonic_ns(at_ns))
         self.measuring.set(begin_ns)
+        self.scenario.oversee(begin_ns)
 
     def hear(self, worker_id: str, message: FromWorker) -> None:
         """Takes what a worker tells."""
@@ -209,10 +216,13 @@ class MasterRun(ActiveRun):
                 worker.report = message
                 worker.heard_seconds = self.session.elapsed()
                 self._enter(worker_id, worker, message)
+            case Arrived():
+                self._meetings.arrived(worker_id, message)
+                self._meetings.let_go(list(self._left()))
             case SendsAnswered():
                 worker.is_answered = True
             case Handover():
-                worker.account = message.account
+                worker.account, worker.findings = message.account, message.findings
 
     def finish(self, *, cut_short: bool) -> None:
         """Lets the workers drain and hand over, reconciles, judges and writes."""
@@ -270,6 +280,7 @@ class MasterRun(ActiveRun):
             when = "while connecting"
         worker.lost = f"{how} {when}"
         sys.stderr.write(f"chatbench: worker {worker.name} {worker.lost}\n")
+        self._meetings.let_go(list(self._left()))
         if self._whole is not None:
             self._record_whole(self._whole.without(worker_id))
 
@@ -314,6 +325,11 @@ class MasterRun(ActiveRun):
             for labels, count in found.items()
         ]
 
+    def _findings(self) -> list[Any]:
+        """What the workers found that handed over."""
+        decode, kind = msgspec.msgpack.decode, self.scenario.findings_type
+        return [decode(one.findings, type=kind) for one in self._workers.values() if one.account is not None]
+
     def _look_at_clocks(self) -> None:
         """Warns of a worker's clock that went away from ours during the run."""
         for worker_id, worker in self._left().items():
@@ -331,7 +347,7 @@ class MasterRun(ActiveRun):
         if self._whole is not None:
             self._record_whole(self._whole.rest())
         try:
-            own = session.account(self.scenario.finish())
+            own = session.account([*self.scenario.finish(), *self.scenario.tell(self._findings())])
             lost = judge_lost(
                 [
                     LostWorker(worker.name, worker.lost, worker.users, worker.heard_seconds)
@@ -351,6 +367,7 @@ class MasterRun(ActiveRun):
                 workers=[_record_of(worker) for worker in self._workers.values()],
                 reasons=[*own.reasons, *lost.reasons],
                 warnings=[*own.warnings, *lost.warnings],
+                counts=own.counts,
                 cut_short=cut_short,
             )
         except ChatbenchError as error:

@@ -32,7 +32,7 @@ from scenarios.client.open_loop import OpenLoop
 from scenarios.client.precise_timer import PreciseTimer
 from scenarios.client.run_options import RunOptions
 from scenarios.client.run_record import RunRecord
-from scenarios.client.seat import ALONE, Seat
+from scenarios.client.seat import ALONE, Meeting, Seat, meet_alone
 from scenarios.histograms import Recorder
 from scenarios.ledger import SettledMessage
 from scenarios.metrics import COUNTS
@@ -104,6 +104,8 @@ class RunSession:
         self.on_give_up: Callable[[], None] = lambda: None
         self.on_second: Callable[[int], None] = lambda _now_ns: None  # scenario's own books, once per second
         self._counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+        # Waits for the run's other processes at a point that all come to; None when the run stops before.
+        self.meet: Callable[..., Meeting | None] = meet_alone
         # Told of every message whose books close; in a distributed run, those of this process's recipients.
         self.on_settled: Callable[[SettledMessage], None] = lambda _settled: None
         self._suspected = False

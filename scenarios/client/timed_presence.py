@@ -13,12 +13,15 @@ _STATUSES: tuple[PresenceStatus, PresenceStatus] = ("online", "away")
 
 
 class TimedPresence:
-    """The first users watch all others; changes are timed from their intended start to every watcher."""
+    """The first users watch all others; changes are timed from their intended start to every watcher.
+
+    In a run of several processes, the first of each process watch all others of it: it knows the intended starts.
+    """
 
     def __init__(self, session: RunSession, watcher_count: int) -> None:
         self._session = session
-        self.watchers = range(watcher_count)
-        self.changers = range(watcher_count, session.options.user_count)
+        own = session.seat.numbers(session.options.user_count)
+        self.watchers, self.changers = own[:watcher_count], own[watcher_count:]
         self.on_delivery: Callable[[int], None] = lambda _intended_ns: None  # beside what is recorded
         self._clients: dict[int, GatewayClient] = {}
         self._versions: Counter[int] = Counter()  # of a changer

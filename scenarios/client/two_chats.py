@@ -26,14 +26,27 @@ class Person:
     conversations: dict[UUID, UUID] = field(default_factory=dict)  # connection → what it has become
 
 
+@dataclass(frozen=True)
+class ChatFindings:
+    """What the users of one process, or of several, had acknowledged and were told."""
+
+    sent: dict[str, set[str]]  # chat → ids of acknowledged messages
+    # Connection → conversation as any user was told: after a way back, the server may not tell any more.
+    conversations: dict[UUID, UUID]
+
+    def add(self, other: "ChatFindings") -> None:
+        """Takes up another process's; one's own changes nothing."""
+        for chat, ids in other.sent.items():
+            self.sent[chat].update(ids)
+        self.conversations.update(other.conversations)
+
+
 class TwoChats:
     """Reads, lists and sends in the older chat or in the new one; keeps the ids of what was acknowledged."""
 
     def __init__(self, session: RunSession, page_size: int) -> None:
         self.legacy = LegacyClient(session.pool, session.options.host, session.options.login_key)
-        self.sent: dict[str, list[str]] = {"old": [], "new": []}  # ids of acknowledged messages by chat
-        # Connection → conversation as any user was told: after a way back, the server may not tell any more.
-        self._conversations: dict[UUID, UUID] = {}
+        self.found = ChatFindings({"old": set(), "new": set()}, {})
         self._session = session
         self._page_size = page_size
         self._sent_count = 0
@@ -80,7 +93,7 @@ class TwoChats:
             found = self.legacy.parse_legacy_conversation(self.legacy.get_legacy_conversation(person.token, connection))
             if found is None:
                 return None
-            person.conversations[connection] = self._conversations[connection] = found
+            person.conversations[connection] = self.found.conversations[connection] = found
         return person.conversations[connection]
 
     def _send(self, person: Person, connection: UUID) -> Response:
@@ -93,7 +106,7 @@ class TwoChats:
 
     def _note(self, chat: str, message_id: UUID | None) -> None:
         if message_id is not None:
-            self.sent[chat].append(str(message_id))
+            self.found.sent[chat].add(str(message_id))
 
     # --- the books --------------------------------------------------------------------------------------
 
@@ -106,11 +119,11 @@ class TwoChats:
         owners = {connection: person for person in people for connection in person.connections}
         for connection, person in owners.items():
             shown["old"] += self._shown_in_old(person, connection)
-            conversation = self._conversations.get(connection) or self._conversation(person, connection)
+            conversation = self.found.conversations.get(connection) or self._conversation(person, connection)
             if conversation is not None:
                 shown["new"] += self._session.chat.all_message_ids(person.token, conversation)
-        everything = self.sent["old"] + self.sent["new"]
-        in_new = everything if is_complete else self.sent["new"]
+        everything = self.found.sent["old"] | self.found.sent["new"]
+        in_new = everything if is_complete else self.found.sent["new"]
         return [
             completeness(self._session.scenario, {"chat": "old"}, everything, shown["old"]),
             completeness(self._session.scenario, {"chat": "new"}, in_new, shown["new"]),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
+import msgspec
+from gevent.event import AsyncResult
 from locust.env import Environment
 from locust.exception import RPCError
 
@@ -14,11 +16,12 @@ from fixtures.errors import InputError
 from scenarios.client.active_run import EXIT_FINE, ActiveRun
 from scenarios.client.remote_record import RemoteRecord
 from scenarios.client.run_session import RunSession
-from scenarios.client.seat import Seat
+from scenarios.client.seat import Meeting, Seat
 from scenarios.ledger import SettledMessage
 from scenarios.worker_messages import (
     CHANNEL,
     Acknowledged,
+    Arrived,
     Assignment,
     Begin,
     ClockAnswer,
@@ -30,6 +33,7 @@ from scenarios.worker_messages import (
     FromWorker,
     GaveUp,
     Handover,
+    Meet,
     MessagePart,
     Refused,
     SendsAnswered,
@@ -105,6 +109,8 @@ class WorkerRun(ActiveRun):
         assert isinstance(session.record, RemoteRecord)
         self._record = session.record
         self._record.session = session
+        self._meetings: list[AsyncResult] = []
+        session.meet = self._meet
         session.on_settled = self._settled
         if self._books is not None:
             self._books.on_acknowledged = self._acknowledged
@@ -129,6 +135,8 @@ class WorkerRun(ActiveRun):
                 gevent.spawn(self.begin, here_ns)
             case Elsewhere():
                 self._enter(message.acknowledged)
+            case Meet():
+                self._meetings[message.number - 1].set(message)
             case StopStarting():
                 gevent.spawn(self._stop_starting)
             case CloseBooks():
@@ -140,6 +148,20 @@ class WorkerRun(ActiveRun):
             self.is_finished = True
             self.session.stop_starting()
             self.session.close()
+
+    def _meet(self, value: Any = None) -> Meeting | None:
+        """Waits for the other workers; see `RunSession.meet`."""
+        met = AsyncResult()
+        self._meetings.append(met)
+        stopping = self.session.stopping
+        if not stopping.is_set():
+            self._link.send(Arrived(len(self._meetings), encode(value)))
+            gevent.wait([met, stopping], count=1)
+        if stopping.is_set():
+            return None
+        message: Meet = met.get()
+        begin_ns = self.session.probe.clock.monotonic_ns(message.at_ns + self._offset_ns)
+        return Meeting(begin_ns, [msgspec.msgpack.decode(one) for one in message.values], message.is_teller)
 
     def _stop_starting(self) -> None:
         self.session.stop_starting()
@@ -164,7 +186,8 @@ class WorkerRun(ActiveRun):
                 f"{self._books.acknowledged_too_late} sends were answered too late to be expected by anyone; give them "
                 "longer with --drain-seconds"
             )
-        self._link.send(Handover(self.session.account(ledgers)))
+        findings = encode(self.scenario.findings())
+        self._link.send(Handover(self.session.account(ledgers), findings))
 
     def _acknowledged(self, key: Any, seq: int, intended_ns: int, content_bytes: int) -> None:
         self._record.acknowledged.append(Acknowledged(key, seq, intended_ns - self._offset_ns, content_bytes))

@@ -10,6 +10,7 @@ what a resume lost or repeated is counted exactly.
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import gevent
@@ -29,7 +30,7 @@ from scenarios.client.run_session import RunSession
 from scenarios.comebacks import Comeback, Storm, missed_messages
 from scenarios.ledger import Ledger, Recipient
 from scenarios.run_folder import LedgerTotals
-from scenarios.schedules import ARRIVALS
+from scenarios.schedules import ARRIVALS, DrawnArrivals
 from scenarios.workload import Row
 
 WORKLOAD = {
@@ -47,6 +48,7 @@ WORKLOAD = {
 }
 GENTLE, THUNDERING = "gentle", "thundering"
 LOOK_SECONDS = 0.5
+Finding = tuple[int, int]  # comebacks of finished storms, unfinished storms
 
 
 @dataclass
@@ -65,6 +67,8 @@ class ConnectStorm(LoadScenario):
 
     entry = SCENARIOS["connect_storm"]
     workload = WORKLOAD
+    plan_type = list[MadeGroup]
+    findings_type = Finding
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -74,9 +78,10 @@ class ConnectStorm(LoadScenario):
             deadline_ns=int(float(WORKLOAD["deadline_ms"].value) * 1e6),
             settle_after_ns=int(float(WORKLOAD["patience_seconds"].value) * 1e9),
         )
-        self.books = DeliveryBooks(ledger, session.token)
+        self.books = DeliveryBooks(ledger, session.token, session.seat.clock_offset_ns)
         self.sends = MarkedSends(session, ledger)
-        self.groups: list[MadeGroup] = []
+        self.groups: dict[int, MadeGroup] = {}  # those of this process, by their place among all
+        self.group_count = 0  # of the run
         self.devices: dict[int, Device] = {}
         self.away = False  # everyone is cut off on purpose, or on the way back
         self.connects: Counter[str] = Counter()
@@ -103,27 +108,43 @@ class ConnectStorm(LoadScenario):
         names = ("rate", "group_size", "conversations", "outage_seconds", "window_seconds")
         return {name: getattr(options, name) for name in names}
 
-    def prepare(self) -> None:
-        """Deals everyone into groups of about the asked size, as often as each is to have conversations."""
+    def plan(self) -> list[MadeGroup]:
+        """Deals everyone into groups of about the asked size, as often as each is to have conversations.
+
+        A group's members are users of one process: at the moment of their return it knows what was sent meanwhile.
+        """
         session, size = self.session, int(self.options.group_size)
-        user_count = session.options.user_count
-        if user_count < size:
-            raise InputError(f"{user_count} users make no group of {size}; use more --users or a smaller --group-size")
-        hands = user_count // size
-        for _ in range(int(self.options.conversations)):
-            dealt = session.random.sample(range(user_count), user_count)
-            for hand in range(hands):
-                self.groups.append(
-                    make_group(session, "storm", dealt[hand::hands], int(WORKLOAD["warm_up_messages"].value))
+        user_count, groups = session.options.user_count, []
+        for place in range(session.seat.count):
+            users = session.seat.numbers(user_count, place)
+            hands = len(users) // size
+            if not hands:
+                apart = f" in each of {session.seat.count} processes" if session.seat.count > 1 else ""
+                raise InputError(
+                    f"{len(users)} users{apart} make no group of {size}; use more --users or a smaller --group-size"
                 )
-        for group in self.groups:
-            self.books.ledger.add_conversation(self.wire_id(group.conversation_id), {"group_size": str(size)})
+            for _ in range(int(self.options.conversations)):
+                dealt = session.random.sample(users, len(users))
+                groups += [
+                    make_group(session, "storm", dealt[hand::hands], int(WORKLOAD["warm_up_messages"].value))
+                    for hand in range(hands)
+                ]
+        return groups
+
+    def adopt(self, plan: list[MadeGroup]) -> None:
+        """Opens the books of this process's groups."""
+        session, size = self.session, str(self.options.group_size)
+        self.group_count = len(plan)
+        if session.seat.is_generator:
+            self.groups = {place: group for place, group in enumerate(plan) if session.is_own(group.members[0])}
+        for group in self.groups.values():
+            self.books.ledger.add_conversation(self.wire_id(group.conversation_id), {"group_size": size})
         session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user and opens the books of its memberships."""
         client = user.gateway = self.session.gateway_client()
-        mine = [group for group in self.groups if user.number in group.member_set]
+        mine = [group for group in self.groups.values() if user.number in group.member_set]
         own = [(self.wire_id(group.conversation_id), group.last_seq) for group in mine]
         recipient = self.books.open_recipient(client, str(user.number), own)
         device = self.devices[user.number] = Device(user, client, recipient)
@@ -142,8 +163,12 @@ class ConnectStorm(LoadScenario):
 
     def measure(self, begin_ns: int) -> None:
         """Starts the sends, and one storm after the other."""
-        arrivals = ARRIVALS[self.session.options.arrivals](float(self.options.rate), f"{self.session.options.seed}")
-        gevent.spawn(self.session.open_loop("send_message").drive, arrivals, begin_ns, self.send)
+        seed = f"{self.session.options.seed}"
+        arrivals = ARRIVALS[self.session.options.arrivals](float(self.options.rate), seed)
+        random = Random(f"{seed} groups")
+        sends = DrawnArrivals(arrivals, lambda: random.randrange(self.group_count), is_own=self.groups.__contains__)
+        drive = self.session.open_loop("send_message").drive
+        gevent.spawn(drive, iter(sends), begin_ns, lambda at_ns: self.send(self.groups[sends.take()], at_ns))
         gevent.spawn(self._storms)
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - storms have the schedule
@@ -159,10 +184,9 @@ class ConnectStorm(LoadScenario):
         if device is not None and (device.client.is_open or self.away):
             device.recipient.stop_listening()
 
-    def send(self, intended_ns: int) -> None:
+    def send(self, group: MadeGroup, intended_ns: int) -> None:
         """One timed send by a member of a group, whether its members are there or not."""
         session = self.session
-        group = session.random.choice(self.groups)
         sender = session.user_id(session.random.choice(group.members))
         key = self.wire_id(group.conversation_id)
         size = str(self.options.group_size)
@@ -171,6 +195,10 @@ class ConnectStorm(LoadScenario):
     def settle(self, now_ns: int, *, everything: bool = False) -> None:
         """Closes the books of what reached everyone; deliveries are not timed here, comebacks are."""
         self.books.settle(now_ns, lambda _settled: None, everything=everything)
+
+    def unanswered_count(self) -> int:
+        """Sends not yet answered."""
+        return self.sends.unanswered
 
     def outstanding(self) -> int:
         """Deliveries not yet here, sends not yet answered, users not yet back."""
@@ -190,14 +218,23 @@ class ConnectStorm(LoadScenario):
                 f"{gaps} conversations had missed more than the server replays, and count as missing: shorten "
                 "--outage-seconds or lower --rate"
             )
-        if self.unfinished_storms:
-            session.warnings.append(
-                f"{self.unfinished_storms} storms were not over after {WORKLOAD['patience_seconds'].value} s: somebody "
-                "was not back, or lacked a message"
-            )
-        if not self.connects:
-            session.warnings.append("no storm was over before the run ended; run longer")
         return self.books.ledger.reconcile()
+
+    def findings(self) -> Finding:
+        """How many storms this process told of, and how many it told as unfinished."""
+        return self.connects.total(), self.unfinished_storms
+
+    def tell(self, findings: list[Finding]) -> list[LedgerTotals]:
+        """Whether there were storms, and all of them ended."""
+        unfinished = sum(found for _, found in findings)
+        if unfinished:
+            self.session.warnings.append(
+                f"{unfinished} storms were not over after {WORKLOAD['patience_seconds'].value} s: somebody was not "
+                "back, or lacked a message"
+            )
+        if not any(connects for connects, _ in findings):
+            self.session.warnings.append("no storm was over before the run ended; run longer")
+        return []
 
     # --- storms -----------------------------------------------------------------------------------------
 
@@ -207,16 +244,21 @@ class ConnectStorm(LoadScenario):
         for mode in alternating((GENTLE, THUNDERING), f"storms {self.session.options.seed}"):
             if self.session.stopping.wait(timeout=calm_seconds):
                 return
-            self._storm(mode)
+            meeting = self.session.meet()
+            if meeting is None:
+                return
+            self._storm(mode, meeting.begin_ns)
 
-    def _storm(self, mode: str) -> None:
+    def _storm(self, mode: str, cut_ns: int) -> None:
         """One outage and everybody's way back; one that the end of the run cut short is not recorded."""
         session = self.session
         self.away = True
+        session.timer.wait_until(cut_ns)
         for device in self.devices.values():
             device.client.abort()
-        session.stopping.wait(timeout=float(self.options.outage_seconds))
-        begin_ns = time.monotonic_ns()
+        # All processes' users may come back from the same moment on.
+        begin_ns = cut_ns + round(float(self.options.outage_seconds) * 1e9)
+        session.timer.wait_until(begin_ns)
         window_ns = float(self.options.window_seconds) * 1e9 if mode == GENTLE else 0
         storm = Storm(session.probe.clock.realtime_ns(begin_ns))
         returning = [
@@ -230,6 +272,7 @@ class ConnectStorm(LoadScenario):
             device.comeback = None
         if not session.stopping.is_set():
             self._record(mode, storm)
+            self._tell_whole(mode, storm)
 
     def _come_back(self, device: Device, storm: Storm, at_ns: int) -> None:
         """Connects and resumes at the given time, again and again if refused; returns when nothing is missing."""
@@ -255,7 +298,6 @@ class ConnectStorm(LoadScenario):
         recorder = self.session.recorder
         connected_ns, recovered_ns = storm.connected_ns(), storm.recovered_ns()
         if connected_ns is None or recovered_ns is None:
-            self.unfinished_storms += 1
             return
         for comeback in storm.comebacks:
             assert comeback.ready_ns is not None
@@ -266,14 +308,26 @@ class ConnectStorm(LoadScenario):
             )
             if comeback.last_missed_ns is not None:
                 recorder.series("resume_us", mode=mode)((comeback.last_missed_ns - comeback.intended_ns) // 1000)
-        recovery_us = (recovered_ns - storm.begin_ns) // 1000
-        recorder.series("storm_recovery_us", mode=mode)(recovery_us)
-        report_request("WS", f"{mode} storm over", recovery_us / 1000, 0)
-        self.connects[mode] += len(storm.comebacks)
-        self.connect_seconds[mode] += (connected_ns - storm.begin_ns) / 1e9
-        self.session.count("storms", mode=mode)
+
+    def _tell_whole(self, mode: str, storm: Storm) -> None:
+        """What a storm came to with the users of all processes; one of them records it."""
         missed = sum(comeback.missed_count for comeback in storm.comebacks)
-        self.session.count("storm_missed_messages", missed, mode=mode)
+        moments = (storm.connected_ns(), storm.recovered_ns())
+        took = [None if moment is None else moment - storm.begin_ns for moment in moments]
+        meeting = self.session.meet([*took, len(storm.comebacks), missed])
+        if meeting is None or not meeting.is_teller:
+            return
+        connected_ns, recovered_ns, comebacks, missed_counts = zip(*meeting.values, strict=True)
+        if None in connected_ns or None in recovered_ns:
+            self.unfinished_storms += 1
+            return
+        recovery_us = max(recovered_ns) // 1000
+        self.session.recorder.series("storm_recovery_us", mode=mode)(recovery_us)
+        report_request("WS", f"{mode} storm over", recovery_us / 1000, 0)
+        self.connects[mode] += sum(comebacks)
+        self.connect_seconds[mode] += max(connected_ns) / 1e9
+        self.session.count("storms", mode=mode)
+        self.session.count("storm_missed_messages", sum(missed_counts), mode=mode)
 
     def _connection_ended(self, device: Device, code: int, reason: str) -> None:
         if not self.away and self.devices.get(device.user.number) is device:

@@ -56,6 +56,7 @@ class Duet(LoadScenario):
 
     entry = DUET
     workload = WORKLOAD
+    one_process_because = "each arrival's pair is sent by one generator, whose own noise both servers then share"
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)

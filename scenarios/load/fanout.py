@@ -16,7 +16,7 @@ from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
-from scenarios.client.made_groups import MadeGroup, make_group, usable_sizes
+from scenarios.client.made_groups import MadeGroup, make_group, own_senders, usable_sizes
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import Ledger, SettledMessage
@@ -45,7 +45,6 @@ class Fanout(LoadScenario):
 
     entry = SCENARIOS["fanout"]
     workload = WORKLOAD
-    distributed = True
     plan_type = list[MadeGroup]
 
     def __init__(self, session: RunSession, options: Any) -> None:
@@ -95,14 +94,9 @@ class Fanout(LoadScenario):
         """Opens the books of every group, and connections."""
         for group in plan:
             self.traffic.open_books(group)
-            # Members who are users of this process, if there are any: their tokens are here anyway.
-            own = tuple(number for number in group.members if self.session.is_own(number))
-            self.senders[group.conversation_id] = own or group.members
-            if not own:
-                for number in group.members:
-                    self.session.login(self.session.user_id(number))
+            self.senders[group.conversation_id] = own_senders(self.session, group)
         self.session.pool.warm(int(WORKLOAD["http_connections"].value))
-        if self._keeps_the_run:
+        if self.session.seat.keeps_the_run:
             self.written_before = self.session.chat.written_events(MESSAGE_KIND)
 
     def user_started(self, user: ChatUser) -> None:
@@ -150,14 +144,9 @@ class Fanout(LoadScenario):
     def finish(self) -> list[LedgerTotals]:
         """Closes the books."""
         totals = self.traffic.finish()
-        if self._keeps_the_run:
+        if self.session.seat.keeps_the_run:
             self._count_written()
         return totals
-
-    @property
-    def _keeps_the_run(self) -> bool:
-        """Whether this process asks the server on behalf of all."""
-        return self.session.seat.count == 1 or not self.session.seat.is_generator
 
     def _count_received(self, settled: SettledMessage) -> None:
         self.session.count("fanout_deliveries", len(settled.arrivals))

@@ -27,9 +27,9 @@ from scenarios.client.marked_sends import MarkedSends
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import Ledger, Recipient, SettledMessage
-from scenarios.offered_rates import Achievements, RateWindow
+from scenarios.offered_rates import Achievements, RateWindow, joined
 from scenarios.run_folder import LedgerTotals
-from scenarios.schedules import ARRIVALS
+from scenarios.schedules import ARRIVALS, DrawnArrivals
 from scenarios.workload import Row
 
 WORKLOAD = {
@@ -50,6 +50,8 @@ class HotConversation(LoadScenario):
 
     entry = SCENARIOS["hot_conversation"]
     workload = WORKLOAD
+    plan_type = dict[str, list[MadeGroup]]
+    findings_type = list[RateWindow]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -65,13 +67,15 @@ class HotConversation(LoadScenario):
             deadline_ns=int(float(WORKLOAD["deadline_ms"].value) * 1e6),
             settle_after_ns=int(float(WORKLOAD["settle_seconds"].value) * 1e9),
         )
-        self.books = DeliveryBooks(ledger, session.token)
+        self.books = DeliveryBooks(ledger, session.token, session.seat.clock_offset_ns)
         self.sends = MarkedSends(session, ledger)
         self.windows: list[RateWindow] = []  # whole ones
         self.turns: TurnLog[RateWindow] = TurnLog()
         self.groups: dict[str, list[MadeGroup]] = {ONE: [], MANY: []}
         # Who sends waits for the answer before they send again; that wait is part of the next one's latency.
-        self.hands = [BoundedSemaphore(1) for _ in range(session.options.user_count)]
+        self.hands = {
+            number: BoundedSemaphore(1) for number in range(session.options.user_count) if session.is_own(number)
+        }
         self.recipients: dict[int, Recipient] = {}
         self.waiting = 0
         self.given_up = 0
@@ -94,19 +98,25 @@ class HotConversation(LoadScenario):
             raise InputError(f"--listeners {options.listeners} is below 1; somebody has to see that messages arrive")
         return {name: getattr(options, name) for name in ("rates", "window_seconds", "listeners")}
 
-    def prepare(self) -> None:
-        """Makes the conversations, all with the same members, and a connection for everyone."""
+    def plan(self) -> dict[str, list[MadeGroup]]:
+        """Makes the conversations, all with the same members."""
         session = self.session
         everyone = list(range(session.options.user_count))
         warm_up = int(WORKLOAD["warm_up_messages"].value)
-        self.groups[ONE] = [make_group(session, "hot", everyone, warm_up)]
-        self.groups[MANY] = [make_group(session, f"own {number}", everyone, warm_up) for number in everyone]
-        for arm, groups in self.groups.items():
+        return {
+            ONE: [make_group(session, "hot", everyone, warm_up)],
+            MANY: [make_group(session, f"own {number}", everyone, warm_up) for number in everyone],
+        }
+
+    def adopt(self, plan: dict[str, list[MadeGroup]]) -> None:
+        """Opens the books, and a connection for everyone who sends from here."""
+        session, self.groups = self.session, plan
+        for arm, groups in plan.items():
             for group in groups:
                 self.books.ledger.add_conversation(self.wire_id(group.conversation_id), {"conversations": arm})
-        for number in everyone:
+        for number in self.hands:
             session.login(session.user_id(number))
-        session.pool.warm(len(everyone))
+        session.pool.warm(len(self.hands))
 
     def user_started(self, user: ChatUser) -> None:
         """Connects a listener, who is in all conversations; the others only send, over HTTP."""
@@ -140,6 +150,21 @@ class HotConversation(LoadScenario):
         """Records what arrived since the last time."""
         self.books.settle(now_ns, self._record, everything=everything)
 
+    def unanswered_count(self) -> int:
+        """Sends that wait or are not yet answered."""
+        return self.waiting
+
+    def shared_ledger(self) -> Ledger:
+        """Every delivery's."""
+        return self.books.ledger
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """When the last listener had a message, for Locust's own statistics."""
+        last_us = settled.reached_us(1.0)
+        if last_us is not None:
+            arm = settled.conversation.labels["conversations"]
+            report_request("WS", f"last delivery, {arm}", last_us / 1000, settled.content_bytes)
+
     def outstanding(self) -> int:
         """Sends that wait or are not yet answered, and deliveries not yet here."""
         return self.waiting + self.books.ledger.outstanding()
@@ -147,8 +172,21 @@ class HotConversation(LoadScenario):
     def finish(self) -> list[LedgerTotals]:
         """Closes the books."""
         self.settle(time.time_ns(), everything=True)
+        if self.given_up:
+            self.session.warnings.append(
+                f"{self.given_up} sends were given up: they still waited {WORKLOAD['patience_seconds'].value} s after "
+                "their window, and no latency holds them; leave out the highest of --rates"
+            )
+        return self.books.ledger.reconcile()
+
+    def findings(self) -> list[RateWindow]:
+        """What was achieved here in each window."""
+        return self.windows
+
+    def tell(self, findings: list[list[RateWindow]]) -> list[LedgerTotals]:
+        """What was achieved altogether: all processes have the same windows."""
         session, achievements = self.session, Achievements()
-        for window in self.windows:
+        for window in joined(findings):
             achievements.add(window)
         for rate in self.rates:
             for arm in (ONE, MANY):
@@ -164,12 +202,7 @@ class HotConversation(LoadScenario):
             most = achievements.most_per_second(arm)
             if most is not None:
                 session.count("room_sends_per_second_max", round(most, 2), conversations=arm)
-        if self.given_up:
-            session.warnings.append(
-                f"{self.given_up} sends were given up: they still waited {WORKLOAD['patience_seconds'].value} s after "
-                "their window, and no latency holds them; leave out the highest of --rates"
-            )
-        return self.books.ledger.reconcile()
+        return []
 
     # --- windows ----------------------------------------------------------------------------------------
 
@@ -179,22 +212,30 @@ class HotConversation(LoadScenario):
         for number in count():
             for rate in self.rates:
                 for arm in islice(turns, 2):
+                    meeting = self.session.meet()
+                    if meeting is None:
+                        return
                     # Both arms have the same senders at the same times.
-                    self._window(arm, rate, f"{self.session.options.seed} {number} {rate}")
+                    self._window(arm, rate, f"{self.session.options.seed} {number} {rate}", meeting.begin_ns)
                     if self.session.stopping.wait(timeout=float(WORKLOAD["gap_seconds"].value)):
                         return
 
-    def _window(self, arm: str, rate: int, seed: str) -> None:
+    def _window(self, arm: str, rate: int, seed: str, begin_ns: int) -> None:
         """One rate offered to one arm, and the wait until its backlog is over."""
-        session = self.session
-        begin_ns, length_ns = time.monotonic_ns(), int(float(self.options.window_seconds) * 1e9)
+        session, length_ns = self.session, int(float(self.options.window_seconds) * 1e9)
         begin = session.probe.clock.realtime_ns(begin_ns)
         window = RateWindow(arm, rate, begin, begin + length_ns)
         self.turns.begin(begin, window)
         random = Random(f"{seed} senders")
         arrivals = ARRIVALS[session.options.arrivals](rate, seed)
-        times = takewhile(lambda offset_ns: offset_ns < length_ns, arrivals)
-        session.open_loop("send_message").drive(times, begin_ns, lambda at_ns: self._send(window, random, at_ns))
+        sends = DrawnArrivals(
+            takewhile(lambda offset_ns: offset_ns < length_ns, arrivals),
+            lambda: random.randrange(session.options.user_count),
+            is_own=self.hands.__contains__,
+        )
+        session.open_loop("send_message").drive(
+            iter(sends), begin_ns, lambda at_ns: self._send(window, sends.take(), at_ns)
+        )
         was_whole = session.timer.wait_until(begin_ns + length_ns)
         deadline = time.monotonic() + float(WORKLOAD["patience_seconds"].value)
         while self.waiting and time.monotonic() < deadline and not session.stopping.is_set():
@@ -202,10 +243,9 @@ class HotConversation(LoadScenario):
         if was_whole:
             self.windows.append(window)
 
-    def _send(self, window: RateWindow, random: Random, intended_ns: int) -> None:
+    def _send(self, window: RateWindow, number: int, intended_ns: int) -> None:
         """One timed send, as soon as its sender has the answer to the one before."""
         session = self.session
-        number = random.randrange(len(self.hands))
         groups = self.groups[window.arm]
         group = groups[number % len(groups)]
         self.waiting += 1
@@ -233,9 +273,7 @@ class HotConversation(LoadScenario):
             return
         labels = {"conversations": window.arm, "rate": str(window.rate)}
         self.session.recorder.batch("room_delivery_us", **labels)(settled.latency_us())
-        last_us = settled.reached_us(1.0)
-        if last_us is not None:
-            report_request("WS", f"last delivery, {window.arm}", last_us / 1000, settled.content_bytes)
+        self.session.on_settled(settled)
 
     def _connection_ended(self, user: ChatUser, code: int, reason: str) -> None:
         if user.number in self.recipients:

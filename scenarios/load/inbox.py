@@ -66,7 +66,6 @@ class Inbox(LoadScenario):
 
     entry = SCENARIOS["inbox"]
     workload = WORKLOAD
-    distributed = True
     plan_type = list[Reader]
 
     def __init__(self, session: RunSession, options: Any) -> None:

@@ -58,7 +58,6 @@ class IndexLoad(LoadScenario):
 
     entry = SCENARIOS["index_load"]
     workload = WORKLOAD
-    distributed = True
     plan_type = list[Member]
 
     def __init__(self, session: RunSession, options: Any) -> None:

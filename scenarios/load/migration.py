@@ -10,6 +10,7 @@ end the migration is taken back (or not), verified, and every acknowledged messa
 import time
 from argparse import ArgumentTypeError
 from typing import Any
+from uuid import UUID
 
 import gevent
 
@@ -21,7 +22,7 @@ from scenarios.client.locust_requests import report_request
 from scenarios.client.operator_client import LOOPBACK_OPERATOR_KEY, OperatorClient
 from scenarios.client.run_options import add_option, positive
 from scenarios.client.run_session import RunSession
-from scenarios.client.two_chats import Person, TwoChats
+from scenarios.client.two_chats import ChatFindings, Person, TwoChats
 from scenarios.rollout import Stage, plan
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
@@ -69,6 +70,8 @@ class Migration(LoadScenario):
 
     entry = SCENARIOS["migration"]
     workload = WORKLOAD
+    plan_type = dict[int, list[UUID]]
+    findings_type = ChatFindings
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -82,7 +85,7 @@ class Migration(LoadScenario):
             session.pool, session.options.host, options.operator_key or LOOPBACK_OPERATOR_KEY
         )
         self.people: dict[int, Person] = {}
-        self.stage: Stage = self.stages[0]
+        self.begin_ns = 0
         self.started = False
         self.backed_out = False
         self.phase = "off"
@@ -115,7 +118,7 @@ class Migration(LoadScenario):
         names = ("rate", "stages", "stage_seconds", "batch_messages", "pause_seconds", "back_out")
         return {name: getattr(options, name) for name in names}
 
-    def prepare(self) -> None:
+    def plan(self) -> dict[int, list[UUID]]:
         """Looks whether a migration can start; connects each user with the next in the older chat, with a history."""
         session = self.session
         phase = self.operator.migration().phase
@@ -135,17 +138,37 @@ class Migration(LoadScenario):
         gevent.joinall(connecting, raise_error=True)
         if not any(person.connections for person in people):
             raise InputError(f"none of {user_count} users could be connected with another; use more --users")
-        self.people = {number: person for number, person in enumerate(people) if person.connections}
+        return {number: person.connections for number, person in enumerate(people) if person.connections}
+
+    def adopt(self, plan: dict[int, list[UUID]]) -> None:
+        """Takes up this process's users, or all where the books of all are kept or it has none of them."""
+        session = self.session
+        own = [number for number in plan if session.is_own(number)]
+        if session.seat.keeps_the_run or not own:
+            own = list(plan)
+        self.people = {number: Person(session.login(session.user_id(number)), plan[number]) for number in own}
         session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Both chats are used over HTTP."""
 
     def measure(self, begin_ns: int) -> None:
-        """Starts the operator, and the users' actions."""
+        """Starts the users' actions."""
+        self.begin_ns = begin_ns
         arrivals = ARRIVALS[self.session.options.arrivals](self.rate, f"{self.session.options.seed} users")
+        arrivals = self.session.share(arrivals)
         gevent.spawn(self.session.open_loop("migration_action").drive, arrivals, begin_ns, self.act)
+
+    def oversee(self, begin_ns: int) -> None:
+        """Starts the operator."""
+        self.begin_ns = begin_ns
         self.operating = [gevent.spawn(self._operate), gevent.spawn(self._watch)]
+
+    @property
+    def stage(self) -> Stage:
+        """Where the migration should be, which every process knows by its clock."""
+        passed = int((time.monotonic_ns() - self.begin_ns) / 1e9 // self.stage_seconds)
+        return self.stages[max(0, min(passed, len(self.stages) - 1))]
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:
         """The schedule decides who acts."""
@@ -182,16 +205,30 @@ class Migration(LoadScenario):
             self.session.recorder.series("migration_action_us", chat=chat, action=action, stage=stage.label)(took_us)
             report_request("CHAT", f"{action} {chat}", took_us / 1000, len(response.body))
 
-    def outstanding(self) -> int:
+    def unanswered_count(self) -> int:
         """Actions not yet answered."""
         return self.acting
 
+    def outstanding(self) -> int:
+        """The same."""
+        return self.acting
+
     def finish(self) -> list[LedgerTotals]:
+        """Says which of this process's users were where."""
+        for (stage, chat), users in self.routed.items():
+            self.session.count("migration_users", len(users), stage=stage, chat=chat)
+        return []
+
+    def findings(self) -> ChatFindings:
+        """What this process's users had acknowledged."""
+        return self.chats.found
+
+    def tell(self, findings: list[ChatFindings]) -> list[LedgerTotals]:
         """Takes the migration back if that is still to be done, verifies it, and looks for every message."""
         session = self.session
         gevent.joinall(self.operating, timeout=REQUEST_TIMEOUT_SECONDS)  # a command may be under way
-        for (stage, chat), users in self.routed.items():
-            session.count("migration_users", len(users), stage=stage, chat=chat)
+        for found in findings:
+            self.chats.found.add(found)
         for stage, differing in self.mismatches.items():
             session.count("migration_validator_mismatches", differing, stage=stage)
         try:
@@ -226,17 +263,15 @@ class Migration(LoadScenario):
 
     def _operate(self) -> None:
         """Goes through the stages; a refused command ends the run, because it would measure something else."""
-        begun = time.monotonic()
         for number, stage in enumerate(self.stages):
             entered = time.monotonic()
-            self.stage = stage
             try:
                 self._enter(stage)
             except InputError as error:
                 self.session.give_up(str(error))
                 return
             # Stages follow the clock, so that a slow command does not move those behind it.
-            left = max(0.0, begun + (number + 1) * self.stage_seconds - time.monotonic())
+            left = max(0.0, self.begin_ns / 1e9 + (number + 1) * self.stage_seconds - time.monotonic())
             is_cut = self.session.stopping.wait(timeout=left)
             self.session.count("migration_stage_seconds", round(time.monotonic() - entered, 3), stage=stage.label)
             if is_cut:

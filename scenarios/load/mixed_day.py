@@ -9,17 +9,16 @@ that the run makes of its own users, so that every delivery is in the ledger.
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from random import Random
 from typing import Any
 from uuid import UUID
 
 import gevent
 
 from fixtures.errors import InputError
-from fixtures.sizes import SHAPE
 from reference_server.frames import PresenceStatus
-from scenarios.behaviour import Behaviour, UserClass
 from scenarios.catalogue import SCENARIOS
+from scenarios.client.day_groups import DayGroups, make_day_groups
 from scenarios.client.day_person import Person
 from scenarios.client.day_typing import DayTyping
 from scenarios.client.gateway_socket import ConnectFailedError
@@ -30,74 +29,15 @@ from scenarios.client.locust_requests import report_request
 from scenarios.client.made_groups import MadeGroup
 from scenarios.client.run_options import add_option, positive
 from scenarios.client.run_session import RunSession
-from scenarios.day_shape import HOURS, DayShape, day_arrivals, hour_label
+from scenarios.day_shape import day_arrivals, hour_label
+from scenarios.day_workload import DAY, WORKLOAD, day_behaviour, value
+from scenarios.ledger import Ledger, SettledMessage
 from scenarios.page_walk import depth_label
 from scenarios.run_folder import LedgerTotals
-from scenarios.schedules import ARRIVALS
-from scenarios.workload import Row
+from scenarios.schedules import ARRIVALS, DrawnArrivals
 
-_OF_A_POST = "actions per message sent"
-_NOT_DONE = "this chat has none, so it is left out"
-
-WORKLOAD = {
-    "rate": Row(30, "actions/s", "guess: the mean of the day; its busiest hour has 1.6 times as many"),
-    "day_seconds": Row(20, "s", "guess: a day that fits a short run, most of a second per hour"),
-    "objective_ms": Row(200, "ms", "guess: what feels immediate, with room for the network that loopback lacks"),
-    "objective_share_percent": Row(99, "% of actions", "guess: one in a hundred may be slow"),
-    "deadline_ms": Row(1000, "ms", "guess: later than this a conversation stops feeling live"),
-    "settle_seconds": Row(8, "s", "guess: a message's last recipient is waited for this long"),
-    # What is done, relative to a post.
-    "open_weight": Row(
-        6.52, _OF_A_POST, "cited: Mattermost, switch channel; here its newest page, then marked as read"
-    ),
-    "scroll_weight": Row(1.99, _OF_A_POST, "cited: Mattermost, scroll channel; here the next older page"),
-    "list_weight": Row(
-        1, _OF_A_POST, "cited: Mattermost, unread check; here the list, which carries the unread counts"
-    ),
-    "send_weight": Row(1, _OF_A_POST, "cited: Mattermost, create post, the measure of the others"),
-    "direct_weight": Row(0.98, _OF_A_POST, "cited: Mattermost, open direct or group; here the direct one"),
-    "reconnect_weight": Row(0.144, _OF_A_POST, "cited: Mattermost, reconnect the socket; here with resume"),
-    "edit_weight": Row(0.04, _OF_A_POST, "cited: Mattermost, edit; here one's own last message"),
-    "status_weight": Row(
-        0.5, _OF_A_POST, "guess: away and back around each pause; Zulip's 36 % are polls, here the gateway's pings"
-    ),
-    "react_weight": Row(0, _OF_A_POST, f"cited: Mattermost, 0.13 reactions; {_NOT_DONE}"),
-    "search_weight": Row(0, _OF_A_POST, f"cited: Mattermost, 0.022 searches; {_NOT_DONE}"),
-    # Who does it.
-    "idle_share": Row(0.4, "of users", "guess: a tab in the background"),
-    "idle_activity": Row(0.2, "relative to a reader", "guess: looks whether something is new"),
-    "reader_share": Row(0.3, "of users", "guess"),
-    "reader_activity": Row(1, "relative to a reader", "guess: the measure of the others"),
-    "chatter_share": Row(0.2, "of users", "guess: a few people write most of what is written"),
-    "chatter_activity": Row(3, "relative to a reader", "guess"),
-    "lurker_share": Row(0.1, "of users", "guess: reads large groups and says nothing"),
-    "lurker_activity": Row(0.5, "relative to a reader", "guess"),
-    # Where they write.
-    "team_size": Row(8, "members", "guess: a team"),
-    "direct_partners": Row(3, "per chatter", "guess: those whom one writes to in a day"),
-    "direct_send_share": Row(0.5, "of messages", "guess: half of what is written is for one person"),
-    "team_send_share": Row(0.45, "of messages", "guess"),
-    "room_send_share": Row(0.05, "of messages", "guess: to everyone, now and then"),
-    "typing_seconds": Row(0.3, "s before a message", "guess: a few words; the day passes thousands of times faster"),
-    "page_size": Row(50, "messages", "cited: the roadmap's getMessages default"),
-    "list_size": Row(20, "conversations", "guess: what a screen shows"),
-    "http_connections": Row(30, "connections", "guess: opened ahead, so that connecting is not measured"),
-}
-_READS = ("open", "scroll", "list")
-_ALL = ("reconnect", "status")
-CLASS_ACTIONS = {
-    "idle": ("list", *_ALL),
-    "reader": (*_READS, "direct", *_ALL),
-    "chatter": (*_READS, "direct", "send", "edit", *_ALL),
-    "lurker": (*_READS, *_ALL),
-}
+Finding = tuple[int, int, str]  # actions, of these within the objective, last hour
 STATUSES: tuple[PresenceStatus, ...] = ("online", "away")
-# The hours at which the data set's messages were written; linear between full hours, and midnight is midnight.
-DAY = DayShape(tuple((float(hour), float(SHAPE.hour_weights[hour % 24])) for hour in range(int(HOURS) + 1)))
-
-
-def _value(name: str) -> float:
-    return float(WORKLOAD[name].value)
 
 
 class MixedDay(LoadScenario):
@@ -105,6 +45,8 @@ class MixedDay(LoadScenario):
 
     entry = SCENARIOS["mixed_day"]
     workload = WORKLOAD
+    plan_type = DayGroups
+    findings_type = Finding
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -112,25 +54,18 @@ class MixedDay(LoadScenario):
         self.day_seconds = float(options.day_seconds)
         self.objective_us = float(options.objective_ms) * 1000
         self.objective_share = float(options.objective_share)
-        actions = [name.removesuffix("_weight") for name in WORKLOAD if name.endswith("_weight")]
-        self.behaviour = Behaviour(
-            {action: _value(f"{action}_weight") for action in actions},
-            [
-                UserClass(name, _value(f"{name}_share"), _value(f"{name}_activity"), does)
-                for name, does in CLASS_ACTIONS.items()
-            ],
-        )
+        self.behaviour = day_behaviour()
         self.user_count = session.options.user_count
-        smallest = int(_value("team_size"))
+        smallest = int(value("team_size"))
         if self.user_count < smallest:
             raise InputError(f"--users {self.user_count} make no team of {smallest}; use {smallest} or more")
         self.members = self.behaviour.members(self.user_count)
         self.traffic = GroupTraffic(
             session,
-            deadline_ms=_value("deadline_ms"),
-            settle_seconds=_value("settle_seconds"),
+            deadline_ms=value("deadline_ms"),
+            settle_seconds=value("settle_seconds"),
         )
-        self.typing = DayTyping(session, _value("typing_seconds"))
+        self.typing = DayTyping(session, value("typing_seconds"))
         self.people: dict[int, Person] = {}
         self.begin_realtime_ns = 0
         self.acting = 0
@@ -158,28 +93,25 @@ class MixedDay(LoadScenario):
             raise InputError(f"--objective-share {options.objective_share:g} is above 100 %; use 100 or less")
         return {name: getattr(options, name) for name in ("rate", "day_seconds", "objective_ms", "objective_share")}
 
-    def prepare(self) -> None:
+    def plan(self) -> DayGroups:
         """Makes the room, the teams and the pairs in which people will write."""
-        session, traffic = self.session, self.traffic
-        self.room = traffic.make_group("everyone", range(self.user_count), 1)
-        colleagues = [number for number in range(self.user_count) if number not in self.members["lurker"]]
-        session.random.shuffle(colleagues)
-        size = int(_value("team_size"))
-        teams = [colleagues[start : start + size] for start in range(0, len(colleagues), size)]
-        if len(teams[-1]) == 1 and len(teams) > 1:
-            teams[-2] += teams.pop()
-        for number, team in enumerate(teams):
-            traffic.make_group(f"team {number}", team, 1)
-        pairs: set[tuple[int, int]] = set()
-        for one in self.members["chatter"]:
-            others = [number for number in range(self.user_count) if number != one]
-            for other in session.random.sample(others, min(len(others), int(_value("direct_partners")))):
-                pairs.add((min(one, other), max(one, other)))
-        for one, other in sorted(pairs):
-            traffic.make_direct(one, other)
-        for name, numbers in self.members.items():
-            session.count("day_users", len(numbers), user_class=name)
-        session.pool.warm(int(_value("http_connections")))
+        return make_day_groups(
+            self.session,
+            colleagues=[number for number in range(self.user_count) if number not in self.members["lurker"]],
+            team_size=int(value("team_size")),
+            chatters=list(self.members["chatter"]),
+            partner_count=int(value("direct_partners")),
+        )
+
+    def adopt(self, plan: DayGroups) -> None:
+        """Opens the books of every conversation."""
+        session, self.room = self.session, plan.room
+        for group in (plan.room, *plan.teams, *plan.pairs):
+            self.traffic.open_books(group)
+        if session.seat.keeps_the_run:
+            for name, numbers in self.members.items():
+                session.count("day_users", len(numbers), user_class=name)
+        session.pool.warm(int(value("http_connections")))
 
     def user_started(self, user: ChatUser) -> None:
         """Connects, and looks at the list of conversations, unmeasured."""
@@ -195,12 +127,21 @@ class MixedDay(LoadScenario):
         """Starts the day."""
         self.begin_realtime_ns = self.session.probe.clock.realtime_ns(begin_ns)
         unit = ARRIVALS[self.session.options.arrivals](1.0, f"{self.session.options.seed} day")
-        arrivals = day_arrivals(DAY, unit, self.rate * self.day_seconds, self.day_seconds)
-        gevent.spawn(self._live_the_day, arrivals, begin_ns)
+        random = Random(f"{self.session.options.seed} actions")
+        actions = DrawnArrivals(
+            day_arrivals(DAY, unit, self.rate * self.day_seconds, self.day_seconds),
+            lambda: self.behaviour.draw(random, self.user_count),
+            is_own=lambda drawn: self.session.is_own(drawn[1]),
+        )
+        drive = self.session.open_loop("day_action").drive
+        gevent.spawn(drive, iter(actions), begin_ns, lambda at_ns: self.act(*actions.take(), at_ns))
 
-    def _live_the_day(self, arrivals: Iterator[int], begin_ns: int) -> None:
-        self.session.open_loop("day_action").drive(arrivals, begin_ns, self.act)
-        self.is_over = not self.session.stopping.is_set()
+    def oversee(self, begin_ns: int) -> None:
+        """Ends the run with the day."""
+        gevent.spawn(self._end_the_day, begin_ns + round(self.day_seconds * 1e9))
+
+    def _end_the_day(self, end_ns: int) -> None:
+        self.is_over = self.session.timer.wait_until(end_ns)
         self.session.end()
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - the day decides who acts
@@ -212,9 +153,8 @@ class MixedDay(LoadScenario):
         self.people.pop(user.number, None)
         self.traffic.leave(user)
 
-    def act(self, intended_ns: int) -> None:
+    def act(self, action: str, number: int, intended_ns: int) -> None:
         """One timed action of somebody."""
-        action, number = self.behaviour.draw(self.session.random, self.user_count)
         person = self.people.get(number)
         if person is None:
             self.session.failures[f"{action}: its user is not connected"] += 1
@@ -248,22 +188,42 @@ class MixedDay(LoadScenario):
         self.session.count("day_actions_within_objective", int(is_met), action=action, hour=hour)
         report_request("DAY", action, took_us / 1000, 0)
 
+    def unanswered_count(self) -> int:
+        """Actions not yet answered, sends among them."""
+        return self.acting
+
+    def shared_ledger(self) -> Ledger:
+        """Every delivery's."""
+        return self.traffic.books.ledger
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """A message's first to last recipient."""
+        self.traffic.record_whole(settled)
+
     def outstanding(self) -> int:
         """Actions not yet answered, and deliveries not yet here."""
         return self.acting + self.traffic.outstanding()
 
     def finish(self) -> list[LedgerTotals]:
-        """Closes the books, and says whether the objective was held."""
-        warnings = self.session.warnings
-        if self.begun and 100 * self.met < self.objective_share * self.begun:
+        """Closes the books."""
+        return self.traffic.finish()
+
+    def findings(self) -> Finding:
+        """Actions begun, those that met the objective, and the last hour in which one began."""
+        return self.begun, self.met, max(self.hours, default="00")
+
+    def tell(self, findings: list[Finding]) -> list[LedgerTotals]:
+        """Whether the objective was held."""
+        warnings, begun, met = self.session.warnings, sum(one[0] for one in findings), sum(one[1] for one in findings)
+        if begun and 100 * met < self.objective_share * begun:
             warnings.append(
-                f"objective missed: {self.met} of {self.begun} actions ({100 * self.met / self.begun:.2f} %) took at "
-                f"most {self.objective_us / 1000:g} ms, and {self.objective_share:g} % should"
+                f"objective missed: {met} of {begun} actions ({100 * met / begun:.2f} %) took at most "
+                f"{self.objective_us / 1000:g} ms, and {self.objective_share:g} % should"
             )
         if not self.is_over:
-            last = max(self.hours, default="00")
+            last = max((hour for _, _, hour in findings), default="00")
             warnings.append(f"the day ended early, at hour {last}; use a longer --run-time or shorter --day-seconds")
-        return self.traffic.finish()
+        return []
 
     # --- actions: each returns when its last answer came, None when it failed ---------------------------
 
@@ -301,7 +261,7 @@ class MixedDay(LoadScenario):
             "room": [self.room],
         }
         there = [kind for kind, groups in kinds.items() if groups]
-        kind = self.session.random.choices(there, [_value(f"{one}_send_share") for one in there])[0]
+        kind = self.session.random.choices(there, [value(f"{one}_send_share") for one in there])[0]
         return self.session.random.choice(kinds[kind])
 
     def _send(self, person: Person, group: MadeGroup, intended_ns: int) -> int | None:
@@ -321,8 +281,9 @@ class MixedDay(LoadScenario):
 
     def _direct(self, person: Person, intended_ns: int) -> int | None:
         """Opens the conversation with somebody of the run, which is mostly there already."""
-        other = self.session.random.choice([one for one in self.people.values() if one is not person] or [person])
-        response = self.session.chat.open_direct_conversation(person.token, other.user.user_id, intended_ns)
+        other = (person.user.number + self.session.random.randrange(1, self.user_count)) % self.user_count
+        other_id = self.session.user_id(other)
+        response = self.session.chat.open_direct_conversation(person.token, other_id, intended_ns)
         self.session.note_response("create_direct_conversation", response, weight="direct", depth="new")
         return response.arrived_ns if response.ok else None
 
@@ -361,7 +322,7 @@ class MixedDay(LoadScenario):
         if person.open is None:
             self.session.failures["get_messages: there is no conversation to open"] += 1
             return None, None
-        limit = int(_value("page_size"))
+        limit = int(value("page_size"))
         response = self.session.chat.get_messages(person.token, person.open.id, limit, person.cursor, intended_ns)
         self.session.note_response("get_messages", response, weight=person.open.type, depth=depth_label(person.page))
         page = self.session.chat.parse_page(response)
@@ -373,7 +334,7 @@ class MixedDay(LoadScenario):
         return response, page.messages[0].seq if page.messages else None
 
     def _fetch_list(self, person: Person, intended_ns: int) -> Response:
-        return self.session.chat.get_conversations(person.token, int(_value("list_size")), None, intended_ns)
+        return self.session.chat.get_conversations(person.token, int(value("list_size")), None, intended_ns)
 
     def _take_list(self, person: Person, response: Response) -> int | None:
         page = self.session.chat.parse_conversations(response)

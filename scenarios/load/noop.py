@@ -9,7 +9,7 @@ and the generator's CPU, less what idling takes, is what each of them costs it. 
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,11 +22,12 @@ from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_response
+from scenarios.client.made_groups import MadeGroup, make_group, own_senders
 from scenarios.client.run_options import RunOptions, add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.client.timed_presence import TimedPresence
 from scenarios.drift import mean
-from scenarios.ledger import SettledMessage
+from scenarios.ledger import Ledger, SettledMessage
 from scenarios.local_target import StandIn
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
@@ -61,11 +62,27 @@ class Window:
     deliveries: int = 0
 
 
+def joined(shares: Sequence[Sequence[Window]]) -> list[Window]:
+    """The windows that all processes measured, in order, with the processes' time and work added up."""
+    return [
+        Window(
+            together[0].work,
+            seconds=sum(one.seconds for one in together),
+            cpu_seconds=sum(one.cpu_seconds for one in together),
+            operations=sum(one.operations for one in together),
+            deliveries=sum(one.deliveries for one in together),
+        )
+        for together in zip(*shares, strict=False)
+    ]
+
+
 class Noop(LoadScenario):
     """Works against nothing."""
 
     entry = SCENARIOS["noop"]
     workload = WORKLOAD
+    plan_type = list[MadeGroup]
+    findings_type = list[Window]
     stand_in: ClassVar[StandIn | None] = None
 
     def __init__(self, session: RunSession, options: Any) -> None:
@@ -81,10 +98,12 @@ class Noop(LoadScenario):
                 f"groups of {options.group_sizes} do not fit {session.options.user_count} users; use sizes from 2 on, "
                 "and more --users"
             )
-        if not 1 <= options.watchers < session.options.user_count:
+        most = session.options.user_count // session.seat.count - 1
+        if not 1 <= options.watchers <= most:
+            apart = f" in each of {session.seat.count} processes" if session.seat.count > 1 else ""
             raise InputError(
-                f"--watchers {options.watchers} of {session.options.user_count} users leave nobody to watch, or nobody "
-                f"who watches; use 1 … {session.options.user_count - 1}"
+                f"--watchers {options.watchers} of {session.options.user_count} users{apart} leave nobody to watch, or "
+                f"nobody who watches; use 1 … {most}"
             )
         self.presence = TimedPresence(session, int(options.watchers))
         self.presence.on_delivery = lambda intended_ns: self._count(self.delivered, intended_ns, 1)
@@ -100,6 +119,7 @@ class Noop(LoadScenario):
         self.delivered: dict[int, int] = {}  # window → deliveries
         self.asked: dict[int, int] = {}  # window → operations
         self.waiting = 0
+        self.senders: dict[UUID, tuple[int, ...]] = {}  # conversation → users who send in it here
 
     @staticmethod
     def add_options(parser: Any) -> None:
@@ -126,13 +146,20 @@ class Noop(LoadScenario):
             started = cls.stand_in.__enter__()
         return replace(options, host=started.http_url, server_pid=started.process_id)
 
-    def prepare(self) -> None:
+    def plan(self) -> list[MadeGroup]:
         """Makes the groups, and warms up."""
-        session = self.session
-        for size in self.sizes:
-            members = session.random.sample(range(session.options.user_count), size)
-            self.traffic.make_group(f"noop {size}", members, int(WORKLOAD["warm_up_messages"].value))
-        session.pool.warm(int(WORKLOAD["http_connections"].value))
+        session, warm_up = self.session, int(WORKLOAD["warm_up_messages"].value)
+        everyone = range(session.options.user_count)
+        return [
+            make_group(session, f"noop {size}", session.random.sample(everyone, size), warm_up) for size in self.sizes
+        ]
+
+    def adopt(self, plan: list[MadeGroup]) -> None:
+        """Opens the books of every group, and connections."""
+        for group in plan:
+            self.traffic.open_books(group)
+            self.senders[group.conversation_id] = own_senders(self.session, group)
+        self.session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Connects."""
@@ -151,6 +178,7 @@ class Noop(LoadScenario):
         }
         for work, operation in operations.items():
             arrivals = ARRIVALS[session.options.arrivals](self.rates[work], f"{session.options.seed} {work}")
+            arrivals = session.share(arrivals)
             gevent.spawn(session.open_loop(work).drive, self._within(arrivals, work), begin_ns, operation)
         gevent.spawn(self._take_time, begin_ns)
 
@@ -162,24 +190,45 @@ class Noop(LoadScenario):
         """One who leaves on purpose misses nothing."""
         self.traffic.leave(user)
 
+    def unanswered_count(self) -> int:
+        """Requests and messages not yet answered."""
+        return self.waiting + self.traffic.unanswered
+
+    def shared_ledger(self) -> Ledger:
+        """Every delivery's of a message."""
+        return self.traffic.books.ledger
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """A message's first to last recipient."""
+        self.traffic.record_whole(settled)
+
     def outstanding(self) -> int:
         """Requests not yet answered, and deliveries."""
         return self.waiting + self.traffic.outstanding() + self.presence.outstanding()
 
     def finish(self) -> list[LedgerTotals]:
-        """Closes the books, and works out what a unit costs."""
+        """Closes the books."""
         totals = [*self.traffic.finish(), self.presence.totals()]
         for number, window in enumerate(self.measured):
             window.operations = self.asked.get(number, 0)
             window.deliveries = self.delivered.get(number, 0)
-        for work in WORKS:
-            self._tell_sums(work, [window for window in self.measured if window.work == work])
-        self._tell_costs()
         if self.stand_in is not None:
             self.session.over.set()  # before it is gone: users who lose it do not try to come back
             self.stand_in.__exit__(None, None, None)
             type(self).stand_in = None
         return totals
+
+    def findings(self) -> list[Window]:
+        """What each window took here."""
+        return self.measured
+
+    def tell(self, findings: list[list[Window]]) -> list[LedgerTotals]:
+        """What a unit costs, whichever process pays for it: windows are those of all, added up."""
+        windows = joined(findings)
+        for work in WORKS:
+            self._tell_sums(work, [window for window in windows if window.work == work])
+        self._tell_costs(windows)
+        return []
 
     def _within(self, arrivals: Iterator[int], work: Work) -> Iterator[int]:
         """The arrivals that fall into windows of this work."""
@@ -201,7 +250,7 @@ class Noop(LoadScenario):
         """One timed message to a group."""
         self._count(self.asked, intended_ns, 1)
         group = self.session.random.choice(self.traffic.groups)
-        self.traffic.send(group, self.session.random.choice(group.members), intended_ns)
+        self.traffic.send(group, self.session.random.choice(self.senders[group.conversation_id]), intended_ns)
 
     def _change(self, intended_ns: int) -> None:
         """One timed change of presence."""
@@ -236,13 +285,13 @@ class Noop(LoadScenario):
         count("noop_deliveries", sum(window.deliveries for window in windows), work=work)
         count("noop_cpu_permille", round(1000 * sum(one.cpu_seconds for one in windows) / seconds, 1), work=work)
 
-    def _tell_costs(self) -> None:
+    def _tell_costs(self, windows: list[Window]) -> None:
         """CPU of a request, of a message or change with all its deliveries, of a delivery beyond the request of it."""
-        idle = [window for window in self.measured if window.work == "idle"]
+        idle = [window for window in windows if window.work == "idle"]
         if not idle:
             return
         idle_share = sum(window.cpu_seconds for window in idle) / sum(window.seconds for window in idle)
-        worked = [window for window in self.measured if window.operations]
+        worked = [window for window in windows if window.operations]
         spent = {id(window): 1e6 * (window.cpu_seconds - idle_share * window.seconds) for window in worked}
         requests = [spent[id(one)] / one.operations for one in worked if one.work == "requests"]
         messages = [one for one in worked if one.work == "messages" and one.deliveries]

@@ -91,7 +91,6 @@ class Pagination(LoadScenario):
 
     entry = SCENARIOS["pagination"]
     workload = WORKLOAD
-    distributed = True
     plan_type = dict[str, dict[str, list[Bookmark]]]
 
     def __init__(self, session: RunSession, options: Any) -> None:

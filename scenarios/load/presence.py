@@ -53,7 +53,6 @@ class Presence(LoadScenario):
 
     entry = SCENARIOS["presence"]
     workload = WORKLOAD
-    distributed = True
     plan_type = dict[int, list[int]]
 
     def __init__(self, session: RunSession, options: Any) -> None:

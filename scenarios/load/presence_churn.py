@@ -57,20 +57,25 @@ class PresenceChurn(LoadScenario):
         self.grace_seconds = float(options.grace_seconds)
         audiences = parse_sizes(options.watchers)
         self.watcher_count = max(audiences)
-        self.flappers = range(self.watcher_count, session.options.user_count)
-        if len(self.flappers) < len(audiences):
+        # Who watches a user is in the user's process, which knows at every moment what is true: each has its own.
+        seat, user_count = session.seat, session.options.user_count
+        if user_count // seat.count < self.watcher_count + len(audiences):
+            apart = f" in each of {seat.count} processes" if seat.count > 1 else ""
             raise InputError(
-                f"{session.options.user_count} users are too few for --watchers {options.watchers}: use --users "
-                f"{self.watcher_count + len(audiences)} or more"
+                f"{user_count} users are too few for --watchers {options.watchers}{apart}: use --users "
+                f"{seat.count * (self.watcher_count + len(audiences))} or more"
             )
+        own = seat.numbers(user_count)
+        watchers, self.flappers = own[: self.watcher_count], own[self.watcher_count :]
+        self.flapper_rate = self.rate / (user_count - seat.count * self.watcher_count)
         tolerance_seconds = min(float(WORKLOAD["tolerance_seconds"].value), self.grace_seconds / 2)
         self.book = ChurnBook(round(self.grace_seconds * 1e9), round(tolerance_seconds * 1e9), self._converged)
         # The first users watch, the others flap, the audiences dealt out in turn.
-        self.watched: dict[int, list[int]] = {number: [] for number in range(self.watcher_count)}
+        self.watched: dict[int, list[int]] = {number: [] for number in watchers}
         for place, number in enumerate(self.flappers):
-            watchers = session.random.sample(range(self.watcher_count), audiences[place % len(audiences)])
-            self.book.add(session.user_id(number), watchers)
-            for watcher in watchers:
+            audience = session.random.sample(watchers, audiences[place % len(audiences)])
+            self.book.add(session.user_id(number), audience)
+            for watcher in audience:
                 self.watched[watcher].append(number)
         self.busy: set[int] = set()  # flappers without a connection, or about to have one
 
@@ -90,8 +95,11 @@ class PresenceChurn(LoadScenario):
         parse_sizes(options.watchers)
         return {name: getattr(options, name) for name in ("rate", "watchers", "grace_seconds")}
 
-    def prepare(self) -> None:
-        """Nothing: presence has no history."""
+    def plan(self) -> None:
+        """Nothing: presence has no history, and every process knows by itself who watches whom."""
+
+    def adopt(self, plan: None) -> None:
+        """Nothing either."""
 
     def user_started(self, user: ChatUser) -> None:
         """Connects; a watcher subscribes before the measured time begins."""
@@ -112,7 +120,7 @@ class PresenceChurn(LoadScenario):
             return
         random = Random(f"{self.session.options.seed} churn {user.number}")
         arrivals = ARRIVALS[self.session.options.arrivals](
-            self.rate / len(self.flappers), f"{self.session.options.seed} {user.number}"
+            self.flapper_rate, f"{self.session.options.seed} {user.number}"
         )
         self.session.open_loop("flap").drive(
             arrivals, begin_ns, lambda intended_ns: self.flap(user, random, intended_ns)
@@ -138,10 +146,12 @@ class PresenceChurn(LoadScenario):
     def finish(self) -> list[LedgerTotals]:
         """Compares what everyone was told last with the server's state, once all is quiet."""
         session, counts = self.session, self.book.counts
+        if not session.seat.is_generator:
+            return []
+        stale = self._stale_at_rest()  # first: while it waits, watchers are still told
         names = ("changes", "losses", "returns_in_grace", "returns_late", "frames", "converged", "superseded")
         for name in (*names, "false_offline"):
             session.count(f"churn_{name}", counts[name])
-        stale = self._stale_at_rest()
         if stale is not None:
             session.count("churn_watched", sum(len(person.watchers) for person in self.book.people.values()))
             session.count("churn_stale_at_rest", stale)
@@ -209,7 +219,7 @@ class PresenceChurn(LoadScenario):
         deadline = time.monotonic() + float(WORKLOAD["rest_seconds"].value)
         client = session.gateway_client()
         try:
-            client.connect(session.gateway.url, session.login(session.user_id(0)))
+            client.connect(session.gateway.url, session.login(session.user_id(self.flappers[0])))
             while True:
                 state = client.subscribe_presence([session.user_id(number) for number in self.flappers])
                 stale = self.book.stale({one.user_id: (one.version, one.status) for one in state.users})

@@ -73,7 +73,6 @@ class Receipts(LoadScenario):
 
     entry = SCENARIOS["receipts"]
     workload = WORKLOAD
-    distributed = True
     plan_type = list[PlannedRoom]
 
     def __init__(self, session: RunSession, options: Any) -> None:

@@ -9,6 +9,7 @@ newest one tells.
 """
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import product
 from math import isfinite
@@ -46,6 +47,16 @@ WORKLOAD = {
 }
 ALONE = "as served"  # the target's name when it has no peers: whether it has a replica is its own business
 WITHOUT = "no replica"  # the target's name beside peers
+
+
+@dataclass(frozen=True)
+class PlannedRoom:
+    """One conversation as it was made, with what is in it."""
+
+    conversation_id: str
+    members: list[UUID]
+    acknowledged_seq: int
+    acknowledged_ids: list[str]
 
 
 @dataclass(eq=False)
@@ -90,6 +101,8 @@ class Replica(LoadScenario):
 
     entry = SCENARIOS["replica"]
     workload = WORKLOAD
+    plan_type = dict[str, list[PlannedRoom]]
+    findings_type = set[int]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -124,16 +137,20 @@ class Replica(LoadScenario):
         names = ("rate", "read_shares", "window_seconds")
         return {**{name: getattr(options, name) for name in names}, "peers": peers}
 
-    def prepare(self) -> None:
-        """Makes each server's conversations, by that server, and opens connections to it."""
+    def plan(self) -> dict[str, list[PlannedRoom]]:
+        """Makes each server's conversations, by that server, in the name of each; each process has one at least.
+
+        A conversation is written and read by one process, which knows at every moment what was acknowledged.
+        """
         session = self.session
         users = [session.user_id(number) for number in range(session.options.user_count)]
         size = int(WORKLOAD["members"].value)
         if len(users) < size:
             raise InputError(f"--users {len(users)} make no conversation of {size}; use {size} or more")
+        made_rooms: dict[str, list[PlannedRoom]] = {server.name: [] for server in self.servers}
         for server in self.servers:
             server.check_dataset(session)
-            for number in range(int(WORKLOAD["conversations"].value)):
+            for number in range(max(int(WORKLOAD["conversations"].value), session.seat.count)):
                 members = session.random.sample(users, size)
                 name = f"{server.name} {number} {session.token}"
                 made = server.chat.create_group_conversation(server.token(members[0]), name, members[1:])
@@ -142,19 +159,35 @@ class Replica(LoadScenario):
                     response = self._send(server, room, members[0], None)
                     if not response.ok:
                         raise InputError(f"the server {server.name!r} refused a message: {response.problem()}")
-                for member in members:
-                    server.token(member)
-                server.rooms.append(room)
+                made_rooms[server.name].append(
+                    PlannedRoom(room.conversation_id, members, room.acknowledged_seq, room.acknowledged_ids)
+                )
+        return made_rooms
+
+    def adopt(self, plan: dict[str, list[PlannedRoom]]) -> None:
+        """Takes up this process's conversations, and opens connections to every server."""
+        for server in self.servers:
+            for place, made in enumerate(plan[server.name]):
+                if self.session.seat.is_generator and self.session.is_own(place):
+                    room = Room(made.conversation_id, made.members, made.acknowledged_seq, list(made.acknowledged_ids))
+                    server.rooms.append(room)
+                    for member in room.members:
+                        server.token(member)
             server.chat.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Everything goes over HTTP."""
 
     def measure(self, begin_ns: int) -> None:
-        """Starts the operations, and the look at the lag."""
+        """Starts the operations."""
         self.begin_realtime_ns = self.session.probe.clock.realtime_ns(begin_ns)
         arrivals = ARRIVALS[self.session.options.arrivals](self.rate, f"{self.session.options.seed} operations")
+        arrivals = self.session.share(arrivals)
         gevent.spawn(self.session.open_loop("replica_operation").drive, arrivals, begin_ns, self.operate)
+
+    def oversee(self, begin_ns: int) -> None:
+        """Starts the look at the lag."""
+        self.begin_realtime_ns = self.session.probe.clock.realtime_ns(begin_ns)
         gevent.spawn(self._watch_lag)
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:
@@ -164,10 +197,7 @@ class Replica(LoadScenario):
         """One timed operation on the server whose turn it is: a read, or a write and a read of it."""
         offset_seconds = (intended_ns - self.begin_realtime_ns) / 1e9
         arm = self.windows.arm(offset_seconds)
-        window = int(offset_seconds // self.windows.window_seconds)
-        if window not in self.begun_windows:
-            self.begun_windows.add(window)
-            self.session.count("replica_windows", 1, **arm.labels)
+        self.begun_windows.add(int(offset_seconds // self.windows.window_seconds))
         random = self.session.random
         room = random.choice(arm.server.rooms)
         user = random.choice(room.members)
@@ -183,8 +213,12 @@ class Replica(LoadScenario):
         finally:
             self.working -= 1
 
-    def outstanding(self) -> int:
+    def unanswered_count(self) -> int:
         """Operations not yet answered."""
+        return self.working
+
+    def outstanding(self) -> int:
+        """The same."""
         return self.working
 
     def finish(self) -> list[LedgerTotals]:
@@ -198,16 +232,27 @@ class Replica(LoadScenario):
                 self.session.warnings.append(f"messages of {server.name} were not looked for: {error}")
                 continue
             totals.append(completeness(self.session.scenario, {"policy": server.name}, acknowledged, shown))
+        for server in self.servers[1:]:
+            server.chat.pool.close()
+        return totals
+
+    def findings(self) -> set[int]:
+        """The windows in which an operation began here."""
+        return self.begun_windows
+
+    def tell(self, findings: list[set[int]]) -> list[LedgerTotals]:
+        """The turns that each server had."""
         window_seconds, arm_count = self.windows.window_seconds, len(self.windows.order)
-        measured = {self.windows.arm((number + 0.5) * window_seconds) for number in self.begun_windows}
+        turns = Counter(self.windows.arm((number + 0.5) * window_seconds) for number in set().union(*findings))
+        for arm, count in turns.items():
+            self.session.count("replica_windows", count, **arm.labels)
+        measured = set(turns)
         if len(measured) < arm_count:
             self.session.warnings.append(
                 f"{arm_count - len(measured)} of {arm_count} combinations of server and read share had no turn; use a "
                 f"--run-time above {self.windows.block_seconds:g} s or shorter --window-seconds"
             )
-        for server in self.servers[1:]:
-            server.chat.pool.close()
-        return totals
+        return []
 
     def _all_of(self, room: Room) -> list[str]:
         target = self.servers[0]

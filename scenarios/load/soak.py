@@ -11,21 +11,24 @@ with operations shows in compressed hours too; what grows with the clock alone n
 import os
 import time
 from array import array
+from collections import defaultdict
 from statistics import fmean
 from typing import Any
+from uuid import UUID
 
 import gevent
+from hdrh.histogram import HdrHistogram
 
 from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
-from scenarios.client.made_groups import MadeGroup
+from scenarios.client.made_groups import MadeGroup, make_group, own_senders
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.drift import Estimate, block_means, first_and_last_third, ratio, slope
-from scenarios.histograms import histogram_of, percentile
-from scenarios.ledger import SettledMessage
+from scenarios.histograms import encode, histogram_of, merge, percentile
+from scenarios.ledger import Ledger, SettledMessage
 from scenarios.process_usage import ProcessWatch
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
@@ -54,6 +57,8 @@ class Soak(LoadScenario):
 
     entry = SCENARIOS["soak"]
     workload = WORKLOAD
+    plan_type = list[MadeGroup]
+    findings_type = dict[int, str]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -73,14 +78,17 @@ class Soak(LoadScenario):
             settle_seconds=float(WORKLOAD["settle_seconds"].value),
         )
         self.traffic.on_settled = self._note
-        process_ids = {"generator": os.getpid()}
+        seat, process_ids = session.seat, {}
+        if seat.is_generator:
+            process_ids["generator" if seat.count == 1 else f"generator {seat.name}"] = os.getpid()
         if session.options.server_pid is not None:
             process_ids["server"] = session.options.server_pid
-        else:
+        elif session.seat.keeps_the_run:
             session.warnings.append("memory of the server is not watched; name its process with --server-pid")
         self.watch = ProcessWatch(process_ids)
         self.users: dict[int, ChatUser] = {}
-        self.latencies: dict[int, array[int]] = {}  # block → deliveries in µs; 8 bytes each, for hours
+        self.senders: dict[UUID, tuple[int, ...]] = {}  # conversation → users who send in it here
+        self.latencies: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))  # block → µs; 8 bytes each
         self.begin_realtime_ns = 0
         self.reconnecting = 0
         self.is_over = False
@@ -99,13 +107,20 @@ class Soak(LoadScenario):
         parse_sizes(options.group_sizes)
         return {name: getattr(options, name) for name in ("hours", "compress", "rate", "group_sizes")}
 
-    def prepare(self) -> None:
+    def plan(self) -> list[MadeGroup]:
         """Makes the groups, and warms them up."""
-        session = self.session
-        for size in self.sizes:
-            members = session.random.sample(range(session.options.user_count), size)
-            self.traffic.make_group(f"soak {size}", members, int(WORKLOAD["warm_up_messages"].value))
-        session.pool.warm(int(WORKLOAD["http_connections"].value))
+        session, warm_up = self.session, int(WORKLOAD["warm_up_messages"].value)
+        everyone = range(session.options.user_count)
+        return [
+            make_group(session, f"soak {size}", session.random.sample(everyone, size), warm_up) for size in self.sizes
+        ]
+
+    def adopt(self, plan: list[MadeGroup]) -> None:
+        """Opens the books of every group, and connections."""
+        for group in plan:
+            self.traffic.open_books(group)
+            self.senders[group.conversation_id] = own_senders(self.session, group)
+        self.session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Connects."""
@@ -118,13 +133,18 @@ class Soak(LoadScenario):
         self.begin_realtime_ns = session.probe.clock.realtime_ns(begin_ns)
         schedule, seed = ARRIVALS[session.options.arrivals], session.options.seed
         for group in self.traffic.groups:
-            arrivals = schedule(self.rate / len(self.traffic.groups), f"{seed} {group.size}")
+            arrivals = session.share(schedule(self.rate / len(self.traffic.groups), f"{seed} {group.size}"))
             drive = session.open_loop("send_message").drive
             gevent.spawn(drive, arrivals, begin_ns, lambda intended_ns, group=group: self._send(group, intended_ns))
-        per_second = len(self.users) * float(WORKLOAD["reconnects_per_hour"].value) * self.compress / 3600
-        arrivals = schedule(max(per_second, 1e-6), f"{seed} reconnects")
+        per_second = session.options.user_count * float(WORKLOAD["reconnects_per_hour"].value) * self.compress / 3600
+        arrivals = session.share(schedule(max(per_second, 1e-6), f"{seed} reconnects"))
         gevent.spawn(session.open_loop("reconnect").drive, arrivals, begin_ns, self.reconnect)
-        gevent.spawn(self._sample)
+        if not session.seat.keeps_the_run:
+            gevent.spawn(self._sample, begin_ns)
+
+    def oversee(self, begin_ns: int) -> None:
+        """Ends the run with the soak, and samples this process and the server until then."""
+        gevent.spawn(self._keep_time, begin_ns)
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - receivers have no schedule
         """Receives."""
@@ -147,37 +167,62 @@ class Soak(LoadScenario):
         finally:
             self.reconnecting -= 1
 
+    def unanswered_count(self) -> int:
+        """Sends not yet answered."""
+        return self.traffic.unanswered
+
+    def shared_ledger(self) -> Ledger:
+        """Every delivery's."""
+        return self.traffic.books.ledger
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """A message's first to last recipient."""
+        self.traffic.record_whole(settled)
+
     def outstanding(self) -> int:
         """Connections on their way back, and deliveries."""
         return self.reconnecting + self.traffic.outstanding()
 
     def finish(self) -> list[LedgerTotals]:
-        """Closes the books and fits what was sampled."""
+        """Closes the books and fits what was sampled here."""
         totals = self.traffic.finish()
+        for what, sampled in (("memory_kib", self.watch.memory_kib), ("descriptors", self.watch.descriptors)):
+            for process, samples in sampled.items():
+                self._tell_slope(process, what, samples)
+        return totals
+
+    def findings(self) -> dict[int, str]:
+        """Delivery latencies by block, as encoded histograms."""
+        return {block: encode(histogram_of(latencies)) for block, latencies in self.latencies.items()}
+
+    def tell(self, findings: list[dict[int, str]]) -> list[LedgerTotals]:
+        """How much longer deliveries took in the end than in the beginning."""
         if not self.is_over:
             self.session.warnings.append(
                 f"the soak ended before its {self.seconds:g} s; use a longer --run-time, fewer --hours or more "
                 "--compress"
             )
-        for what, sampled in (("memory_kib", self.watch.memory_kib), ("descriptors", self.watch.descriptors)):
-            for process, samples in sampled.items():
-                self._tell_slope(process, what, samples)
+        blocks = {block for found in findings for block in found}
+        latencies = {block: merge(found[block] for found in findings if block in found) for block in sorted(blocks)}
         for percent in _PERCENTILES:
-            self._tell_drift(percent)
-        return totals
+            self._tell_drift(percent, latencies)
+        return []
 
     def _send(self, group: MadeGroup, intended_ns: int) -> None:
-        self.traffic.send(group, self.session.random.choice(group.members), intended_ns)
+        self.traffic.send(group, self.session.random.choice(self.senders[group.conversation_id]), intended_ns)
 
-    def _sample(self) -> None:
-        """Samples both processes until the soak's time is over, and ends the run then."""
-        begun = time.monotonic()
-        while (elapsed := time.monotonic() - begun) < self.seconds:
+    def _keep_time(self, begin_ns: int) -> None:
+        if self._sample(begin_ns):
+            self.is_over = True
+            self.session.end()
+
+    def _sample(self, begin_ns: int) -> bool:
+        """Samples processes until the soak's time is over; False when the run stops before."""
+        while (elapsed := (time.monotonic_ns() - begin_ns) / 1e9) < self.seconds:
             self.watch.sample(elapsed, f"{int(elapsed // self.block_seconds) + 1}", self._record_sample)
             if self.session.stopping.wait(timeout=float(WORKLOAD["sample_seconds"].value)):
-                return
-        self.is_over = True
-        self.session.end()
+                return False
+        return True
 
     def _record_sample(self, process: str, block: str, memory_kib: int, descriptors: int) -> None:
         self.session.recorder.series("process_memory_kib", process=process, block=block)(memory_kib)
@@ -187,7 +232,7 @@ class Soak(LoadScenario):
         block = int((settled.intended_ns - self.begin_realtime_ns) / 1e9 // self.block_seconds)
         if block < int(WORKLOAD["blocks"].value):  # what is sent while the run ends is in none
             latency_us = settled.latency_us()
-            self.latencies.setdefault(block, array("q")).extend(latency_us)
+            self.latencies[block].extend(latency_us)
             self.session.recorder.batch("soak_delivery_us", block=f"{block + 1}")(latency_us)
 
     def _tell_slope(self, process: str, what: str, samples: list[tuple[float, float]]) -> None:
@@ -209,13 +254,9 @@ class Soak(LoadScenario):
                 f"({scaled.low:.4g} to {scaled.high:.4g})"
             )
 
-    def _tell_drift(self, percent: int) -> None:
+    def _tell_drift(self, percent: int, latencies: dict[int, HdrHistogram]) -> None:
         """Delivery latency of the last third of the blocks ÷ that of the first."""
-        blocks = {
-            block: float(max(1, percentile(histogram_of(values), percent) or 1))
-            for block, values in self.latencies.items()
-            if values
-        }
+        blocks = {block: float(max(1, percentile(found, percent) or 1)) for block, found in latencies.items()}
         found = ratio(*first_and_last_third(blocks))
         if found is None:
             self.session.warnings.append(

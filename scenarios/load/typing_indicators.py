@@ -28,7 +28,7 @@ from scenarios.client.run_options import add_option, parse_sizes, positive, size
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import Ledger, Recipient, SettledMessage
 from scenarios.run_folder import LedgerTotals
-from scenarios.schedules import ARRIVALS
+from scenarios.schedules import ARRIVALS, DrawnArrivals
 from scenarios.typing_books import TypingBooks
 from scenarios.workload import Row
 
@@ -71,6 +71,14 @@ class Room:
         return self.group.members[: self.typist_count]
 
 
+@dataclass(frozen=True)
+class PlannedRoom:
+    """A room as it was made."""
+
+    group: MadeGroup
+    typist_count: int
+
+
 @dataclass
 class Typist:
     """One user at the keyboard of one room."""
@@ -86,6 +94,7 @@ class TypingIndicators(LoadScenario):
 
     entry = SCENARIOS["typing_indicators"]
     workload = WORKLOAD
+    plan_type = list[PlannedRoom]
 
     def __init__(self, session: RunSession, options: Any) -> None:
         super().__init__(session, options)
@@ -96,10 +105,11 @@ class TypingIndicators(LoadScenario):
             deadline_ns=int(float(WORKLOAD["deadline_ms"].value) * 1e6),
             settle_after_ns=int(float(WORKLOAD["settle_seconds"].value) * 1e9),
         )
-        self.deliveries = DeliveryBooks(ledger, session.token)
+        self.deliveries = DeliveryBooks(ledger, session.token, session.seat.clock_offset_ns)
         self.sends = MarkedSends(session, ledger)
         self.turns: TurnLog[str] = TurnLog()
-        self.rooms: list[Room] = []
+        self.room_count = 0  # of the run
+        self.rooms: dict[int, Room] = {}  # those of this process, by their place among all
         self.typists: list[Typist] = []
         self.clients: dict[int, GatewayClient] = {}
         self.recipients: dict[int, Recipient] = {}
@@ -122,27 +132,44 @@ class TypingIndicators(LoadScenario):
         names = ("rate", "audiences", "typists", "window_seconds", "typing_expiry_seconds")
         return {name: getattr(options, name) for name in names}
 
-    def prepare(self) -> None:
-        """Makes a room for every audience and number of typists that fit, and opens its books."""
-        session = self.session
-        user_count = session.options.user_count
+    def plan(self) -> list[PlannedRoom]:
+        """Makes a room for every audience and number of typists that fit.
+
+        All of a room are users of one process, which knows at every moment what its typists said; the rooms are dealt
+        out to the processes.
+        """
+        session, place_count = self.session, self.session.seat.count
+        rooms: list[PlannedRoom] = []
         for audience in parse_sizes(self.options.audiences):
             for typist_count in parse_sizes(self.options.typists):
-                if audience >= user_count or typist_count > audience + 1:
+                users = session.seat.numbers(session.options.user_count, len(rooms) % place_count)
+                if audience >= len(users) or typist_count > audience + 1:
                     session.warnings.append(f"left out: {typist_count} typists before an audience of {audience}")
-                else:
-                    self._add_room(audience, typist_count)
-        if not self.rooms:
+                    continue
+                members = session.random.sample(users, audience + 1)
+                name = f"typing {audience} {typist_count}"
+                group = make_group(session, name, members, int(WORKLOAD["warm_up_messages"].value))
+                rooms.append(PlannedRoom(group, typist_count))
+        if not rooms:
+            apart = f", shared by {place_count} processes" if place_count > 1 else ""
             raise InputError(
-                f"no audience of {self.options.audiences} with typists of {self.options.typists} fits {user_count} "
-                "users; use more --users or smaller --audiences"
+                f"no audience of {self.options.audiences} with typists of {self.options.typists} fits "
+                f"{session.options.user_count} users{apart}; use more --users or smaller --audiences"
             )
-        session.pool.warm(int(WORKLOAD["http_connections"].value))
+        return rooms
+
+    def adopt(self, plan: list[PlannedRoom]) -> None:
+        """Opens the books of this process's rooms."""
+        self.room_count = len(plan)
+        for place, planned in enumerate(plan):
+            if self.session.is_own(planned.group.members[0]) and self.session.seat.is_generator:
+                self._open(place, planned)
+        self.session.pool.warm(int(WORKLOAD["http_connections"].value))
 
     def user_started(self, user: ChatUser) -> None:
         """Connects the user, and subscribes to messages and to the typing in every room it is in."""
         client = user.gateway = self.clients[user.number] = self.session.gateway_client()
-        own = [(room.key, room.group.last_seq) for room in self.rooms if user.number in room.group.member_set]
+        own = [(room.key, room.group.last_seq) for room in self.rooms.values() if user.number in room.group.member_set]
         self.recipients[user.number] = self.deliveries.open_recipient(client, str(user.number), own)
         client.on_typing = lambda event, _bytes, arrival_ns, _observed: self._heard(user.number, event, arrival_ns)
         client.on_close = lambda code, reason: self._connection_ended(user, code, reason)
@@ -165,16 +192,19 @@ class TypingIndicators(LoadScenario):
         if recipient is not None and user.gateway is not None and user.gateway.is_open:
             recipient.stop_listening()
 
-    def send(self, random: Random, intended_ns: int) -> None:
+    def send(self, room: Room, intended_ns: int) -> None:
         """One timed send by a member of a room."""
-        room = random.choice(self.rooms)
-        sender = self.session.user_id(random.choice(room.group.members))
+        sender = self.session.user_id(self.session.random.choice(room.group.members))
         weight = f"audience of {room.labels['audience']}"
         self.sends.send(sender, room.group.conversation_id, room.key, intended_ns, weight=weight, name="send")
 
     def settle(self, now_ns: int, *, everything: bool = False) -> None:
         """Records what arrived since the last time."""
         self.deliveries.settle(now_ns, self._record, everything=everything)
+
+    def unanswered_count(self) -> int:
+        """Sends not yet answered."""
+        return self.sends.unanswered
 
     def outstanding(self) -> int:
         """Deliveries not yet here, sends not yet answered, stops of silent typists not yet heard."""
@@ -186,13 +216,11 @@ class TypingIndicators(LoadScenario):
         self.settle(now_ns, everything=True)
         self.books.close(now_ns, int(float(WORKLOAD["patience_seconds"].value) * 1e9))
         session = self.session
-        for room in self.rooms:
+        for room in self.rooms.values():
             places = [self.books.places[self._place(room, number)] for number in room.typists]
             starts, events = sum(place.starts for place in places), sum(place.events for place in places)
             session.count("typing_starts", starts, **room.labels)
             session.count("typing_events", events, **room.labels)
-            if starts:
-                session.count("typing_events_per_start", round(events / starts, 3), **room.labels)
             for fault in ("echoes", "early", "missing"):
                 session.count(f"typing_{fault}", sum(getattr(place, fault) for place in places), **room.labels)
         for fault, sentence in _FAULTS.items():
@@ -211,16 +239,18 @@ class TypingIndicators(LoadScenario):
         while not stopping.is_set():
             for arm in islice(turns, int(WORKLOAD["windows_per_silence"].value)):
                 # Both windows of a round have the same messages, by the same people, at the same times.
-                self._window(arm, f"{self.session.options.seed} round {number // 2}")
+                meeting = self.session.meet()
+                if meeting is None:
+                    return
+                self._window(arm, f"{self.session.options.seed} round {number // 2}", meeting.begin_ns)
                 number += 1
                 if stopping.wait(timeout=float(WORKLOAD["gap_seconds"].value)):
                     return
             self._silence()
 
-    def _window(self, arm: str, seed: str) -> None:
+    def _window(self, arm: str, seed: str, begin_ns: int) -> None:
         """The same messages with or without typing beside them."""
-        session = self.session
-        begin_ns, length_ns = time.monotonic_ns(), int(float(self.options.window_seconds) * 1e9)
+        session, length_ns = self.session, int(float(self.options.window_seconds) * 1e9)
         self.turns.begin(session.probe.clock.realtime_ns(begin_ns), arm)
         arrivals = ARRIVALS[session.options.arrivals]
 
@@ -233,8 +263,14 @@ class TypingIndicators(LoadScenario):
                 loop = session.open_loop("start_typing")
                 gevent.spawn(loop.drive, bursts, begin_ns, lambda at_ns, typist=typist: self._burst(typist, at_ns))
         random = Random(f"{seed} rooms")
-        messages = within(float(self.options.rate), "messages")
-        session.open_loop("send_message").drive(messages, begin_ns, lambda at_ns: self.send(random, at_ns))
+        messages = DrawnArrivals(
+            within(float(self.options.rate), "messages"),
+            lambda: random.randrange(self.room_count),
+            is_own=self.rooms.__contains__,
+        )
+        session.open_loop("send_message").drive(
+            iter(messages), begin_ns, lambda at_ns: self.send(self.rooms[messages.take()], at_ns)
+        )
         session.timer.wait_until(begin_ns + length_ns)
         for typist in self.typists:
             self._stop(typist)
@@ -302,17 +338,14 @@ class TypingIndicators(LoadScenario):
         if last_us is not None:
             report_request("WS", f"last delivery {arm} typing", last_us / 1000, settled.content_bytes)
 
-    def _add_room(self, audience: int, typist_count: int) -> None:
-        session = self.session
-        members = session.random.sample(range(session.options.user_count), audience + 1)
-        name = f"typing {audience} {typist_count}"
-        group = make_group(session, name, members, int(WORKLOAD["warm_up_messages"].value))
-        room = Room(group, self.wire_id(group.conversation_id), typist_count)
-        self.rooms.append(room)
+    def _open(self, at: int, planned: PlannedRoom) -> None:
+        """Opens the books of a room of this process."""
+        group = planned.group
+        room = self.rooms[at] = Room(group, self.wire_id(group.conversation_id), planned.typist_count)
         self.deliveries.ledger.add_conversation(room.key, room.labels)
         for number in room.typists:
             place = self._place(room, number)
-            self.books.add_place(place, set(members) - {number}, room.labels)
+            self.books.add_place(place, group.member_set - {number}, room.labels)
             self.typists.append(Typist(room, number, place))
 
     def _place(self, room: Room, number: int) -> tuple[Any, Any]:
@@ -321,7 +354,7 @@ class TypingIndicators(LoadScenario):
     def _connect(self, client: GatewayClient, user: ChatUser, *, resume: bool = False) -> None:
         def subscribe() -> None:
             client.subscribe_messages(resume=resume)
-            for room in self.rooms:
+            for room in self.rooms.values():
                 if user.number in room.group.members:
                     client.subscribe_typing(room.group.conversation_id)
 

@@ -176,6 +176,7 @@ from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 class Lonely(LoadScenario):
     entry = SCENARIOS["pagination"]
     workload = {}
+    one_process_because = "it is lonely"
 
     @staticmethod
     def add_options(parser): pass
@@ -204,7 +205,8 @@ def test_a_scenario_of_one_process_refuses_more(scripted_server: Callable[..., A
     file.write_text(ONE_PROCESS_ONLY)
     code, said = run("pagination", scripted_server().url, tmp_path, *two_processes(), file=file)
     assert code == 2, said
-    assert said.count("pagination runs in one process; leave out --master, --worker and --processes") == 1
+    sentence = "pagination runs in one process, because it is lonely; leave out --master, --worker and --processes"
+    assert said.count(sentence) == 1
     assert "Traceback" not in said
     assert not (tmp_path / "run.json").exists()
     _, said = run("pagination", scripted_server().url, tmp_path, file=file, run_time="2s")

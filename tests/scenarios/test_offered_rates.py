@@ -1,4 +1,4 @@
-from scenarios.offered_rates import Achievements, RateWindow
+from scenarios.offered_rates import Achievements, RateWindow, joined
 
 SECOND = 1_000_000_000
 
@@ -37,3 +37,12 @@ def test_windows_of_one_rate_add_up() -> None:
     assert achievements.most_per_second("a") == 1.5
     assert achievements.most_per_second("b") == 2.0
     assert achievements.most_per_second("c") is None
+
+
+def test_windows_of_several_processes_are_one() -> None:
+    """Operations add up, time does not; a window that one of them has not whole is left out."""
+    here = [window("a", 5, 0, 2, [1, 2]), window("b", 5, 2, 2, [3]), window("a", 9, 4, 2, [5])]
+    there = [window("a", 5, 0, 2, [1]), window("b", 5, 2, 2, [3, 4, 4])]
+    found = joined([here, there])
+    assert [(one.arm, one.rate, one.in_time, one.seconds) for one in found] == [("a", 5, 3, 2.0), ("b", 5, 4, 2.0)]
+    assert here[0].in_time == 2

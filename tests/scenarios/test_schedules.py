@@ -1,11 +1,14 @@
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import islice
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.schedules import ARRIVALS, LATE_AFTER_NS, StartLog, fixed_arrivals, poisson_arrivals
+from scenarios.schedules import ARRIVALS, LATE_AFTER_NS, DrawnArrivals, StartLog, fixed_arrivals, poisson_arrivals
 
 
 @pytest.mark.parametrize("kind", ARRIVALS)
@@ -49,3 +52,28 @@ def test_a_late_start_keeps_its_intended_time() -> None:
     assert log.start(intended_ns=200, now_ns=201 + LATE_AFTER_NS) == LATE_AFTER_NS + 1
     log.drop()
     assert (log.started, log.late, log.dropped) == (2, 1, 1)
+
+
+@given(seed=st.integers(0, 2**32), processes=st.integers(1, 5), people=st.integers(1, 9), taken_late=st.integers(0, 3))
+def test_drawn_arrivals_are_those_of_one_process(seed: int, processes: int, people: int, taken_late: int) -> None:
+    """Each arrival is one process's, with what one process alone would have drawn, however late it is taken."""
+    count = 60
+
+    def is_of(place: int, person: int) -> bool:
+        return person % processes == place
+
+    def drawn(is_own: Callable[[int], bool]) -> list[tuple[int, int]]:
+        random = Random(seed)
+        arrivals = DrawnArrivals(
+            islice(poisson_arrivals(10, seed), count), lambda: random.randrange(people), is_own=is_own
+        )
+        pending: list[int] = []
+        found = []
+        for offset in arrivals:
+            pending.append(offset)
+            if len(pending) > taken_late:
+                found.append((pending.pop(0), arrivals.take()))
+        return [*found, *((offset, arrivals.take()) for offset in pending)]
+
+    shares = [drawn(partial(is_of, place)) for place in range(processes)]
+    assert sorted(one for share in shares for one in share) == drawn(lambda _person: True)

@@ -1,6 +1,6 @@
 """A small chat server on real sockets that misbehaves as scripted and keeps a log of everything it sent.
 
-    chat_server.py '{"drop_every": 7, ...}'
+    chat_server.py '{"drop_every": 7, ...}' [ADDRESS]
 
 Prints its HTTP port; serves until standard input ends. Faults are applied to marked messages only, per recipient and
 delivery, by counting them: every n-th is dropped, doubled, held back behind the next one of its conversation, or
@@ -33,6 +33,7 @@ from scenarios.markers import read_marker
 
 SEED, USERS = 7, 60
 FAULTS: dict[str, float] = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+ADDRESS = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
 CODEC = frames.CODECS["chat.v1.json"]
 
 
@@ -247,7 +248,7 @@ async def answer(  # noqa: C901, PLR0911 - the whole API in one table
                 return 401, {"code": "unauthenticated", "message": "wrong key"}
             return 200, {"access_token": data["user_id"], "expires_in": 3600}
         case ("GET", ["v1", "gateway"]):
-            return 200, {"url": f"ws://127.0.0.1:{WORLD.gateway_port}", "subprotocols": ["chat.v1.json"]}
+            return 200, {"url": f"ws://{ADDRESS}:{WORLD.gateway_port}", "subprotocols": ["chat.v1.json"]}
         case ("GET", ["v1", "dataset"]):
             if FAULTS.get("no_dataset"):
                 return 404, {"code": "not_found", "message": "no data set"}
@@ -339,8 +340,8 @@ async def gateway(connection: ServerConnection) -> None:
 
 async def main() -> None:
     """Serves until standard input ends."""
-    http_server = await asyncio.start_server(http, "127.0.0.1", 0, backlog=1024)
-    async with serve(gateway, "127.0.0.1", 0, compression=None, subprotocols=["chat.v1.json"]) as server:
+    http_server = await asyncio.start_server(http, ADDRESS, 0, backlog=1024)
+    async with serve(gateway, ADDRESS, 0, compression=None, subprotocols=["chat.v1.json"]) as server:
         WORLD.gateway_port = server.sockets[0].getsockname()[1]
         sys.stdout.write(f"{http_server.sockets[0].getsockname()[1]}\n")
         sys.stdout.flush()
