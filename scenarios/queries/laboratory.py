@@ -32,7 +32,7 @@ from scenarios.queries.scale import climb_sizes
 from scenarios.queries.sittings import find_record, keep_files, taken_up
 from scenarios.queries.studies import causes_of, index_costs, index_uses, study_before
 from scenarios.queries.variants import Variant
-from scenarios.queries.verdicts import Cell, judge
+from scenarios.queries.verdicts import FEWEST_BLOCKS, Cell, judge
 from scenarios.run_folder import RunFolder, ScenarioRecord
 from scenarios.study import Growth, Study
 
@@ -245,11 +245,21 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
         _note_interrupt(outcome)
     except LOST as error:
         outcome.endings.reason(f"PostgreSQL was lost in block {outcome.blocks_finished + 1} ({error}); see its log")
+    _note_end(folder, options, outcome)
+
+
+def _note_end(folder: RunFolder, options: LaboratoryOptions, outcome: Outcome) -> None:
+    """What a reader has to know of how far the measuring got."""
     if not any(line.policy is None for line in folder.read_queries()):
         outcome.endings.reason("nothing was measured: no block was finished")
     elif outcome.blocks_finished < options.blocks:
         outcome.endings.warning(
             f"ended after {outcome.blocks_finished} of {options.blocks} blocks; `chatbench indexes --resume` goes on"
+        )
+    if 0 < outcome.blocks_finished < FEWEST_BLOCKS:
+        outcome.endings.warning(
+            f"a quick look, of fewer than {FEWEST_BLOCKS} blocks: its counters are exact, but its times have no bounds "
+            f"and cannot tell strategies apart; for that, ask for --blocks {FEWEST_BLOCKS} or more"
         )
 
 
