@@ -59,7 +59,9 @@ Explain = Annotated[
     typer.Option(metavar="STRATEGY STATEMENT", help="Print one statement's plans under one strategy, and stop."),
 ]
 Policies = Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")]
-LaboratoryBlocks = Annotated[int, typer.Option(min=2, help="Interleaved blocks, the unit of replication.")]
+LaboratoryBlocks = Annotated[
+    int, typer.Option(min=1, help="Interleaved blocks, the unit of replication; below 5, counters alone.")
+]
 Executions = Annotated[
     int, typer.Option(min=1, help="At most, of a statement per class, strategy and block; slow ones get fewer.")
 ]

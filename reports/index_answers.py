@@ -5,7 +5,7 @@ from collections import defaultdict
 from reports.index_record import IndexRecord
 from reports.numbers import Column, Number, Table, format_number, number_key
 from reports.section import Section, and_list
-from scenarios.study import Growth, Order, Walk
+from scenarios.study import Growth, Order, Rung, Scale, Walk
 
 NAME = "index_answers"
 TITLE = "One question, several statements"
@@ -31,8 +31,14 @@ def answers_section(record: IndexRecord) -> Section | None:
     study = record.study
     if not study.walks and not study.growths:
         return None
-    tables = [table for table in (_walk_table(study.walks), _growth_table(study.growths)) if table.rows]
-    reading = " ".join([*_wrong_sentences(record), *_walk_sentences(study.walks), *_growth_sentences(study.growths)])
+    tables = [_walk_table(study.walks), _growth_table(study.growths), _scale_table(study.scales)]
+    tables = [table for table in tables if table.rows]
+    reading = " ".join([
+        *_wrong_sentences(record),
+        *_walk_sentences(study.walks),
+        *_growth_sentences(study.growths),
+        *_scale_sentences(study.scales, study.growths),
+    ])  # fmt: skip
     return Section(NAME, TITLE, QUESTION, reading, _HOW, measured=True, tables=tuple(tables))
 
 
@@ -125,7 +131,18 @@ def _walk_table(walks: tuple[Walk, ...]) -> Table:
 
 
 def _growth_table(growths: tuple[Growth, ...]) -> Table:
-    columns = ("statement", "class", "strategy", "with", "it", "smallest", "buffers", "largest", "buffers")
+    columns = (
+        "statement",
+        "class",
+        "strategy",
+        "with",
+        "it",
+        "smallest",
+        "buffers",
+        "largest",
+        "buffers",
+        "of them read",
+    )
     rows = []
     for growth in growths:
         if not growth.rungs:
@@ -147,6 +164,64 @@ def _growth_table(growths: tuple[Growth, ...]) -> Table:
             Number(number_key(NAME, "smallest_buffers", labels), first.buffers),
             Number(number_key(NAME, "largest_size", labels), last.size),
             Number(number_key(NAME, "largest_buffers", labels), last.buffers),
+            "–"
+            if last.buffers_read is None
+            else Number(number_key(NAME, "largest_buffers_read", labels), last.buffers_read),
         ))  # fmt: skip
     caption = "Buffers from the smallest to the largest size"
     return Table(caption, tuple(Column(name) for name in columns), tuple(rows))
+
+
+def _scale_sentences(scales: tuple[Scale, ...], growths: tuple[Growth, ...]) -> list[str]:
+    """Which data sets were too large for the memory that PostgreSQL had, and what had to be read there."""
+    if not scales:
+        return []
+    memory = f"shared buffers ({_megabytes(scales[0].shared_buffers_bytes)} MB)"
+    exceeding = [scale for scale in scales if scale.exceeds_shared_buffers]
+    if not exceeding:
+        return [f"Every data set fits into the {memory}."]
+    names = and_list([f"{scale.size} ({_megabytes(scale.database_bytes)} MB)" for scale in exceeding])
+    told = [f"Of {len(scales)} data sets {names} {'is' if len(exceeding) == 1 else 'are'} larger than the {memory}."]
+    sizes = {scale.messages for scale in exceeding}
+    beyond = [(rung.buffers_read or 0, growth, rung) for growth in growths for rung in _rungs_of(growth, sizes)]
+    if beyond:
+        read = sum(count for count, _, _ in beyond)
+        touched = sum(rung.buffers for _, _, rung in beyond)
+        most, growth, rung = max(beyond, key=lambda item: item[0])
+        told.append(
+            f"There the statements, one after the other, read {format_number(read)} of {format_number(touched)} "
+            f"buffers from outside of them; most of them {growth.statement} ({growth.parameter_class}) under "
+            f"“{growth.strategy}”, {format_number(most)} of {format_number(rung.buffers)}."
+        )
+    return told
+
+
+def _rungs_of(growth: Growth, sizes: set[int]) -> list[Rung]:
+    return [rung for rung in growth.rungs if rung.buffers_read is not None and rung.size in sizes]
+
+
+def _scale_table(scales: tuple[Scale, ...]) -> Table:
+    columns = (
+        Column("data set"),
+        Column("messages"),
+        Column("database", "MB"),
+        Column("shared buffers", "MB"),
+        Column("larger than shared buffers"),
+    )
+    rows = []
+    for scale in scales:
+        labels = {"size": scale.size}
+        rows.append((
+            scale.size,
+            Number(number_key(NAME, "messages", labels), scale.messages),
+            Number(number_key(NAME, "database_megabytes", labels), scale.database_bytes / 1e6, "MB", digits=1),
+            Number(
+                number_key(NAME, "shared_buffers_megabytes", labels), scale.shared_buffers_bytes / 1e6, "MB", digits=1
+            ),
+            "yes" if scale.exceeds_shared_buffers else "no",
+        ))  # fmt: skip
+    return Table("The data sets over which growth was followed", columns, tuple(rows))
+
+
+def _megabytes(size: int) -> str:
+    return format_number(size / 1e6)

@@ -49,13 +49,16 @@ class Place:
 
 
 @contextmanager
-def open_cluster(out: Path, database_url: str | None) -> Iterator[str]:
-    """The administrator's URL of a PostgreSQL in which databases can be made: the given one, or the embedded."""
+def open_cluster(out: Path, database_url: str | None, *, shared_buffers_mib: int | None = None) -> Iterator[str]:
+    """The administrator's URL of a PostgreSQL in which databases can be made: the given one, or the embedded.
+
+    A given one keeps the shared buffers that it has.
+    """
     if database_url is not None:
         asyncio.run(_check_cluster(database_url))
         yield database_url
         return
-    with EmbeddedPostgres(out / "postgres") as postgres:
+    with EmbeddedPostgres(out / "postgres", shared_buffers_mib=shared_buffers_mib) as postgres:
         yield postgres.url("postgres")
 
 

@@ -27,7 +27,7 @@ from scenarios.child_process import log_tail, start_child, stop_child
 from scenarios.comparison import Comparison, Turn, compare
 from scenarios.peers import Peer, own_peers, peers_text
 from scenarios.place import Place, open_cluster, own_target, running_target
-from scenarios.queries.laboratory import run_laboratory
+from scenarios.queries.laboratory import run_growth, run_laboratory
 from scenarios.queries.request import LaboratoryOptions, check_request
 from scenarios.queries.sittings import unfinished_options
 from scenarios.run_folder import RunFolder
@@ -144,6 +144,9 @@ def _run_parts(
     with_laboratory: bool,
 ) -> None:
     with ExitStack() as stack:
+        known = None
+        if with_laboratory and options.laboratory.sizes:  # apart: with fewer shared buffers
+            known = run_growth(options.laboratory, options.out, options.database_url, shares.of(LABORATORY))
         cluster_url = ""
         if options.target is None or with_laboratory:
             cluster_url = stack.enter_context(open_cluster(options.out, options.database_url))
@@ -163,7 +166,7 @@ def _run_parts(
                     shares.of(name),
                 )
         if with_laboratory and not so_far.is_cut_short:
-            run_laboratory(options.laboratory, cluster_url, so_far.folder(None), shares.of(LABORATORY))
+            run_laboratory(options.laboratory, cluster_url, so_far.folder(None), shares.of(LABORATORY), known)
 
 
 def _comparisons(load_names: list[str], options: RunOptions) -> dict[str, Comparison]:

@@ -40,6 +40,7 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     rows: int
     buffers: int
+    buffers_read: int | None = None  # of them, not found among the shared buffers; None where that was not looked at
 
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +65,20 @@ def comparable(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
     most = max((rung.rows for rung in rungs), default=0)
     full = tuple(rung for rung in rungs if rung.rows == most)
     return full if len({rung.size for rung in full}) >= FEWEST_RUNGS else tuple(rungs)
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the data sets over which growth is followed, beside the memory that PostgreSQL had for it."""
+
+    size: str
+    messages: int
+    database_bytes: int  # of one copy without a strategy's indexes
+    shared_buffers_bytes: int  # for the copies of all strategies together
+
+    @property
+    def exceeds_shared_buffers(self) -> bool:
+        """True when not even one copy fits."""
+        return self.database_bytes > self.shared_buffers_bytes
 
 
 class PlanModes(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +144,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
 
     walks: tuple[Walk, ...] = ()
     growths: tuple[Growth, ...] = ()
+    scales: tuple[Scale, ...] = ()
     plan_modes: tuple[PlanModes, ...] = ()
     causes: tuple[Cause, ...] = ()
     index_uses: tuple[IndexUse, ...] = ()

@@ -97,13 +97,14 @@ class Blocks:
             slowest = max(median(result.seconds for result in results[1:]) for results in tried.values())
             affordable = min(executions, max(FEWEST_EXECUTIONS, int(UNIT_SECONDS / slowest)))
             writes = any(result.wrote for results in tried.values() for result in results)
-            # A write's supply must last for all blocks and one EXPLAIN in each; a read may ask the same again.
+            # A write's supply must last for all blocks, one EXPLAIN in each, and the spare one after them; a read may
+            # ask the same again.
             if writes and unit.supply is not None:
-                affordable = min(affordable, unit.supply // self._count - 1)
+                affordable = min(affordable, (unit.supply - self._count - 1) // (self._count + 1))
             if affordable < 1:
                 self._findings.warning(
                     f"{unit.title} is left out: the data has {unit.supply} values for it and "
-                    f"{self._count} blocks need at least {2 * self._count}; choose a larger size"
+                    f"{self._count} blocks need at least {2 * self._count + 2}; choose a larger size"
                 )
                 continue
             measured.append(MeasuredUnit(unit, executions=affordable, writes=writes))

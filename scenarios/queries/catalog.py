@@ -42,20 +42,34 @@ async def read_indexes(admin: asyncpg.Connection) -> list[IndexFacts]:
     ]
 
 
-async def changed_columns(session: asyncpg.Connection, admin: asyncpg.Connection) -> dict[str, set[str]]:
-    """Table → the columns that the session's open transaction has changed in rows that were there before.
+@dataclass(frozen=True)
+class WrittenRow:
+    """A row as a transaction left it."""
 
-    Rows are compared with what the administrator's own session sees of them, which is how they were.
-    """
+    table: str
+    text: str  # as JSON
+    before: str  # the query that gives the row of the same key, with the text as its parameter
+
+
+async def written_rows(admin: asyncpg.Connection) -> list[WrittenRow]:
+    """What the administrator's open transaction has written: nobody else sees all of it, whatever policies say."""
+    return [
+        WrittenRow(commands["table_name"], text, commands["before"])
+        for commands in await admin.fetch(read_statement(SQL_FOLDER / "changed_rows_commands.sql").text)
+        for (text,) in await admin.fetch(commands["written"])
+    ]
+
+
+async def changed_columns(rows: list[WrittenRow], admin: asyncpg.Connection) -> dict[str, set[str]]:
+    """Table → the columns in which rows that were taken back differ from what is there; new rows do not count."""
     changed: dict[str, set[str]] = {}
-    for commands in await admin.fetch(read_statement(SQL_FOLDER / "changed_rows_commands.sql").text):
-        for (text,) in await session.fetch(commands["written"]):
-            before = await admin.fetchval(commands["before"], text)
-            if before is None:
-                continue  # a new row
-            then, now = json.loads(before), json.loads(text)
-            columns = {name for name in now if now[name] != then.get(name)}
-            changed.setdefault(commands["table_name"], set()).update(columns)
+    for row in rows:
+        before = await admin.fetchval(row.before, row.text)
+        if before is None:
+            continue  # a new row
+        then, now = json.loads(before), json.loads(row.text)
+        columns = {name for name in now if now[name] != then.get(name)}
+        changed.setdefault(row.table, set()).update(columns)
     return changed
 
 

@@ -7,8 +7,9 @@ after block. Counters (buffers, WAL, HOT) are exact; times are confirmed over bl
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
 import msgspec
@@ -19,6 +20,7 @@ from fixtures.errors import InputError
 from fixtures.progress import Progress, part_of, silent
 from reference_server.seed import ensure_template
 from reference_server.statements import NOTHING, Statement, Strategy, find_strategy
+from scenarios.place import open_cluster
 from scenarios.queries.arm import Arm
 from scenarios.queries.arms import copy_count, open_arms
 from scenarios.queries.blocks import LOST, Blocks, MeasuredUnit
@@ -28,13 +30,13 @@ from scenarios.queries.outcome import EXECUTIONS_PER_UNIT, TEMPLATE, WRONG_RESUL
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
 from scenarios.queries.policies import compare_policies, policies
 from scenarios.queries.request import LaboratoryOptions, check_request
-from scenarios.queries.scale import climb_sizes
+from scenarios.queries.scale import climb_sizes, shared_buffers_mib
 from scenarios.queries.sittings import find_record, keep_files, taken_up
 from scenarios.queries.studies import causes_of, index_costs, index_uses, study_before
 from scenarios.queries.variants import Variant
-from scenarios.queries.verdicts import Cell, judge
+from scenarios.queries.verdicts import FEWEST_BLOCKS, Cell, judge
 from scenarios.run_folder import RunFolder, ScenarioRecord
-from scenarios.study import Growth, Study
+from scenarios.study import Study
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,36 @@ class LaboratoryResult:
     cut_short: bool
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known before a comparison begins: it goes into the comparison's record."""
+
+    study: Study = field(default_factory=Study)
+    findings: Findings = field(default_factory=Findings)
+
+
 def run_laboratory(
-    options: LaboratoryOptions, cluster_url: str, folder: RunFolder, progress: Progress = silent
+    options: LaboratoryOptions,
+    cluster_url: str,
+    folder: RunFolder,
+    progress: Progress = silent,
+    known: Known | None = None,
 ) -> LaboratoryResult:
     """The comparison that the options ask for, from a program without an event loop; see `compare`."""
     options = keep_files(options, folder) if find_record(folder) is None else options
     strategies = [find_strategy(name) for name in options.strategies]
     # The server's own event loop: what it adds to a statement is what the server's users wait for, too.
-    return uvloop.run(compare(cluster_url, folder, strategies, options, progress))
+    return uvloop.run(compare(cluster_url, folder, strategies, options, progress, known=known))
+
+
+def run_growth(options: LaboratoryOptions, out: Path, database_url: str | None, progress: Progress = silent) -> Known:
+    """How the statements' buffers grow over the options' sizes; InputError when all that is to be made will not fit.
+
+    In the PostgreSQL of `open_cluster`, before the comparison: an embedded one has fewer shared buffers for this than
+    the largest size needs.
+    """
+    with open_cluster(out, database_url, shared_buffers_mib=shared_buffers_mib(options.sizes)) as cluster_url:
+        return uvloop.run(_grow(cluster_url, options, progress))
 
 
 async def compare(
@@ -64,6 +88,8 @@ async def compare(
     strategies: Sequence[Strategy],
     options: LaboratoryOptions,
     progress: Progress = silent,
+    *,
+    known: Known | None = None,
 ) -> LaboratoryResult:
     """Compares strategies on the options' data set; InputError when nothing can be compared.
 
@@ -71,30 +97,16 @@ async def compare(
     folder where the laboratory has finished blocks already, only what is left is measured.
     """
     variants = check_request(strategies, options)
-    await _check_disk(cluster_url, strategies, variants, options)
+    await _check_disk(cluster_url, strategies, variants, options, sizes=())
     seeding = part_of(progress, 0.0, 0.3)
     template = await ensure_template(cluster_url, options.size, options.seed, NOTHING, progress=seeding)
-    findings = Findings()
-    growths: list[Growth] = []
-    if options.sizes and find_record(folder) is None:
-        growths = await climb_sizes(
-            cluster_url,
-            options.sizes,
-            strategies,
-            variants,
-            seed=options.seed,
-            statement_timeout_seconds=options.statement_timeout_seconds,
-            findings=findings,
-            progress=lambda step, _share: progress(step, 0.3),
-        )
     return await compare_on_template(
         cluster_url,
         template,
         folder,
         strategies,
         options,
-        known=Study(growths=tuple(growths)),
-        findings=findings,
+        known=known,
         progress=part_of(progress, 0.3, 1.0),
     )
 
@@ -106,8 +118,7 @@ async def compare_on_template(
     strategies: Sequence[Strategy],
     options: LaboratoryOptions,
     *,
-    known: Study | None = None,
-    findings: Findings | None = None,
+    known: Known | None = None,
     progress: Progress = silent,
 ) -> LaboratoryResult:
     """Compares strategies on copies of a database that chatbench seeded; nobody may be connected to it.
@@ -116,11 +127,12 @@ async def compare_on_template(
     brings forward. What is known and found already goes into it, too.
     """
     variants = check_request(strategies, options)
+    known = known or Known()
     outcome = Outcome(
         started_second=_seconds_since(folder.read_manifest().started_at),
-        findings=findings or Findings(),
+        findings=known.findings,
         details={TEMPLATE: template},
-        study=known or Study(),
+        study=known.study,
     )
     earlier = find_record(folder)
     measuring = False
@@ -171,12 +183,35 @@ def result_in(folder: RunFolder) -> LaboratoryResult:
     )
 
 
+async def _grow(cluster_url: str, options: LaboratoryOptions, progress: Progress) -> Known:
+    strategies = [find_strategy(name) for name in options.strategies]
+    variants = check_request(strategies, options)
+    await _check_disk(cluster_url, strategies, variants, options, sizes=options.sizes)
+    findings = Findings()
+    study = await climb_sizes(
+        cluster_url,
+        options.sizes,
+        strategies,
+        variants,
+        seed=options.seed,
+        statement_timeout_seconds=options.statement_timeout_seconds,
+        findings=findings,
+        progress=lambda step, _share: progress(step, 0.0),
+    )
+    return Known(study, findings)
+
+
 async def _check_disk(
-    cluster_url: str, strategies: Sequence[Strategy], variants: Sequence[Variant], options: LaboratoryOptions
+    cluster_url: str,
+    strategies: Sequence[Strategy],
+    variants: Sequence[Variant],
+    options: LaboratoryOptions,
+    *,
+    sizes: Sequence[str],
 ) -> None:
-    """InputError when data sets and copies of all parts will not fit, before any of them is made."""
+    """InputError when data sets and copies of the comparison, and of growth over sizes before it, will not fit."""
     each = copy_count(strategies, variants)
-    copies = [(size, each) for size in options.sizes] + [(options.size, each + _policy_copies(options))]
+    copies = [(size, each) for size in sizes] + [(options.size, each + _policy_copies(options))]
     async with connect(cluster_url) as connection:
         await check_disk_for_all(connection, cluster_url, copies, options.seed)
 
@@ -224,7 +259,9 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
             study = await study_before(
                 arms, variants, measured, folder, findings=outcome.findings, progress=part_of(progress, 0.1, 0.3)
             )
-            outcome.study = msgspec.structs.replace(study, growths=(*outcome.study.growths, *study.growths))
+            outcome.study = msgspec.structs.replace(
+                study, growths=(*outcome.study.growths, *study.growths), scales=outcome.study.scales
+            )
         started = time.monotonic() - outcome.seconds  # the warm-up is over
         for block in range(outcome.blocks_finished, options.blocks):
             await blocks.run(block, measured, part_of(progress, 0.3, 1.0))
@@ -245,11 +282,21 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
         _note_interrupt(outcome)
     except LOST as error:
         outcome.endings.reason(f"PostgreSQL was lost in block {outcome.blocks_finished + 1} ({error}); see its log")
+    _note_end(folder, options, outcome)
+
+
+def _note_end(folder: RunFolder, options: LaboratoryOptions, outcome: Outcome) -> None:
+    """What a reader has to know of how far the measuring got."""
     if not any(line.policy is None for line in folder.read_queries()):
         outcome.endings.reason("nothing was measured: no block was finished")
     elif outcome.blocks_finished < options.blocks:
         outcome.endings.warning(
             f"ended after {outcome.blocks_finished} of {options.blocks} blocks; `chatbench indexes --resume` goes on"
+        )
+    if 0 < outcome.blocks_finished < FEWEST_BLOCKS:
+        outcome.endings.warning(
+            f"a quick look, of fewer than {FEWEST_BLOCKS} blocks: its counters are exact, but its times have no bounds "
+            f"and cannot tell strategies apart; for that, ask for --blocks {FEWEST_BLOCKS} or more"
         )
 
 

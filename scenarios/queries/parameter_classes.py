@@ -6,7 +6,7 @@ A statement is matched by the names of its parameters alone, so a new server sta
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from reference_server.statements import Statement, read_statement
 SQL_FOLDER = Path(__file__).parent / "sql"
 
 ABSENT = "absent"
+LEAVING = "leaving_classes"
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,15 @@ class Axis:
     classes: dict[str, str]  # parameter class → meaning
     reads_only: bool = False
     any_of: frozenset[str] = frozenset()  # … that also has one of these, when there are any
+    lone_writes: bool = False  # writes alone, and those that have no other parameter
 
-    def fits(self, names: set[str]) -> bool:
-        """True when a statement with parameters of these names is measured along this axis."""
+    def fits(self, statement: Statement) -> bool:
+        """True when a statement is measured along this axis, as long as the data has values for it."""
+        names = {parameter.name for parameter in statement.parameters}
+        if (self.reads_only and statement.writes) or (
+            self.lone_writes and not (statement.writes and names == self.keys)
+        ):
+            return False
         return self.keys <= names and (not self.any_of or bool(self.any_of & names))
 
 
@@ -58,6 +65,12 @@ AXES = (
         "joining_classes",
         frozenset({"conversation_id", "member_id"}),
         {"large": "the group with the most members", "small": "a group with the fewest"},
+    ),
+    Axis(
+        LEAVING,
+        frozenset({"conversation_id"}),
+        {"many": "the groups of a member of many, one after the other"},
+        lone_writes=True,
     ),
     Axis(
         "own_message_classes",
@@ -235,7 +248,15 @@ def value_text(value: object) -> str | None:
 
 async def read_cases(connection: asyncpg.Connection) -> dict[str, list[Case]]:
     """The cases of every axis, by the axis's name, as the data has them; a class that no row fits is left out."""
-    return {axis.name: await cases_in(connection, axis.name) for axis in AXES}
+    cases = {axis.name: await cases_in(connection, axis.name) for axis in AXES}
+    asked = {case.values.get("conversation_id") for others in cases.values() for case in others}
+    return {**cases, LEAVING: [_spared(case, asked) for case in cases[LEAVING]]}
+
+
+def _spared(case: Case, asked: set[Any]) -> Case:
+    """The case without the conversations that others ask about: who leaves one would change what they read."""
+    left = tuple(item for item in case.supplies["conversation_id"] if item not in asked)
+    return replace(case, supplies={**case.supplies, "conversation_id": left})
 
 
 async def cases_in(connection: asyncpg.Connection, name: str) -> list[Case]:
@@ -245,15 +266,14 @@ async def cases_in(connection: asyncpg.Connection, name: str) -> list[Case]:
 
 def axis_of(statement: Statement) -> Axis:
     """The axis that a statement is measured along, as long as the data has values for it."""
-    names = {parameter.name for parameter in statement.parameters}
-    return next(axis for axis in AXES if axis.fits(names) and not (axis.reads_only and statement.writes))
+    return next(axis for axis in AXES if axis.fits(statement))
 
 
 def units_of(statement: Statement, cases: Mapping[str, Sequence[Case]]) -> list[Unit]:
     """What to execute for a statement; empty when the laboratory has no values for one of its parameters."""
     names = {parameter.name for parameter in statement.parameters}
     for axis in AXES:
-        if not axis.fits(names) or (axis.reads_only and statement.writes):
+        if not axis.fits(statement):
             continue
         fitting = [case for case in cases[axis.name] if not names - _known(case)]
         if fitting:

@@ -12,10 +12,9 @@ from scenarios.queries.variants import Variant, questions, read_variant, server_
 # Statements that are left out, and why.
 UNMEASURED_STATEMENTS = {
     "set_claims": "prepares a session and reads no chat data",
-    # Each execution needs a state that the one before has used up; the rows they touch are add_participant's.
-    "remove_participant": "can be done once per participant",
-    "set_role": "can be done once per participant",
-    "leave_group": "can be done once per participant",
+    # Each execution needs a state that the one before has used up.
+    "remove_participant": "can be done once per participant, and writes what leave_group does",
+    "set_role": "can be done once per participant, and writes what leave_group does",
     "update_group": "writes one row by its key, as a send does",
     # On connections of their own and with other rights than a user's.
     **dict.fromkeys(

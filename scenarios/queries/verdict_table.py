@@ -83,13 +83,15 @@ def _figures(cell: Cell, result: LaboratoryResult) -> tuple[str, ...]:
         f"{cell.latency_us_p99:.0f}",
         _interval(comparison.ratio, ".2f") if comparison else "",
         verdict_word(cell, result),
-        "" if effect is None else f"±{100 * effect:.0f} %",
+        ("unsure" if comparison else "") if effect is None else f"±{100 * effect:.0f} %",
     )
 
 
 def _interval(interval: Interval | None, form: str) -> str:
     if interval is None:
         return "–"
+    if interval.low is None or interval.high is None:
+        return f"{interval.estimate:{form}} (not bounded)"
     return f"{interval.estimate:{form}} [{interval.low:{form}}–{interval.high:{form}}]"
 
 

@@ -23,6 +23,8 @@ CONFIDENCE = 0.99
 MARGIN_SHARE = 0.05
 # The smallest detectable effect is the one found this often.
 POWER = 0.8
+# With fewer blocks Student's t is so wide (64 standard errors at two blocks, 4.6 at five) that it bounds nothing.
+FEWEST_BLOCKS = 5
 
 Verdict = Literal["better", "worse", "same", "unsure"]
 
@@ -32,8 +34,8 @@ class Interval:
     """An estimate and where its true value lies, with confidence CONFIDENCE."""
 
     estimate: float
-    low: float
-    high: float
+    low: float | None  # None, like `high`, where FEWEST_BLOCKS were not reached: the blocks bound nothing
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Comparison:
     """One strategy against the baseline on one statement and parameter class."""
 
     verdict: Verdict
-    ratio: Interval | None  # latency of the strategy ÷ that of the baseline; None with fewer than two blocks
-    smallest_effect: float | None  # as a share: 0.1 means that ±10 % would have been found
+    ratio: Interval | None  # latency of the strategy ÷ that of the baseline; None without blocks
+    smallest_effect: float | None  # as a share: 0.1 means that ±10 % would have been found; None without bounds
 
 
 @dataclass(frozen=True)
@@ -84,19 +86,21 @@ def judge(lines: Iterable[QueryLine], baseline: str) -> list[Cell]:
 def compare_blocks(ratios: Sequence[float]) -> Comparison:
     """The verdict on one ratio per block, strategy ÷ baseline; lower is better."""
     logs = [math.log(ratio) for ratio in ratios]
-    if len(logs) < 2:
-        return Comparison(verdict="unsure", ratio=None, smallest_effect=None)
-    interval = _log_interval(logs)
+    if len(logs) < FEWEST_BLOCKS:
+        return Comparison(verdict="unsure", ratio=geometric_interval(ratios), smallest_effect=None)
+    low, high = _log_bounds(logs)
     margin = math.log1p(MARGIN_SHARE)
     verdict: Verdict = "unsure"
-    if interval.high < -margin:
+    if high < -margin:
         verdict = "better"
-    elif interval.low > margin:
+    elif low > margin:
         verdict = "worse"
-    elif -margin < interval.low and interval.high < margin:
+    elif -margin < low and high < margin:
         verdict = "same"
     return Comparison(
-        verdict=verdict, ratio=_exponential(interval), smallest_effect=math.expm1(margin + _detectable_log(logs))
+        verdict=verdict,
+        ratio=geometric_interval(ratios),
+        smallest_effect=math.expm1(margin + _detectable_log(logs)),
     )
 
 
@@ -107,8 +111,12 @@ def block_ratio(candidate: QueryLine, baseline: QueryLine) -> float:
 
 
 def geometric_interval(values: Sequence[float]) -> Interval | None:
-    """The geometric mean of positive values with its interval; None with fewer than two."""
-    return _exponential(_log_interval([math.log(value) for value in values])) if len(values) > 1 else None
+    """The geometric mean of positive values, one per block, with its interval; None without any."""
+    if not values:
+        return None
+    logs = [math.log(value) for value in values]
+    bounds = [math.exp(bound) for bound in _log_bounds(logs)] if len(logs) >= FEWEST_BLOCKS else [None, None]
+    return Interval(math.exp(_mean(logs)), *bounds)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -149,10 +157,9 @@ def _median_count(values: Iterable[int]) -> int:
     return round(median(values))
 
 
-def _log_interval(logs: Sequence[float]) -> Interval:
-    mean = math.fsum(logs) / len(logs)
+def _log_bounds(logs: Sequence[float]) -> tuple[float, float]:
     half_width = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1)) * _standard_error(logs)
-    return Interval(estimate=mean, low=mean - half_width, high=mean + half_width)
+    return _mean(logs) - half_width, _mean(logs) + half_width
 
 
 def _detectable_log(logs: Sequence[float]) -> float:
@@ -163,9 +170,9 @@ def _detectable_log(logs: Sequence[float]) -> float:
 
 
 def _standard_error(logs: Sequence[float]) -> float:
-    mean = math.fsum(logs) / len(logs)
+    mean = _mean(logs)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in logs) / (len(logs) - 1) / len(logs))
 
 
-def _exponential(interval: Interval) -> Interval:
-    return Interval(estimate=math.exp(interval.estimate), low=math.exp(interval.low), high=math.exp(interval.high))
+def _mean(logs: Sequence[float]) -> float:
+    return math.fsum(logs) / len(logs)

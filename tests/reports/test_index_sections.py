@@ -13,7 +13,7 @@ from reports.report import render, summarise
 from reports.section import Section
 from reports.strategy_choice import Costs, costs, dominated, flips, mixes
 from scenarios.run_folder import QueryLine, RunFolder, ScenarioRecord
-from scenarios.study import Cause, Growth, IndexCost, IndexScan, IndexUse, PlanModes, Rung, Study, Walk
+from scenarios.study import Cause, Growth, IndexCost, IndexScan, IndexUse, PlanModes, Rung, Scale, Study, Walk
 
 BLOCKS = 8
 
@@ -130,6 +130,43 @@ def test_answers_tell_losses_and_growth(build_run: Any, parts: SimpleNamespace) 
     numbers = summarise(folder.path).numbers
     assert numbers["index_answers.walk_lost.inserts=false,statement=by_time,strategy=none"].value == 7
     assert numbers["index_answers.walk_lost.inserts=false,statement=by_time,strategy=none"].bad
+
+
+BEYOND = (
+    "Of 2 data sets medium (80.0 MB) is larger than the shared buffers (50.0 MB). There the statements, one after the "
+    "other, read 900 of 1\u202f010 buffers from outside of them; most of them by_offset (deep) under “none”, 900 of "
+    "1\u202f000."
+)
+
+
+@pytest.mark.parametrize(
+    ("memory", "sentence"),
+    [(50_000_000, BEYOND), (90_000_000, "Every data set fits into the shared buffers (90.0 MB).")],
+)
+def test_a_size_beyond_shared_buffers_is_told(
+    build_run: Any, parts: SimpleNamespace, memory: int, sentence: str
+) -> None:
+    """With the measured bytes of both, and what had to be read there."""
+    scales = tuple(
+        Scale(size=size, messages=messages, database_bytes=size_bytes, shared_buffers_bytes=memory)
+        for size, messages, size_bytes in (("small", 100, 8_000_000), ("medium", 1000, 80_000_000))
+    )
+    growths = tuple(
+        Growth(question="q", statement=name, strategy="none", parameter_class="deep", along="messages in the data set",
+               order="unknown",
+               rungs=tuple(Rung(size=size, rows=10, buffers=count, buffers_read=read) for size, count, read in counts))
+        for name, counts in (
+            ("by_offset", ((100, 100, 0), (1000, 1000, 900))),
+            ("by_seq", ((100, 10, 0), (1000, 10, 0))),
+        )
+    )  # fmt: skip
+    study = Study(growths=growths, scales=scales)
+    folder = run_of(build_run, parts, mixed_lines(parts, "none", 1, 1, 1), study)
+    assert sentence in section(folder, "index_answers").reading
+    numbers = summarise(folder.path).numbers
+    assert numbers["index_answers.database_megabytes.size=medium"].value == 80
+    key = "along=messages in the data set,parameter_class=deep,statement=by_offset,strategy=none"
+    assert numbers[f"index_answers.largest_buffers_read.{key}"].value == 900
 
 
 def test_growth_is_told_where_statements_differ(build_run: Any, parts: SimpleNamespace) -> None:

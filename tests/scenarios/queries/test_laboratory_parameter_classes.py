@@ -78,6 +78,17 @@ def test_classes_are_what_they_say(tiny_url: str) -> None:
     assert (hot.values["before_seq"] - 1, heavy.values["user_id"]) == asyncio.run(most())
 
 
+def test_leaving_changes_no_other_class(tiny_url: str) -> None:
+    """Nobody else asks about a group that is left, nor for the lists of whoever leaves it."""
+    cases = cases_of(tiny_url)
+    (leaving,) = cases["leaving_classes"]
+    others = [case for name, group in cases.items() if name != "leaving_classes" for case in group]
+    groups = set(leaving.supplies["conversation_id"])
+    assert len(groups) >= 2 * 2  # two executions in each of two blocks; larger data sets have more
+    assert not groups & {case.values.get("conversation_id") for case in others}
+    assert leaving.caller_id not in {case.values.get("user_id") for case in others}
+
+
 CASE = Case("hot", UUID(int=7), {"conversation_id": UUID(int=1), "sender_id": UUID(int=7)}, {})
 SUPPLIED = Case("new_pair", UUID(int=7), {}, {"other_user_id": (UUID(int=1), UUID(int=2))})
 

@@ -14,7 +14,7 @@ from scenarios.study import Growth, Study, Walk, study_of
 STRATEGIES = ("none", "roadmap", "created_at_desc_id")
 OPTIONS = LaboratoryOptions(
     strategies=STRATEGIES,
-    statements=("list_messages", "list_members", "list_memberships", "send_message"),
+    statements=("list_messages", "list_members", "list_memberships", "send_message", "leave_group"),
     questions=("message_page", "direct_inbox"),
     size="tiny",
     blocks=2,
@@ -97,6 +97,21 @@ def test_the_cause_of_lost_hot_updates_is_named(study: Study) -> None:
         "idx_conversations_user2_activity, idx_conversations_user_activity" in told
     )
     assert not [cause for cause in study.causes if cause.kind == "hot" and cause.strategy == "none"]
+
+
+def test_leaving_is_measured_as_a_write(run: tuple[LaboratoryResult, RunFolder], study: Study) -> None:
+    """With its WAL and its HOT share, which an index over those who are still there takes away."""
+    lines = [line for line in run[1].read_queries() if line.statement == "leave_group" and line.policy is None]
+    assert len(lines) == OPTIONS.blocks * len(STRATEGIES)
+    assert all(line.wal_bytes > 0 and line.wal_records for line in lines)
+    shares = {
+        name: {line.hot_share for line in lines if line.strategy == name and line.hot_share is not None}
+        for name in STRATEGIES
+    }
+    assert shares["roadmap"] == {0}
+    assert max(shares["none"]) > 0  # where the page has room for another version
+    told = {cause.sentence for cause in study.causes if (cause.statement, cause.strategy) == ("leave_group", "roadmap")}
+    assert "HOT lost: conversation_participants.left_at is in idx_active_group_members" in told
 
 
 def test_an_index_that_a_statement_cannot_use_is_explained(study: Study) -> None:

@@ -41,6 +41,7 @@ RESULT = LaboratoryResult(
     cells=(
         make_cell("none", None),
         make_cell("roadmap", Comparison("worse", Interval(1.2, 1.1, 1.3), 0.08)),
+        make_cell("quick", Comparison("unsure", Interval(1.3, None, None), None)),
         make_cell("odd", Comparison("better", Interval(0.5, 0.4, 0.6), 0.1), "list_members"),
     ),
     wrong=frozenset({("list_members", "hot", "odd")}),
@@ -62,6 +63,11 @@ def test_a_line_has_counters_times_and_verdict() -> None:
     assert "   roadmap 1 1 234 580 98 100 [90–110] 250 1.20 [1.10–1.30] worse ±8 % " in lines
 
 
+def test_times_without_bounds_say_so() -> None:
+    """A quick look's estimate stands there without figures that nobody could have measured."""
+    assert "   quick 1 1 234 580 98 100 [90–110] 250 1.30 (not bounded) unsure unsure " in printed(200)
+
+
 def test_wrong_rows_outrank_any_time() -> None:
     """A strategy that returns other rows is never called better."""
     assert any("odd" in line and "wrong" in line and "better" not in line for line in printed(200))
@@ -70,7 +76,7 @@ def test_wrong_rows_outrank_any_time() -> None:
 def test_the_document_is_json() -> None:
     """Programs get the same verdicts, in JSON's types alone."""
     read = json.loads(json.dumps(document(RESULT)))
-    assert [item["verdict"] for item in read["cells"]] == ["baseline", "worse", "wrong"]
+    assert [item["verdict"] for item in read["cells"]] == ["baseline", "worse", "unsure", "wrong"]
     assert read["cells"][1]["comparison"]["ratio"] == {"estimate": 1.2, "low": 1.1, "high": 1.3}
     assert read["record"]["name"] == "queries"
 

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.queries.verdicts import block_ratio, compare_blocks, geometric_interval, judge, percentile
+from scenarios.queries.verdicts import (
+    FEWEST_BLOCKS,
+    block_ratio,
+    compare_blocks,
+    geometric_interval,
+    judge,
+    percentile,
+)
 from scenarios.run_folder import QueryLine
 
 # Student's t: 99.5 % and 80 % quantiles with 4 degrees of freedom (printed tables).
@@ -59,7 +66,8 @@ def test_interval_is_students_over_block_logs() -> None:
         ([1.00, 1.01, 0.99, 1.00, 1.00], "same"),
         ([0.70, 1.30, 1.00, 0.90, 1.10], "unsure"),
         ([0.95, 0.94, 0.96, 0.93, 0.97], "unsure"),  # across the margin
-        ([0.5], "unsure"),  # one block has no spread
+        ([0.5] * 4, "unsure"),  # too few blocks to bound anything, however equal they are
+        ([0.5], "unsure"),
         ([], "unsure"),
     ],
 )
@@ -121,9 +129,18 @@ def test_cells_carry_counters_and_are_ordered() -> None:
     assert old.latency_us_p99 == 12.0
 
 
-def test_an_interval_needs_two_values() -> None:
-    """One block gives an estimate and no interval, so none is shown."""
-    assert geometric_interval([5.0]) is None
+@pytest.mark.parametrize("count", range(1, FEWEST_BLOCKS))
+def test_few_blocks_bound_nothing(count: int) -> None:
+    """They give an estimate without an interval and without an effect that would have been found."""
+    comparison = compare_blocks([2.0, 3.0, 2.0, 3.0][:count])
+    assert comparison.ratio is not None
+    assert 2 <= comparison.ratio.estimate <= 3
+    assert (comparison.ratio.low, comparison.ratio.high, comparison.smallest_effect) == (None, None, None)
+
+
+def test_no_block_gives_no_estimate() -> None:
+    """Nothing was measured, so nothing is told."""
+    assert geometric_interval([]) is None
 
 
 def test_percentiles_are_values_that_occurred() -> None:
