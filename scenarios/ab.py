@@ -19,18 +19,21 @@ from scenarios.arm_counts import database_counts, executed_statements, statement
 from scenarios.arms import Arm
 from scenarios.catalogue import DUET
 from scenarios.comparison import Turn
+from scenarios.generator_health import is_generators_own
 from scenarios.place import Place, open_cluster
-from scenarios.run_folder import ArmRecord, CountRecord, RunFolder, RunManifest
+from scenarios.run_folder import ArmRecord, CountRecord, RunFolder, RunManifest, part_name
 from scenarios.run_so_far import RunSoFar
 from scenarios.versions import ARMS, Population, Version, parse_version, prepare, servers
 
 BLOCKS = 5
 CONFIRMING_BLOCKS = 3  # fifteen rounds: enough for p = 0.05, which needs five
+REPLACEMENTS_MAX = 3  # guess: a hiccup of the machine is rare; where four of eight blocks are late, nothing is measured
 ROUNDS = 5
 ROUND_SECONDS = 4.0
 ROUND_SECONDS_MAX = 15.0  # of rounds that the generator has lengthened
 # Past its rounds a block prepares both arms, warms them and measures what they manage.
 OVERHEAD_SECONDS = 14.0
+PAIR = "pair"  # both arms, as one part of the run
 _PREPARING_SHARE = 0.1
 
 
@@ -76,7 +79,9 @@ class AbRun:
         self._cluster_url = cluster_url
         self._progress = progress
         self._so_far = RunSoFar(options.out / "runs", (DUET.name,), options.seed, options.record())
-        self._measured = 0
+        self._measured = 0  # replaced ones included
+        self._wanted = 0
+        self._replaced = 0
         self._is_over = False  # an arm has ended, or somebody has ended the run
         self._rate = options.rate or 0.0
         self._round_seconds = options.round_seconds
@@ -94,13 +99,17 @@ class AbRun:
     def measure(self, blocks: int) -> None:
         """Measures so many more blocks, or as many as both arms live through.
 
+        A block whose generator was late says nothing, of neither arm: a fresh one is measured in its stead, and the
+        record tells so. After REPLACEMENTS_MAX of them a late block ends the run, which is INVALID by it.
+
         What ends it, an interrupt included, is noted in the record and keeps what was measured; ChatbenchError or
         KeyboardInterrupt when that is nothing.
         """
-        total = self._measured + blocks
-        while self._measured < total and not self._is_over:
+        self._wanted += blocks
+        while self._measured < (total := self._wanted + self._replaced) and not self._is_over:
             try:
                 self._measure_block(self._measured, total)
+                self._replace_late(self._measured)
             except KeyboardInterrupt:
                 self._end(KeyboardInterrupt())
                 self._so_far.note(cut_short=True)
@@ -109,6 +118,21 @@ class AbRun:
                 self._end(sentence)
                 self._so_far.note(reason=f"block {self._measured + 1}: {sentence}")
             self._measured += 1
+
+    def _replace_late(self, block: int) -> None:
+        """Takes a block whose generator was late out of what counts, as long as that is the exception."""
+        part = part_name(DUET.name, PAIR, block)
+        (reasons,) = [one.reasons for one in self.folder.read_manifest().scenarios if one.part == part] or [[]]
+        if self._is_over or not reasons or not all(is_generators_own(reason) for reason in reasons):
+            return
+        if self._replaced == REPLACEMENTS_MAX:
+            self._is_over = True
+            self._so_far.note(reason=f"{self._replaced} late blocks were replaced before, and {part} is late as well")
+            return
+        self._so_far.replace(part)
+        self._replaced += 1
+        # Without a block that counts the rate is measured again: perhaps it was too much.
+        self._rate = self._options.rate or first_count(self.folder.read_manifest(), "duet_rate_per_second") or 0.0
 
     def _end(self, error: BaseException) -> None:
         """Nothing more is measured; when nothing was, the error is all there is to tell."""
@@ -169,7 +193,7 @@ class AbRun:
             "--rounds": str(options.rounds),
             "--round-seconds": f"{self._round_seconds:g}",
         }
-        arm = Arm("pair", options.size, options.strategy, scenario_options=given)
+        arm = Arm(PAIR, options.size, options.strategy, scenario_options=given)
         # The generator ends by itself after its rounds; where it measures the rate first, they may have to be longer.
         longest = self._round_seconds if self._rate else max(self._round_seconds, ROUND_SECONDS_MAX)
         seconds = options.rounds * longest + OVERHEAD_SECONDS
@@ -197,8 +221,8 @@ class AbRun:
 
 
 def first_count(manifest: RunManifest, name: str) -> float | None:
-    """A count of the first block that has it; None when none has."""
-    counts = [count for record in manifest.scenarios for count in record.counts]
+    """A count of the first block that counts and has it; None when none has."""
+    counts = [count for record in manifest.scenarios if not record.replaced for count in record.counts]
     return next((count.value for count in counts if count.name == name), None)
 
 

@@ -81,6 +81,7 @@ class ScenarioRecord(msgspec.Struct, kw_only=True):
     workload: list[WorkloadRecord] = []  # every number of it, beside its source
     arm: str | None = None  # the server it was measured on, when the run compares several
     block: int | None = None  # which of the interleaved blocks, from 0
+    replaced: bool = False  # its generator was late, and a fresh block was measured in its stead; its warnings say why
 
     @property
     def part(self) -> str:

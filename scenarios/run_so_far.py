@@ -68,6 +68,17 @@ class RunSoFar:
                 record.warnings.extend(warnings)
         self._folder.write_manifest(manifest)
 
+    def replace(self, part: str) -> None:
+        """Puts down that a part does not count, because another was measured in its stead; why is kept as a warning."""
+        assert self._folder is not None, "replaced is what ran"
+        manifest = self._folder.read_manifest()
+        for record in manifest.scenarios:
+            if record.part == part:
+                record.replaced = True
+                record.warnings = [f"{part} was replaced by a fresh block: {reason}" for reason in record.reasons]
+                record.reasons = []
+        self._folder.write_manifest(manifest)
+
     @property
     def has_measured(self) -> bool:
         """True when there is something to report."""

@@ -1,7 +1,7 @@
 """Reads a duet's run folder into what the gate judges: rounds, counters, and what else differs between the arms."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from reports.gate.counters import Counter, compare_counters
 from reports.gate.decisions import Gated, Round, decide, suspects
 from reports.gate.outputs import Outcome
 from reports.measurements import Measurements, Series, pooled, read_measurements
-from scenarios.run_folder import RunManifest
+from scenarios.run_folder import RunManifest, ScenarioRecord
 
 DUET = "duet"
 BASE, HEAD = "base", "head"
@@ -46,14 +46,19 @@ _COUNTERS = (
 
 @dataclass(frozen=True)
 class DuetData:
-    """Everything that a duet measured."""
+    """Everything that a duet measured, but for blocks that a fresh one was measured for."""
 
     manifest: RunManifest
     values: Mapping[tuple[str, str, int, int], Distribution]  # (operation, arm, block, round) → latencies in µs
     base: Mapping[str, float]  # counters
     head: Mapping[str, float]
 
-    def rounds(self, blocks: range) -> dict[str, list[Round]]:
+    @property
+    def blocks(self) -> list[int]:
+        """The numbers of the blocks that count, in their order."""
+        return sorted({block for _, _, block, _ in self.values})
+
+    def rounds(self, blocks: Collection[int]) -> dict[str, list[Round]]:
         """The rounds of these blocks, by metric; a round that one arm lacks is a value that is none."""
         found: dict[str, list[Round]] = {}
         places = sorted({(block, number) for _, _, block, number in self.values if block in blocks})
@@ -85,9 +90,10 @@ def read_duet(path: Path) -> DuetData:
 def duet_of(measurements: Measurements) -> DuetData:
     """The duet in a run that was read."""
     parts: dict[tuple[str, str, int, int], list[Series]] = defaultdict(list)
+    replaced = {record.block for record in measurements.manifest.scenarios if record.replaced}
     for one in measurements.series:
-        if one.metric in ("duet_request_us", "duet_delivery_us"):
-            labels = one.labels
+        labels = one.labels
+        if one.metric in ("duet_request_us", "duet_delivery_us") and int(labels["block"]) not in replaced:
             parts[labels.get("operation", DELIVERY), labels["arm"], int(labels["block"]), int(labels["round"])].append(
                 one
             )
@@ -97,9 +103,8 @@ def duet_of(measurements: Measurements) -> DuetData:
 
 
 def judge_duet(data: DuetData, blocks: int) -> Outcome:
-    """The verdict; blocks from `blocks` on are the ones that confirm."""
-    first = data.rounds(range(blocks))
-    fresh = data.rounds(range(blocks, 10_000))
+    """The verdict; of the blocks that count, those after the first `blocks` are the ones that confirm."""
+    first, fresh = data.rounds(data.blocks[:blocks]), data.rounds(data.blocks[blocks:])
     arms = data.manifest.arms.get(DUET, [])
     names = [arm.settings.get("version", arm.name) for arm in arms] or [BASE, HEAD]
     return Outcome(
@@ -134,12 +139,16 @@ def _count(distribution: Distribution | None) -> int:
 def _totals(manifest: RunManifest) -> dict[tuple[str, str, str], float]:
     """(count, operation or statement, arm) → its sum over all blocks."""
     totals: dict[tuple[str, str, str], float] = defaultdict(float)
-    for record in manifest.scenarios:
+    for record in _counted(manifest):
         for count in record.counts:
             if "arm" in count.labels:
                 part = count.labels.get("operation") or count.labels.get("statement", "")
                 totals[count.name, part, count.labels["arm"]] += count.value
     return totals
+
+
+def _counted(manifest: RunManifest) -> Iterable[ScenarioRecord]:
+    return (record for record in manifest.scenarios if not record.replaced)
 
 
 def _per(totals: Mapping[tuple[str, str, str], float], arm: str) -> dict[str, float]:
@@ -168,7 +177,7 @@ def _per(totals: Mapping[tuple[str, str, str], float], arm: str) -> dict[str, fl
 def _statement_changes(manifest: RunManifest) -> list[str]:
     """Statements that only one of the arms executed."""
     executed: dict[str, set[str]] = {BASE: set(), HEAD: set()}
-    for record in manifest.scenarios:
+    for record in _counted(manifest):
         for count in record.counts:
             if count.name == "duet_statements":
                 executed[count.labels["arm"]].add(count.labels["statement"])

@@ -155,6 +155,31 @@ def test_an_arm_that_dies_half_way_is_no_pass(long_comparison: "subprocess.Popen
     assert len(RunFolder(run).read_manifest().scenarios) == 1
 
 
+def test_a_block_whose_generator_was_late_is_replaced(
+    start_chatbench: Callable[..., "subprocess.Popen[str]"], postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """By a fresh one, whose rounds count in its stead; the verdict's page and its remarks tell why."""
+    url = ("--database-url", postgres.url("postgres"))
+    process = start_chatbench(
+        "ab", ".", ".", "--blocks", 1, "--rounds", 3, "--round-seconds", 2, "--rate", 40, *url, folder=tmp_path
+    )
+    generator, pause = _child(process, "locust"), threading.Event()
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not any(b'"block"' in one.read_bytes() for one in (tmp_path / "out" / "runs").glob("*/run.json")):
+        assert time.monotonic() < deadline, "no block has begun"
+        pause.wait(0.02)
+    generator.send_signal(signal.SIGSTOP)
+    pause.wait(2)  # the lateness itself: of a third of the starts
+    generator.send_signal(signal.SIGCONT)
+    output, complaints = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 3, complaints  # three rounds are too few to judge
+    assert "duet (pair, block 1) was replaced by a fresh block: generator " in output
+    (run,) = (tmp_path / "out" / "runs").iterdir()
+    first, second, *_ = RunFolder(run).read_manifest().scenarios
+    assert (first.replaced, first.reasons) == (True, [])
+    assert second.block == 1
+
+
 def test_an_interrupt_keeps_what_was_measured(long_comparison: "subprocess.Popen[str]", tmp_path: Path) -> None:
     """Exit code 3 and a document that says so."""
     long_comparison.send_signal(signal.SIGINT)

@@ -32,6 +32,7 @@ def build(tmp_path: Path) -> Build:
         arms: list[ArmRecord] | None = None,
         reasons: list[str] | None = None,
         more_counts: list[CountRecord] | None = None,  # of every block
+        replaced: int | None = None,  # a block in which head was ten times as slow, and the generator late
     ) -> DuetData:
         folder = RunFolder(tmp_path / "run")
         folder.path.mkdir()
@@ -43,6 +44,7 @@ def build(tmp_path: Path) -> Build:
                     # Nothing is exactly alike: rounds differ by a few µs, in both arms alike.
                     for operation in (*OPERATIONS, "delivery"):
                         factor = (slow or {}).get(operation, 1.0) if arm == "head" else 1.0
+                        factor *= 10 if arm == "head" and block == replaced else 1
                         value = round((BASE_US + 10 * number + block) * factor)
                         if operation == "delivery":
                             folder.append_histograms([line("duet_delivery_us", [value] * requests, **place)])
@@ -55,11 +57,13 @@ def build(tmp_path: Path) -> Build:
                 for name, value in (("deliveries", 100), ("delivery_bytes", 20_000))
             ]
             counts += more_counts or []
-            records.append(
-                ScenarioRecord(
-                    name="duet", options={}, started_second=0, seconds=20, arm="pair", block=block, counts=counts
-                )
+            record = ScenarioRecord(
+                name="duet", options={}, started_second=0, seconds=20, arm="pair", block=block, counts=counts
             )
+            if block == replaced:
+                record.replaced, record.warnings = True, [f"{record.part} was replaced by a fresh block: it was late"]
+                counts.append(CountRecord(name="duet_deliveries", labels={"arm": "head"}, value=1_000_000))
+            records.append(record)
         known = [
             ArmRecord(name="base", settings={"version": "main"}),
             ArmRecord(name="head", settings={"version": "x"}),

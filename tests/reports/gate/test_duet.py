@@ -58,6 +58,16 @@ def test_a_run_that_must_not_be_believed_is_no_pass(build: Build) -> None:
     assert "head ended in block 2" in markdown(outcome)
 
 
+def test_a_block_that_was_replaced_does_not_count_and_is_told(build: Build) -> None:
+    """Neither its times nor its counters; the blocks that count judge and confirm in their order."""
+    outcome = judge_duet(build({"send_message": 1.4}, blocks=9, replaced=2), 5)
+    slower = {finding.metric.name for finding in outcome.decision.findings if finding.verdict == "REGRESSED"}
+    assert slower == {"send_message_ms_p50", "send_message_ms_p95"}
+    assert all(finding.rounds == 25 for finding in outcome.decision.findings)
+    assert [one.head for one in outcome.counters] == [200]
+    assert "duet (pair, block 3) was replaced by a fresh block: it was late" in markdown(outcome)
+
+
 def test_settings_that_differ_are_named(build: Build) -> None:
     """Wanted or not."""
     arms = [
