@@ -29,7 +29,7 @@ def judge(run: Path, objectives: Path | None, baseline: Path | None) -> Outcome:
 def judge_stored(run: Path, thresholds: Sequence[Threshold], baseline: Path | None = None) -> Outcome:
     """The verdict on a run folder; InputError when a folder cannot be read."""
     head = read_measurements(run)
-    asked = applying(thresholds, {record.name for record in head.manifest.scenarios})
+    asked = applying(thresholds, head.manifest.scenarios)
     findings = tuple(judge_threshold(one, run_number(head, one.measure)) for one in asked)
     reasons = list(_doubts("the run", head))
     if not asked:
