@@ -19,6 +19,7 @@ from scenarios.run_folder import ScenarioRecord
 from scenarios.run_measures import Measure, parse_measure
 from scenarios.study import SCENARIO as LABORATORY
 
+ASKABLE = (*SCENARIOS, LABORATORY)  # scenarios that have numbers of their own
 SHIPPED = Path(__file__).parent / "objectives.toml"
 
 
@@ -33,8 +34,7 @@ class Threshold:
     @property
     def measure(self) -> Measure:
         """What is asked, within the scenario."""
-        separator = "," if "=" in self.objective.measure else "."
-        return parse_measure(f"{self.objective.measure}{separator}scenario={self.scenario}")
+        return measure_within(self.objective.measure, self.scenario)
 
     @property
     def name(self) -> str:
@@ -66,6 +66,11 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     objective: list[_Entry]
+
+
+def measure_within(name: str, scenario: str) -> Measure:
+    """The measure of that name, of one scenario; InputError when there is none."""
+    return parse_measure(f"{name}{',' if '=' in name else '.'}scenario={scenario}")
 
 
 def read_thresholds(path: Path) -> tuple[Threshold, ...]:
@@ -101,8 +106,8 @@ def _thresholds(entry: _Entry) -> list[Threshold]:
     if not entry.scenarios:
         raise InputError(f"{entry.holds!r} is asked of no scenario; name at least one")
     for scenario in entry.scenarios:
-        if scenario not in (*SCENARIOS, LABORATORY):
-            raise InputError(f"no scenario named {scenario!r}; choose from {', '.join((*SCENARIOS, LABORATORY))}")
+        if scenario not in ASKABLE:
+            raise InputError(f"no scenario named {scenario!r}; choose from {', '.join(ASKABLE)}")
     return [Threshold(objective, scenario, entry.reason) for scenario in entry.scenarios]
 
 
