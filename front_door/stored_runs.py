@@ -12,9 +12,7 @@ from front_door.endings import print_json, progress_bar, show, show_outcome, sho
 verbs = typer.Typer()
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder below out/runs.")]
-Stored = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A folder below out/runs, or a pytest-benchmark JSON file.")
-]
+Stored = Annotated[Path, typer.Argument(metavar="RUN", help="A folder below out/runs, or what pytest-benchmark wrote.")]
 
 
 @verbs.command()
