@@ -12,9 +12,7 @@ from front_door.endings import print_json, progress_bar, show, show_outcome, sho
 verbs = typer.Typer()
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder below out/runs.")]
-Stored = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A folder below out/runs, or a pytest-benchmark JSON file.")
-]
+Stored = Annotated[Path, typer.Argument(metavar="RUN", help="A folder below out/runs, or what pytest-benchmark wrote.")]
 
 
 @verbs.command()
@@ -90,17 +88,22 @@ def trend(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of run folders.")] = common.DEFAULT_OUT
     / "runs",
     objectives: common.Objectives = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="SCENARIO:MEASURE to follow instead of the objectives' numbers, or all of them."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write one page with figure and tables.")] = None,
     as_json: common.Json = False,
 ) -> None:
-    """Follow numbers over many stored runs. Told is where those of the objectives changed."""
+    """Follow numbers over many stored runs. Told is where they changed."""
     with whole_imports():
-        from reports.gate.thresholds import SHIPPED, read_thresholds
+        from reports.followed import choose
         from reports.trend import follow, trend_document, trend_text
         from reports.trend_page import write_trend
 
+    asked = choose(objectives, metric or ())
     with progress_bar() as progress:
-        trends = follow(folder, read_thresholds(objectives or SHIPPED), progress)
+        trends = follow(folder, asked, progress)
     if html is not None:
         write_trend(trends, html)
     if as_json:

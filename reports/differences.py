@@ -58,7 +58,7 @@ def differences(base: RunManifest, head: RunManifest) -> tuple[Difference, ...]:
         *differing("server settings", _server(base), _server(head)),
         *differing("workload", _command(base), _command(head)),
         *_of_scenarios(base.scenarios, head.scenarios),
-        *differing("arms", _arms(base), _arms(head)),
+        *_of_arms(_arms(base), _arms(head)),
     )
 
 
@@ -113,12 +113,25 @@ def _command(manifest: RunManifest) -> dict[str, Any]:
     return {"seed": manifest.seed, **options}
 
 
-def _arms(manifest: RunManifest) -> dict[str, Any]:
+def arm_subject(scenario: str, arm: str) -> str:
+    """What differences of one of several servers are about."""
+    return f"arm {arm} of {scenario}"
+
+
+def _arms(manifest: RunManifest) -> dict[str, dict[str, str]]:
     return {
-        f"{scenario}, {arm.name}": {name: value for name, value in arm.settings.items() if name != "version"}
+        arm_subject(scenario, arm.name): {name: value for name, value in arm.settings.items() if name != "version"}
         for scenario, arms in manifest.arms.items()
         for arm in arms
     }
+
+
+def _of_arms(base: Mapping[str, Mapping[str, str]], head: Mapping[str, Mapping[str, str]]) -> list[Difference]:
+    """Servers that only one of the runs compared, and settings of those that both did."""
+    found = differing("arms", dict.fromkeys(base, "there"), dict.fromkeys(head, "there"))
+    for subject in sorted(base.keys() & head.keys()):
+        found += differing(subject, base[subject], head[subject])
+    return found
 
 
 def _of_scenarios(base: Sequence[ScenarioRecord], head: Sequence[ScenarioRecord]) -> list[Difference]:

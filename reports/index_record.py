@@ -8,9 +8,7 @@ from typing import Any
 from fixtures.errors import InputError
 from reports.measurements import Measurements
 from scenarios.run_folder import QueryLine
-from scenarios.study import OPTION, Study, study_of
-
-SCENARIO = "queries"
+from scenarios.study import OPTION, SCENARIO, WRONG_RESULTS, Study, study_of
 
 Cell = tuple[str, str]  # statement, parameter class
 
@@ -63,7 +61,7 @@ def read_index_record(measurements: Measurements) -> IndexRecord | None:
         strategies=tuple(sorted(names, key=lambda name: (name != baseline, name))),
         built=record.options.get("strategies", {}),
         questions=record.options.get("questions", {}),
-        wrong=tuple(sorted({(item[0], item[1]) for item in record.options.get("wrong_results", ())})),
+        wrong=tuple(sorted({(item[0], item[1]) for item in record.options.get(WRONG_RESULTS, ())})),
         study=study,
     )
 

@@ -1,4 +1,4 @@
-"""Many stored runs in the order of time: the numbers that objectives are about, and where they changed."""
+"""Many stored runs in the order of time: numbers that a gate judges, and where they changed."""
 
 import math
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ import msgspec
 from fixtures.errors import InputError
 from fixtures.progress import Progress
 from reports.change_points import ALPHA, NUMBERS_MIN, change_points
-from reports.differences import differences, obstacles
-from reports.gate.run_numbers import run_number
-from reports.gate.thresholds import Threshold
+from reports.differences import Difference, arm_subject, differences, obstacles
+from reports.followed import Followed, every
+from reports.gate.duet import DUET, HEAD
 from reports.measurements import Measurements, read_measurements
 from reports.numbers import quantity
 from reports.summary import summarise_run
@@ -59,7 +59,7 @@ class Trend:
 
     name: str  # "fanout: delivery_ms_p99"
     unit: str
-    bound: str  # what its objective asks for
+    bound: str  # what its objective asks for; empty without one
     points: tuple[TrendPoint, ...]
     breaks: tuple[Break, ...]
     changes: tuple[Change, ...]
@@ -89,7 +89,8 @@ class Trend:
         if told:
             return f"It changed {' and '.join(told)}."
         if comparable < NUMBERS_MIN:
-            return f"At most {comparable} runs are comparable; {NUMBERS_MIN} are needed to find a change."
+            told_count = "1 run is" if comparable == 1 else f"{comparable} runs are"
+            return f"At most {told_count} comparable; {NUMBERS_MIN} are needed to find a change."
         return "No change was found."
 
 
@@ -99,22 +100,30 @@ class Trends:
 
     folder: str
     runs: int
-    trends: tuple[Trend, ...]
+    trends: tuple[Trend, ...]  # those that changed first
     left_out: tuple[str, ...]  # runs that must not be believed or cannot be read, each with the reason
 
 
-def follow(folder: Path, thresholds: Sequence[Threshold], progress: Progress) -> Trends:
-    """The trends of the run folders in a folder; InputError when none of them can be followed."""
-    found, left_out = _read(folder, progress)
+def follow(folder: Path, asked: Sequence[Followed] | None, progress: Progress) -> Trends:
+    """The trends of the run folders in a folder; InputError when none of them can be followed.
+
+    `asked`: the numbers to follow; None for every one that the runs measured and a gate judges.
+    """
+    with_duets = asked is None or any(one.scenario == DUET for one in asked)
+    found, left_out = _read(folder, progress, with_duets=with_duets)
     if not found:
         why = f": {left_out[0]}" if left_out else ""
         raise InputError(
             f"{folder} holds no run that can be followed{why}; name a folder of run folders, like out/runs"
         )
-    trends = tuple(trend for threshold in thresholds if (trend := _trend(threshold, found)) is not None)
+    wanted = every(found) if asked is None else asked
+    trends = tuple(trend for one in wanted if (trend := _trend(one, found)) is not None)
     if not trends:
-        raise InputError(f"no objective is about what the {len(found)} runs in {folder} measured; name a file that is")
-    return Trends(str(folder), len(found), trends, tuple(left_out))
+        raise InputError(
+            f"nothing that was asked for is what the {len(found)} runs in {folder} measured; "
+            "name other numbers with --metric, or follow all that there are with --metric all"
+        )
+    return Trends(str(folder), len(found), tuple(sorted(trends, key=lambda one: not one.changes)), tuple(left_out))
 
 
 def trend_document(trends: Trends) -> dict[str, Any]:
@@ -155,7 +164,7 @@ def trend_text(trends: Trends) -> str:
     return "\n".join(lines)
 
 
-def _read(folder: Path, progress: Progress) -> tuple[list[Measurements], list[str]]:
+def _read(folder: Path, progress: Progress, *, with_duets: bool) -> tuple[list[Measurements], list[str]]:
     try:
         places = sorted(path for path in folder.iterdir() if path.is_dir() and (path / "run.json").exists())
     except OSError as error:
@@ -173,31 +182,30 @@ def _read(folder: Path, progress: Progress) -> tuple[list[Measurements], list[st
         verdict = summarise_run(measurements).verdict
         if verdict.reasons:
             left_out.append(f"{path.name} is INVALID: {verdict.reasons[0]}")
-        elif any(measurements.manifest.arms.values()):
+        elif any(arms and not (with_duets and name == DUET) for name, arms in measurements.manifest.arms.items()):
             left_out.append(f"{path.name} compares several servers; its numbers are not one version's")
         else:
             found.append(measurements)
     return sorted(found, key=lambda one: one.manifest.started_at), left_out
 
 
-def _trend(threshold: Threshold, runs: Sequence[Measurements]) -> Trend | None:
-    measure = threshold.measure
+def _trend(followed: Followed, runs: Sequence[Measurements]) -> Trend | None:
     points: list[TrendPoint] = []
     breaks: list[Break] = []
     lacking: list[str] = []
     before: RunManifest | None = None
     for run in runs:
         manifest = run.manifest
-        number = run_number(run, measure)
-        if all(record.name != threshold.scenario for record in manifest.scenarios):
+        if all(record.name != followed.scenario for record in manifest.scenarios):
             continue
-        if number.value is None or not math.isfinite(number.value) or not number.supported:
+        value = followed.value(run)
+        if value is None:
             lacking.append(manifest.run_id)
             continue
-        differing = _differing(threshold.scenario, before, manifest) if before is not None else ()
+        differing = _differing(followed.scenario, before, manifest) if before is not None else ()
         if differing:
             breaks.append(Break(len(points), differing))
-        points.append(TrendPoint(manifest.run_id, manifest.started_at, manifest.commit, number.value))
+        points.append(TrendPoint(manifest.run_id, manifest.started_at, manifest.commit, value))
         before = manifest
     if not points:
         return None
@@ -206,9 +214,9 @@ def _trend(threshold: Threshold, runs: Sequence[Measurements]) -> Trend | None:
         change for start, end in _stretches(len(points), breaks) for change in _changes(values[start:end], start)
     ]
     return Trend(
-        name=threshold.name,
-        unit=measure.unit,
-        bound=threshold.bound,
+        name=followed.name,
+        unit=followed.unit,
+        bound=followed.bound,
         points=tuple(points),
         breaks=tuple(breaks),
         changes=tuple(changes),
@@ -221,8 +229,14 @@ def _differing(scenario: str, before: RunManifest, after: RunManifest) -> tuple[
     return tuple(
         one.sentence
         for one in obstacles(differences(before, after))
-        if one.subject == f"workload of {scenario}" or not one.subject.startswith(_OF_ANOTHER_SCENARIO)
+        if (one.subject == f"workload of {scenario}" or not one.subject.startswith(_OF_ANOTHER_SCENARIO))
+        and not (scenario == DUET and _is_of_head(one))
     )
+
+
+def _is_of_head(one: Difference) -> bool:
+    """Of a duet, the head is what is followed: another one is no break."""
+    return one.subject == arm_subject(DUET, HEAD) or (one.subject, one.name) == ("workload", HEAD)
 
 
 def _stretches(count: int, breaks: Sequence[Break]) -> list[tuple[int, int]]:

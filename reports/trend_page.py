@@ -14,6 +14,7 @@ from reports.page import page_environment, readable_time, svg_markup, write_page
 from reports.trend import Trend, Trends
 
 NAME = "trend"
+PANELS_MAX = 16
 _COLUMNS = (
     Column("run"),
     Column("started"),
@@ -35,10 +36,20 @@ def write_trend(trends: Trends, path: Path) -> None:
             alpha=ALPHA,
             wide=svg_markup(drawn.wide_svg),
             narrow=svg_markup(drawn.narrow_svg),
+            undrawn=sum(not one.is_steady for one in trends.trends) - PANELS_MAX,
+            readings=_by_reading(trends),
             tables=[(one, trend_table(one)) for one in trends.trends],
         )
     )
     write_page(path, document)
+
+
+def _by_reading(trends: Trends) -> dict[str, list[int]]:
+    """Places of the numbers of which the same is told."""
+    found: dict[str, list[int]] = {}
+    for place, one in enumerate(trends.trends):
+        found.setdefault(one.reading, []).append(place)
+    return found
 
 
 def trend_table(trend: Trend) -> Table:
@@ -53,9 +64,14 @@ def trend_table(trend: Trend) -> Table:
     return Table(f"{len(rows)} runs, oldest first", _COLUMNS, tuple(rows))
 
 
+def drawn_trends(trends: Trends) -> tuple[Trend, ...]:
+    """Those that are not always the same, the changed ones first; no more than can be looked at."""
+    return tuple(one for one in trends.trends if not one.is_steady)[:PANELS_MAX] or trends.trends[:1]
+
+
 def trend_drawing(trends: Trends) -> Drawing:
-    """A panel per number that is not always the same: a point per run, medians, lines at breaks and changes."""
-    drawn = [one for one in trends.trends if not one.is_steady] or trends.trends[:1]
+    """A panel per number of `drawn_trends`: a point per run, medians, lines at breaks and changes."""
+    drawn = drawn_trends(trends)
 
     def draw(panels: Sequence[Axes]) -> None:
         for axes, trend in zip(panels, drawn, strict=True):

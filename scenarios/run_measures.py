@@ -5,6 +5,7 @@ delivery_ms_p99.group_size=100    the same under one label's value
 generator_cpu_percent_mean        `mean` and `max` as well
 missing, late, failed, …          the sums of the ledgers and of the scenarios' records
 bytes_per_delivery                what one delivery costs on the wire, in the mean
+query_buffers_max, wrong_results, …   of the query laboratory: scenarios/query_measures.py
 
 Pure but for reading the run folder.
 """
@@ -18,7 +19,8 @@ from hdrh.histogram import HdrHistogram
 from fixtures.errors import InputError
 from scenarios.histograms import new_histogram, percentile
 from scenarios.metrics import METRICS
-from scenarios.run_folder import LedgerTotals, RunFolder, ScenarioRecord
+from scenarios.query_measures import QUERY_LABELS, QUERY_MEASURES, query_value
+from scenarios.run_folder import LedgerTotals, QueryLine, RunFolder, ScenarioRecord
 
 # A unit that ends a metric's name → the units in which it can be asked for, and their factors.
 _UNITS = {"us": {"us": 1.0, "ms": 1e-3, "s": 1e-6}, "permille": {"permille": 1.0, "percent": 0.1}}
@@ -51,8 +53,13 @@ class Measure:
         if self.name.startswith("bytes_per_delivery"):
             return "B"
         words = self.name.partition("=")[0].rpartition(".")[0] if "=" in self.name else self.name
-        stem = words.removesuffix(f"_{self.statistic}") if self.metrics else words
+        stem = words.removesuffix(f"_{self.statistic}") if self.metrics else re.sub("_(max|min)$", "", words)
         return _SHOWN_UNITS.get(stem.rpartition("_")[2], "")
+
+    @property
+    def is_of_queries(self) -> bool:
+        """True for numbers of the query laboratory."""
+        return self.statistic in QUERY_MEASURES
 
     def within(self, labels: Mapping[str, str]) -> bool:
         """Whether something with these labels counts for it."""
@@ -77,7 +84,7 @@ def known_measures() -> tuple[str, ...]:
     preferred = {
         metric: name for name, (metric, _) in _ASKABLE.items() if not name.endswith(("_us", "_s", "_permille"))
     }
-    return (*_PLAIN, *(f"{name}_pNN|mean|max" for name in preferred.values()))
+    return (*_PLAIN, *QUERY_MEASURES, *(f"{name}_pNN|mean|max" for name in preferred.values()))
 
 
 def parse_measure(name: str) -> Measure:
@@ -90,6 +97,9 @@ def parse_measure(name: str) -> Measure:
     labels = tuple(sorted(_label(part, name) for part in label_text.split(","))) if label_text else ()
     if base == "bytes_per_delivery":
         return Measure(name, _WIRE_BYTES, statistic="mean", labels=labels)
+    if base in QUERY_MEASURES:
+        _check_labels(name, labels, QUERY_LABELS)
+        return Measure(name, labels=labels, statistic=base)
     if base in _PLAIN:
         return Measure(name, labels=labels, statistic=base)
     match = _STATISTIC.fullmatch(base)
@@ -110,10 +120,11 @@ def measure_values(folder: RunFolder, measures: Iterable[Measure]) -> dict[str, 
                 if line.metric in measure.metrics and measure.within(line.labels):
                     histograms[measure.name].decode_and_add(line.payload.encode("ascii"))
     records, ledgers = folder.read_manifest().scenarios, folder.read_ledger().ledgers
+    lines = list(folder.read_queries()) if any(measure.is_of_queries for measure in asked) else []
     return {
         measure.name: _statistic(histograms[measure.name], measure)
         if measure.metrics
-        else counted(measure, records, ledgers)
+        else counted(measure, records, ledgers, lines)
         for measure in asked
     }
 
@@ -130,8 +141,15 @@ def _statistic(histogram: HdrHistogram, measure: Measure) -> float | None:
     return None if value is None else value * measure.factor
 
 
-def counted(measure: Measure, records: Iterable[ScenarioRecord], ledgers: Iterable[LedgerTotals]) -> float | None:
+def counted(
+    measure: Measure,
+    records: Iterable[ScenarioRecord],
+    ledgers: Iterable[LedgerTotals],
+    lines: Iterable[QueryLine] = (),
+) -> float | None:
     """The value of a measure that is a count; None when nobody counted."""
+    if measure.is_of_queries:
+        return query_value(measure.statistic, dict(measure.labels), records, lines)
     if measure.statistic in _LEDGER_COUNTS:
         found = [ledger for ledger in ledgers if measure.within({"scenario": ledger.scenario, **ledger.labels})]
         return float(sum(getattr(ledger, measure.statistic) for ledger in found)) if found else None

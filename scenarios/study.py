@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
+SCENARIO = "queries"  # the laboratory's part of a run
 OPTION = "study"
+WRONG_RESULTS = "wrong_results"  # option: [statement, class, strategy] of what gave other rows than the truth
 FEWEST_RUNGS = 3  # a line through two points fits every order
 
 Order = Literal["flat", "falling", "logarithmic", "linear", "unknown"]

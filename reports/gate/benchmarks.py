@@ -11,6 +11,10 @@ from reports.gate.run_numbers import RunNumber
 from reports.latency import values_needed
 from scenarios.run_measures import Measure
 
+NO_PAIRS = (
+    "Rounds of two files are of different moments, so they are no pairs and no test of pairs is made of them; "
+    "many files of two versions that took turns, in a folder each, are judged as chatbench ab judges"
+)
 _MEDIAN = Measure("benchmark_us_p50", frozenset({"benchmark_us"}), 1.0, "p50")
 
 
@@ -28,6 +32,7 @@ def judge_benchmarks(head: Path, base: Path) -> Outcome:
         Decision(worst(one.verdict for one in findings), findings),
         remarks=(
             WARNING,
+            NO_PAIRS,
             f"commit {before.commit or 'unknown'} in the baseline, {after.commit or 'unknown'} in the run",
         ),
         reasons=tuple(one.sentence for one in obstacles(benchmark_differences(before, after))),

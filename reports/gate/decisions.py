@@ -26,7 +26,7 @@ POWER = 0.95  # the smallest detectable effect is found this often
 ROUND_OPERATIONS_MIN = 200  # per arm: fewer leave a p95 to ten values
 
 _RESAMPLES = 200
-_CONFIRMING_ROUNDS_MIN = differences_needed(CONFIRMING_ALPHA)
+CONFIRMING_ROUNDS_MIN = differences_needed(CONFIRMING_ALPHA)
 
 Verdict = Literal["PASS", "IMPROVED", "REGRESSED", "UNCERTAIN", "INVALID"]
 # The worst verdict of its metrics is the gate's; an improvement is worth telling when nothing else is.
@@ -51,6 +51,8 @@ class Gated:
     unit: str
     margin: float  # as a share: up to here, slower is not a regression
     floor: float  # in the unit: a smaller difference is none that anybody feels
+    operations_min: int = ROUND_OPERATIONS_MIN  # per arm and round
+    way_to_more: str = "raise the rate or lengthen the rounds"
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def decide(
     fresh = {name: found for name, found in (confirming or {}).items() if found}
     complaints = {
         metric.name: _complaint(metric, rounds.get(metric.name, ()), rounds_needed(len(metrics)))
-        or (_complaint(metric, fresh[metric.name], _CONFIRMING_ROUNDS_MIN) if metric.name in fresh else None)
+        or (_complaint(metric, fresh[metric.name], CONFIRMING_ROUNDS_MIN) if metric.name in fresh else None)
         for metric in metrics
     }
     logs = {name: _logs(rounds[name]) for name, complaint in complaints.items() if complaint is None}
@@ -138,10 +140,10 @@ def _complaint(metric: Gated, rounds: Sequence[Round], needed: int) -> str | Non
     if not all(math.isfinite(value) and value > 0 for value in values):
         return f"{metric.name} holds a value that is no positive number; look at the run's records"
     fewest = min(one.operations for one in rounds)
-    if fewest < ROUND_OPERATIONS_MIN:
+    if fewest < metric.operations_min:
         return (
-            f"{metric.name} rests on {fewest} operations in one round and {ROUND_OPERATIONS_MIN} are needed; "
-            "raise the rate or lengthen the rounds"
+            f"{metric.name} rests on {fewest} operations in one round and {metric.operations_min} are needed; "
+            f"{metric.way_to_more}"
         )
     if len(rounds) < needed:
         return (

@@ -20,7 +20,8 @@ _COMPARED = ("base", "head", "change", "95 % interval", "would have found", "noi
 # What a column is called where there is room.
 _IN_FULL = {"would have found": "smallest effect that would have been found", "noise": "noise of a round"}
 NOTHING_DECIDED = Decision("INVALID", ())  # no rounds, no verdict on them
-_PROMISED = ("bound", "measured", "its blocks")
+_WHY = "why this bound"
+_PROMISED = ("bound", "measured", "its blocks", _WHY)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def markdown(outcome: Outcome) -> str:
     """For a pull request: verdict, a table of each kind, what to look at."""
     parts = [f"### chatbench: {outcome.verdict}", "", f"{outcome.title}. {reading(outcome)}", ""]
     for columns, lines in lines_by_columns(outcome).items():
-        parts += [f"| metric | {' | '.join(columns)} | verdict |", f"|---|{'--:|' * len(columns)}---|"]
+        sides = "".join("---|" if name == _WHY else "--:|" for name in columns)
+        parts += [f"| metric | {' | '.join(columns)} | verdict |", f"|---|{sides}---|"]
         parts += [
             f"| {' | '.join(_escaped(cell) for cell in (line.name, *line.cells, line.verdict))} |" for line in lines
         ]
@@ -173,7 +175,7 @@ def _threshold_line(finding: ThresholdFinding) -> Line:
     threshold, number = finding.threshold, finding.number
     unit, interval = number.measure.unit, number.interval
     ends = "–" if interval is None else f"{format_number(interval.low)} … {_value(interval.high, unit)}"
-    cells = (threshold.bound, _value(number.value, unit), ends)
+    cells = (threshold.bound, _value(number.value, unit), ends, threshold.reason)
     return Line(threshold.name, finding.verdict, finding.sentence, _PROMISED, cells)
 
 

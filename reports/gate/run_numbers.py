@@ -33,7 +33,7 @@ class RunNumber:
 def run_number(measurements: Measurements, measure: Measure) -> RunNumber:
     """The number of that name."""
     if not measure.metrics:
-        value = counted(measure, measurements.manifest.scenarios, measurements.ledger.ledgers)
+        value = counted(measure, measurements.manifest.scenarios, measurements.ledger.ledgers, measurements.queries)
         return RunNumber(measure, value)
     series = series_of(measurements, measure)
     needed = 0 if measure.percent is None else values_needed(measure.percent)

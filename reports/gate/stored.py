@@ -8,6 +8,7 @@ from reports.benchmark_file import both_benchmark_files, is_benchmark_file
 from reports.gate.baseline import WARNING, against_baseline, hindrances
 from reports.gate.benchmarks import judge_benchmarks
 from reports.gate.decisions import Decision, worst
+from reports.gate.interleaved import is_benchmark_folder, judge_interleaved
 from reports.gate.outputs import Outcome
 from reports.gate.run_numbers import run_number
 from reports.gate.thresholds import SHIPPED, Threshold, applying, judge_threshold, read_thresholds
@@ -16,20 +17,23 @@ from reports.summary import summarise_run
 
 
 def judge(run: Path, objectives: Path | None, baseline: Path | None) -> Outcome:
-    """The verdict on whatever is stored: a run folder, or a JSON file of pytest-benchmark, which needs a baseline."""
-    if baseline is not None and both_benchmark_files(baseline, run):
+    """The verdict on whatever is stored: a run folder, or what pytest-benchmark wrote, which needs a baseline."""
+    are_folders = baseline is not None and is_benchmark_folder(baseline) and is_benchmark_folder(run)
+    if baseline is not None and (are_folders or both_benchmark_files(baseline, run)):
         if objectives is not None:
             raise InputError(f"{objectives} is about runs and {run} holds benchmarks; leave --objectives out")
-        return judge_benchmarks(run, baseline)
-    if baseline is None and is_benchmark_file(run):
-        raise InputError(f"{run} holds benchmarks, which have no objectives; give an older file with --baseline")
+        return judge_interleaved(run, baseline) if are_folders else judge_benchmarks(run, baseline)
+    if baseline is None and (is_benchmark_file(run) or is_benchmark_folder(run)):
+        raise InputError(
+            f"{run} holds benchmarks, which have no objectives; give those of another version with --baseline"
+        )
     return judge_stored(run, read_thresholds(objectives or SHIPPED), baseline)
 
 
 def judge_stored(run: Path, thresholds: Sequence[Threshold], baseline: Path | None = None) -> Outcome:
     """The verdict on a run folder; InputError when a folder cannot be read."""
     head = read_measurements(run)
-    asked = applying(thresholds, {record.name for record in head.manifest.scenarios})
+    asked = applying(thresholds, head.manifest.scenarios)
     findings = tuple(judge_threshold(one, run_number(head, one.measure)) for one in asked)
     reasons = list(_doubts("the run", head))
     if not asked:

@@ -2,9 +2,10 @@
 
 import math
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -14,8 +15,11 @@ from reports.gate.run_numbers import RunNumber
 from reports.numbers import quantity
 from scenarios.catalogue import SCENARIOS
 from scenarios.objectives import Objective, judge, parse_objective
+from scenarios.run_folder import ScenarioRecord
 from scenarios.run_measures import Measure, parse_measure
+from scenarios.study import SCENARIO as LABORATORY
 
+ASKABLE = (*SCENARIOS, LABORATORY)  # scenarios that have numbers of their own
 SHIPPED = Path(__file__).parent / "objectives.toml"
 
 
@@ -30,8 +34,7 @@ class Threshold:
     @property
     def measure(self) -> Measure:
         """What is asked, within the scenario."""
-        separator = "," if "=" in self.objective.measure else "."
-        return parse_measure(f"{self.objective.measure}{separator}scenario={self.scenario}")
+        return measure_within(self.objective.measure, self.scenario)
 
     @property
     def name(self) -> str:
@@ -63,6 +66,11 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     objective: list[_Entry]
+
+
+def measure_within(name: str, scenario: str) -> Measure:
+    """The measure of that name, of one scenario; InputError when there is none."""
+    return parse_measure(f"{name}{',' if '=' in name else '.'}scenario={scenario}")
 
 
 def read_thresholds(path: Path) -> tuple[Threshold, ...]:
@@ -98,14 +106,28 @@ def _thresholds(entry: _Entry) -> list[Threshold]:
     if not entry.scenarios:
         raise InputError(f"{entry.holds!r} is asked of no scenario; name at least one")
     for scenario in entry.scenarios:
-        if scenario not in SCENARIOS:
-            raise InputError(f"no scenario named {scenario!r}; choose from {', '.join(SCENARIOS)}")
+        if scenario not in ASKABLE:
+            raise InputError(f"no scenario named {scenario!r}; choose from {', '.join(ASKABLE)}")
     return [Threshold(objective, scenario, entry.reason) for scenario in entry.scenarios]
 
 
-def applying(thresholds: Sequence[Threshold], ran: Collection[str]) -> tuple[Threshold, ...]:
-    """The thresholds of the scenarios that ran."""
-    return tuple(one for one in thresholds if one.scenario in ran)
+def applying(thresholds: Sequence[Threshold], records: Iterable[ScenarioRecord]) -> tuple[Threshold, ...]:
+    """The thresholds of the scenarios that ran; of the laboratory, those of what it was asked to measure."""
+    by_name = {record.name: record for record in records}
+    return tuple(
+        one for one in thresholds if one.scenario in by_name and not _is_unasked(one, by_name[one.scenario].options)
+    )
+
+
+def _is_unasked(threshold: Threshold, options: Mapping[str, Any]) -> bool:
+    """Whether a threshold is about a strategy or a statement that the laboratory's record says was left out."""
+    if threshold.scenario != LABORATORY:
+        return False
+    kinds = {"strategy": "strategies", "statement": "statements"}
+    return any(
+        name in kinds and kinds[name] in options and value not in options[kinds[name]]
+        for name, value in threshold.measure.labels
+    )
 
 
 def judge_threshold(threshold: Threshold, number: RunNumber) -> ThresholdFinding:
@@ -130,7 +152,7 @@ def _verdict(threshold: Threshold, number: RunNumber) -> tuple[Verdict, str]:
         )
     told = quantity(value, unit)
     if not judge(objective, value).met:
-        return "REGRESSED", f"is {told} and must be {threshold.bound}: {threshold.reason}"
+        return "REGRESSED", f"is {told} and must be {threshold.bound}"
     interval = number.interval
     if interval is not None and not all(judge(objective, end).met for end in (interval.low, interval.high)):
         return "UNCERTAIN", f"is {told}, as it must be {threshold.bound}, but not so in all blocks of the run's time"

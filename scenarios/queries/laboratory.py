@@ -26,7 +26,7 @@ from scenarios.queries.arms import copy_count, open_arms
 from scenarios.queries.blocks import LOST, Blocks, MeasuredUnit
 from scenarios.queries.cluster import check_disk_for_all
 from scenarios.queries.findings import Findings
-from scenarios.queries.outcome import EXECUTIONS_PER_UNIT, TEMPLATE, WRONG_RESULTS, Outcome, save
+from scenarios.queries.outcome import EXECUTIONS_PER_UNIT, TEMPLATE, Outcome, save
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
 from scenarios.queries.policies import compare_policies, policies
 from scenarios.queries.request import LaboratoryOptions, check_request
@@ -36,7 +36,7 @@ from scenarios.queries.studies import causes_of, index_costs, index_uses, study_
 from scenarios.queries.variants import Variant
 from scenarios.queries.verdicts import FEWEST_BLOCKS, Cell, judge
 from scenarios.run_folder import RunFolder, ScenarioRecord
-from scenarios.study import Study
+from scenarios.study import WRONG_RESULTS, Study
 
 
 @dataclass(frozen=True)

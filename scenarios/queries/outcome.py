@@ -12,14 +12,12 @@ from scenarios.queries.request import LaboratoryOptions
 from scenarios.queries.variants import Variant
 from scenarios.queries.verdicts import CONFIDENCE, MARGIN_SHARE
 from scenarios.run_folder import RunFolder, ScenarioRecord
-from scenarios.study import OPTION, Study
+from scenarios.study import OPTION, SCENARIO, WRONG_RESULTS, Study
 
-SCENARIO = "queries"
 # Names in the record's options that a later sitting reads, too.
 TEMPLATE, EXECUTIONS_PER_UNIT = "template", "executions_per_unit"
 BLOCKS_FINISHED, POLICY_BLOCKS_FINISHED = "blocks_finished", "policy_blocks_finished"
 CAUSES_FINISHED, ENDED_WITH, SITTINGS = "causes_finished", "ended_with", "sittings"
-WRONG_RESULTS = "wrong_results"
 
 
 @dataclass

@@ -16,11 +16,11 @@ from fixtures.errors import InputError
 from scenarios.provenance import current_commit, host_fingerprint, versions
 from scenarios.queries import outcome as recorded
 from scenarios.queries.findings import Findings
-from scenarios.queries.outcome import SCENARIO, Outcome, is_whole
+from scenarios.queries.outcome import Outcome, is_whole
 from scenarios.queries.request import LaboratoryOptions
 from scenarios.queries.variants import read_variant
 from scenarios.run_folder import RunFolder, ScenarioRecord
-from scenarios.study import study_of
+from scenarios.study import SCENARIO, WRONG_RESULTS, study_of
 
 _ANEW = "start it anew, without --resume"
 
@@ -103,7 +103,7 @@ def taken_up(folder: RunFolder, record: ScenarioRecord, outcome: Outcome) -> Out
     findings = Findings(
         reasons=[sentence for sentence in record.reasons if sentence not in ended],
         warnings=[sentence for sentence in record.warnings if sentence not in ended],
-        wrong={(item[0], item[1], item[2]) for item in known[recorded.WRONG_RESULTS]},
+        wrong={(item[0], item[1], item[2]) for item in known[WRONG_RESULTS]},
     )
     findings.add(outcome.findings)
     findings.warning(f"measured in more than one sitting: continued after {finished} finished blocks")

@@ -17,13 +17,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from scenarios.place import open_cluster
 from scenarios.provenance import new_manifest
 from scenarios.queries.laboratory import LaboratoryResult, run_laboratory
-from scenarios.queries.outcome import SCENARIO
 from scenarios.queries.parameter_classes import axis_of
 from scenarios.queries.plan_text import plan_lines
 from scenarios.queries.request import LaboratoryOptions, measured_statements
 from scenarios.queries.variants import shipped_variants
 from scenarios.queries.verdict_table import verdict_word
 from scenarios.run_folder import QueryLine, RunFolder
+from scenarios.study import SCENARIO
 
 Cell = tuple[str, str, str]  # statement, parameter class, strategy
 Measured = tuple[LaboratoryResult, RunFolder, dict[Cell, list[QueryLine]]]

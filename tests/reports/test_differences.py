@@ -43,7 +43,7 @@ def test_two_runs_of_one_setting_differ_in_nothing(parts: SimpleNamespace) -> No
         ({"options": {"size": "tiny", "strategy": "none"}}, "workload: strategy was absent and is none"),
         (
             {"arms": {"fanout": [ArmRecord(name="json", settings={"a": "b"})]}},
-            'arms: fanout, json was absent and is {"a":"b"}',
+            "arms: arm json of fanout was absent and is there",
         ),
     ],
 )
@@ -51,6 +51,17 @@ def test_what_differs_is_named(parts: SimpleNamespace, changes: dict[str, Any], 
     """With both values, the earlier one first."""
     found = sentences(parts.manifest(), parts.manifest(**changes))
     assert any(one.startswith(sentence) for one in found), found
+
+
+def test_a_setting_of_an_arm_is_named_alone(parts: SimpleNamespace) -> None:
+    """Not with the forty that are the same; the arm's version is what a comparison is made for."""
+    runs = [
+        parts.manifest(
+            arms={"duet": [ArmRecord(name="base", settings={"a": "b", "pool": size, "version": size})]},
+        )
+        for size in ("1", "2")
+    ]
+    assert sentences(*runs) == ["arm base of duet: pool was 1 and is 2"]
 
 
 @pytest.mark.parametrize(

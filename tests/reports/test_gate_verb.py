@@ -59,7 +59,7 @@ def test_ci_gets_every_form(known_run: RunFolder, tmp_path: Path) -> None:
     )  # fmt: skip
     assert result.returncode == 1
     assert summary.read_text() == (tmp_path / "gate.md").read_text()
-    assert "| fanout: missing | == 0 | 3 | – | REGRESSED |" in summary.read_text()
+    assert "| fanout: missing | == 0 | 3 | – | known truth | REGRESSED |" in summary.read_text()
     assert "::error title=REGRESSED%3A fanout%3A missing::fanout: missing: is 3 and must be == 0" in result.stderr
     suite = ElementTree.parse(tmp_path / "gate.xml").getroot()  # noqa: S314 - our own
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")

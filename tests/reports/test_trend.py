@@ -11,6 +11,7 @@ from command_line import finish
 
 from fixtures.errors import InputError
 from fixtures.progress import silent
+from reports.followed import of_objectives
 from reports.gate.thresholds import Threshold
 from reports.trend import follow, trend_document, trend_text
 from reports.trend_page import write_trend
@@ -52,7 +53,7 @@ STEADY = [1000, 1010, 990, 1005, 995, 1002]
 
 def test_a_known_change_is_found_with_its_run(write_runs: WriteRuns) -> None:
     """Medians before and after, and the commit that brought it."""
-    trends = follow(write_runs(STEADY + [value * 3 // 2 for value in STEADY]), [DELIVERY], silent)
+    trends = follow(write_runs(STEADY + [value * 3 // 2 for value in STEADY]), of_objectives([DELIVERY]), silent)
     (trend,) = trends.trends
     assert [point.value for point in trend.points[:2]] == [pytest.approx(1.0), pytest.approx(1.01)]
     (change,) = trend.changes
@@ -65,12 +66,14 @@ def test_a_break_is_named_and_hides_no_change(write_runs: WriteRuns) -> None:
     """Another pool from the seventh run on: what changed with it is no change of the code."""
     changes: dict[int, dict[str, Any]] = {number: {"server_settings": {"pool_size": 4}} for number in range(6, 12)}
     folder = write_runs(STEADY + [value * 3 // 2 for value in STEADY], changes)
-    (trend,) = follow(folder, [DELIVERY], silent).trends
+    (trend,) = follow(folder, of_objectives([DELIVERY]), silent).trends
     assert trend.changes == ()
     (cut,) = trend.breaks
     assert (cut.place, cut.sentences) == (6, ("server settings: pool_size was 10 and is 4",))
     assert trend.reading == "At most 6 runs are comparable; 10 are needed to find a change."
-    assert "run-6: server settings: pool_size was 10 and is 4" in trend_text(follow(folder, [DELIVERY], silent))
+    assert "run-6: server settings: pool_size was 10 and is 4" in trend_text(
+        follow(folder, of_objectives([DELIVERY]), silent)
+    )
 
 
 def test_what_must_not_be_believed_is_left_out_and_named(write_runs: WriteRuns) -> None:
@@ -81,7 +84,7 @@ def test_what_must_not_be_believed_is_left_out_and_named(write_runs: WriteRuns) 
     (folder / "z04" / "run.json").write_text("{")
     (folder / "z03" / "histograms.jsonl").unlink()
     (folder / "no run").mkdir()
-    trends = follow(folder, [DELIVERY, MISSING], silent)
+    trends = follow(folder, of_objectives([DELIVERY, MISSING]), silent)
     told = trend_text(trends)
     assert "z06 is INVALID: busy" in told
     assert "z05 compares several servers" in told
@@ -95,16 +98,19 @@ def test_what_must_not_be_believed_is_left_out_and_named(write_runs: WriteRuns) 
 def test_nothing_to_follow_is_refused(write_runs: WriteRuns, tmp_path: Path) -> None:
     """With the way out."""
     with pytest.raises(InputError, match="holds no run that can be followed; name a folder of run folders"):
-        follow(tmp_path, [DELIVERY], silent)
+        follow(tmp_path, of_objectives([DELIVERY]), silent)
     with pytest.raises(InputError, match=r"cannot read .*nowhere"):
-        follow(tmp_path / "nowhere", [DELIVERY], silent)
-    with pytest.raises(InputError, match=r"no objective is about what the 6 runs in .* measured"):
-        follow(write_runs(STEADY), [ABOUT_PAGES], silent)
+        follow(tmp_path / "nowhere", of_objectives([DELIVERY]), silent)
+    with pytest.raises(
+        InputError,
+        match=r"nothing that was asked for is what the 6 runs in .* measured; name other numbers",
+    ):
+        follow(write_runs(STEADY), of_objectives([ABOUT_PAGES]), silent)
 
 
 def test_every_form_holds_the_known_numbers(write_runs: WriteRuns, tmp_path: Path) -> None:
     """Page and document, with a figure in two widths."""
-    trends = follow(write_runs(STEADY), [DELIVERY, MISSING], silent)
+    trends = follow(write_runs(STEADY), of_objectives([DELIVERY, MISSING]), silent)
     write_trend(trends, tmp_path / "trend.html")
     page = (tmp_path / "trend.html").read_text()
     for number, latency_us in enumerate(STEADY):

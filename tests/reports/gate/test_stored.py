@@ -101,7 +101,7 @@ def test_every_form_tells_the_known_numbers(stored: Stored) -> None:
     outcome = judged(stored("head", ms=20.0, size=180), stored("base"))
     text, xml, values = markdown(outcome), junit(outcome).decode(), document(outcome)
     assert "### chatbench: REGRESSED" in text
-    assert "| fanout: delivery_ms_p95 | <= 100 ms | 20.0 ms | 20.0 … 20.0 ms | PASS |" in text
+    assert "| fanout: delivery_ms_p95 | <= 100 ms | 20.0 ms | 20.0 … 20.0 ms | people wait | PASS |" in text
     assert (
         "| fanout: delivery_ms_p95 | 10.0 ms | 20.0 ms | +100.0% | +30.7% … +206.0% | +53.0% | – | REGRESSED |" in text
     )
@@ -109,7 +109,10 @@ def test_every_form_tells_the_known_numbers(stored: Stored) -> None:
     assert "change +100.0%, 95 % interval +30.7% … +206.0%" in xml
     assert 'classname="chatbench.objective" name="fanout: delivery_ms_p95"' in xml
     page = verdict_page(outcome)
-    for cells in (("&lt;= 100 ms", "20.0 ms", "20.0 … 20.0 ms"), ("10.0 ms", "20.0 ms", "+100.0%", "+30.7% … +206.0%")):
+    for cells in (
+        ("&lt;= 100 ms", "20.0 ms", "20.0 … 20.0 ms", "people wait"),
+        ("10.0 ms", "20.0 ms", "+100.0%", "+30.7% … +206.0%"),
+    ):
         assert "".join(f"<td>{cell}</td>\n" for cell in cells) in page
     (time,) = values["metrics"]
     assert (time["base"], time["head"]) == (pytest.approx(10, rel=1e-3), pytest.approx(20, rel=1e-3))

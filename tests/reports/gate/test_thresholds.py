@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from fixtures.errors import InputError
 from reports.gate.run_numbers import RunNumber, run_number
-from reports.gate.thresholds import SHIPPED, Threshold, judge_threshold, read_thresholds
+from reports.gate.thresholds import SHIPPED, Threshold, applying, judge_threshold, read_thresholds
 from reports.measurements import read_measurements
 from scenarios.objectives import parse_objective
-from scenarios.run_folder import RunFolder
+from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_measures import counted, parse_measure
+from scenarios.study import WRONG_RESULTS
 
 ENTRY = '[[objective]]\nholds = "{}"\nscenarios = ["{}"]\nreason = "{}"\n'
 
@@ -23,9 +25,9 @@ def threshold(text: str, scenario: str = "fanout") -> Threshold:
 
 
 def test_the_shipped_file_can_be_read() -> None:
-    """Every entry has a reason, and the quick tour's load scenarios are asked something."""
+    """Every entry has a reason, and every part of the quick tour is asked something."""
     found = read_thresholds(SHIPPED)
-    assert {"pagination", "fanout", "presence"} <= {one.scenario for one in found}
+    assert {"pagination", "fanout", "presence", "queries"} <= {one.scenario for one in found}
     assert all(len(one.reason) > 20 for one in found)
 
 
@@ -84,6 +86,14 @@ KNOWN = [
     ("delivered>=1597", "fanout", 1597, "PASS"),
     ("delivered>1597", "fanout", 1597, "REGRESSED"),
     ("generator_cpu_percent_max<=31.65", "fanout", 31.7, "REGRESSED"),
+    ("query_buffers_max<=100", "queries", 100, "PASS"),
+    ("query_buffers_max.strategy=roadmap,statement=list_conversations<=24", "queries", 25, "REGRESSED"),
+    ("query_buffers_max.parameter_class=hot<=30", "queries", 30, "PASS"),
+    ("query_buffers_max.statement=is_member<=30", "queries", None, "INVALID"),
+    ("query_wal_bytes_max.strategy=none<=400", "queries", 400, "PASS"),
+    ("query_hot_percent_min>=90", "queries", 0, "REGRESSED"),
+    ("query_hot_percent_min.strategy=none>=90", "queries", 94, "PASS"),
+    ("wrong_results==0", "queries", None, "INVALID"),
 ]
 
 
@@ -96,6 +106,24 @@ def test_a_known_run_gives_known_verdicts(
     finding = judge_threshold(asked, run_number(read_measurements(known_run.path), asked.measure))
     assert finding.verdict == verdict, finding.sentence
     assert finding.number.value == (None if value is None else pytest.approx(value))
+
+
+def test_the_laboratory_is_asked_for_what_it_was_to_measure() -> None:
+    """Statements and strategies that its record left out are not asked; listed ones are, measured or not."""
+    listed = {"strategies": {"none": {}}, "statements": {"is_member": ""}}
+    record = ScenarioRecord(name="queries", options=listed, started_second=0, seconds=1)
+    names = ("statement=is_member", "statement=list_messages", "strategy=none", "strategy=roadmap")
+    asked = [threshold(f"query_buffers_max.{name}<=1", "queries") for name in names]
+    assert applying(asked, [record]) == (asked[0], asked[2])
+    assert not applying(asked, [ScenarioRecord(name="fanout", options={}, started_second=0, seconds=1)])
+
+
+def test_wrong_rows_are_counted() -> None:
+    """As the laboratory's record lists them, statement, class and strategy."""
+    wrong = {WRONG_RESULTS: [["list_messages", "deep", "roadmap"], ["is_member", "heavy", "none"]]}
+    record = ScenarioRecord(name="queries", options=wrong, started_second=0, seconds=1)
+    for name, count in (("wrong_results", 2), ("wrong_results.strategy=none", 1), ("wrong_results.statement=x", 0)):
+        assert counted(parse_measure(name), [record], []) == count
 
 
 def test_a_number_that_is_none_is_no_pass() -> None:
@@ -140,6 +168,9 @@ def test_a_miss_is_never_a_pass(value: float, bound: float, blocks: list[float])
         ("failed_percent<=0.1", "<= 0.1 %"),
         ("missing==0", "== 0"),
         ("presence_frames_per_change_mean<=20", "<= 20"),
+        ("query_hot_percent_min.strategy=none>=90", ">= 90 %"),
+        ("query_wal_bytes_max.statement=send_message<=90", "<= 90 B"),
+        ("query_buffers_max<=90", "<= 90"),
     ],
 )
 def test_a_bound_is_told_with_its_unit(text: str, bound: str) -> None:
