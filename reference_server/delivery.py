@@ -8,7 +8,7 @@ from prometheus_client import Counter
 from reference_server.event_counts import EventCounts
 from reference_server.frames import ConversationEvent, PresenceEvent, TypingEvent
 from reference_server.hub import Hub
-from reference_server.outlet import Outlet
+from reference_server.outlet import Outlet, write_to_all
 from reference_server.wire import wire_named
 
 
@@ -24,10 +24,7 @@ class Delivery:
         """To every subscribed connection of every member, those of whoever caused it included."""
         for wire, outlets in self._hub.route(event.conversation_id, members):
             data = wire_named(wire).frame(event)
-            written = 0
-            for outlet in outlets:
-                written += outlet.write_conversation_event(event, data)
-            self._counts.add(event, written, len(data))
+            self._counts.add(event, write_to_all(outlets, event, data), len(data))
 
     def presence(self, event: PresenceEvent) -> None:
         """To every watcher of the user."""

@@ -1,6 +1,7 @@
 """One gateway connection's way out: a bounded queue in the transport, and a place to hold events during a resume."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -48,10 +49,11 @@ class Outlet:
         "_gathered_bytes",
         "_held",
         "_held_bytes",
-        "_queue_bytes_max",
         "closing",
         "codec",
+        "is_direct",
         "protocol",
+        "queue_bytes_max",
         "subprotocol",
         "transport",
         "user_id",
@@ -78,7 +80,7 @@ class Outlet:
         self.codec = self.wire.codec
         self.subprotocol = self.wire.name  # for the hub: connections of one name are sent the same bytes
         self.closing: asyncio.Task[None] | None = None
-        self._queue_bytes_max = queue_bytes_max
+        self.queue_bytes_max = queue_bytes_max
         self._close_seconds = close_seconds
         self._counts = counts
         self._held: list[tuple[ConversationEvent, bytes]] | None = None
@@ -86,6 +88,8 @@ class Outlet:
         self._coalescer = coalescer
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
+        # Whether an event goes straight to the transport as long as the protocol is open.
+        self.is_direct = coalescer is None
 
     @property
     def is_open(self) -> bool:
@@ -119,8 +123,8 @@ class Outlet:
             self.flush()
             return True
         self.transport.write(data)
-        if self.transport.get_write_buffer_size() > self._queue_bytes_max:
-            self._close_slow()
+        if self.transport.get_write_buffer_size() > self.queue_bytes_max:
+            self.close_slow()
         return True
 
     def write_conversation_event(self, event: ConversationEvent, data: bytes) -> bool:
@@ -133,8 +137,8 @@ class Outlet:
         if self.is_open:
             self._held.append((event, data))
             self._held_bytes += len(data)
-            if self._held_bytes > self._queue_bytes_max:
-                self._close_slow()
+            if self._held_bytes > self.queue_bytes_max:
+                self.close_slow()
         return False
 
     def _gather(self, data: bytes) -> bool:
@@ -145,7 +149,7 @@ class Outlet:
             self._coalescer.at_window_end(self.flush)
         self._gathered.append(data)
         self._gathered_bytes += len(data)
-        if self.queued_bytes > self._queue_bytes_max:
+        if self.queued_bytes > self.queue_bytes_max:
             self.flush()
         return True
 
@@ -154,16 +158,17 @@ class Outlet:
         gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
         if gathered and self.is_open:
             self.transport.write(b"".join(gathered))
-            if self.transport.get_write_buffer_size() > self._queue_bytes_max:
-                self._close_slow()
+            if self.transport.get_write_buffer_size() > self.queue_bytes_max:
+                self.close_slow()
 
     def hold(self) -> None:
         """From now on, live events of conversations wait for release."""
-        self._held, self._held_bytes = [], 0
+        self._held, self._held_bytes, self.is_direct = [], 0, False
 
     def release(self, replayed_through: dict[UUID, int]) -> None:
         """Queues what was held, save the messages that the replay has covered, and ends the holding."""
         held, self._held = self._held or [], None
+        self.is_direct = self._coalescer is None and self.closing is None
         for event, data in held:
             if isinstance(event, MessageEvent) and event.seq <= replayed_through.get(event.conversation_id, 0):
                 continue
@@ -183,8 +188,30 @@ class Outlet:
         if self.closing is None:
             self.flush()
         if self.closing is None:  # flushing may have closed it
+            self.is_direct = False
             closing = close_in_time(self.websocket, code, reason, self._close_seconds)
             self.closing = asyncio.get_running_loop().create_task(closing)
 
-    def _close_slow(self) -> None:
-        self.close(CloseCode.SLOW_CONSUMER, f"more than {self._queue_bytes_max} bytes were waiting to be read")
+    def close_slow(self) -> None:
+        """Says goodbye to a client that reads too slowly for what it is sent."""
+        self.close(CloseCode.SLOW_CONSUMER, f"more than {self.queue_bytes_max} bytes were waiting to be read")
+
+
+def write_to_all(outlets: Iterable[Outlet], event: ConversationEvent, data: bytes) -> int:
+    """Queues the frame of a conversation's event at each; how many took it.
+
+    What most outlets do is written out here: by the time of the next recipient, writing to a socket has driven out of
+    the processor's caches what a call would touch.
+    """
+    written = 0
+    open_state = State.OPEN
+    for outlet in outlets:
+        if outlet.is_direct and outlet.protocol.state is open_state:
+            transport = outlet.transport
+            transport.write(data)
+            if transport.get_write_buffer_size() > outlet.queue_bytes_max:
+                outlet.close_slow()
+            written += 1
+        else:
+            written += outlet.write_conversation_event(event, data)
+    return written
