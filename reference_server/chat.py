@@ -33,6 +33,7 @@ from reference_server.records import (
     Membership,
     MembershipPage,
     MessagePage,
+    Page,
     Participant,
     ParticipantPage,
     User,
@@ -44,6 +45,7 @@ from reference_server.rooms import not_in
 # The columns of list_conversations: a Conversation, three of the participant's, and the last message's own.
 _CONVERSATION_COLUMNS = 10
 
+PageKind = TypeVar("PageKind", bound=Page)
 Record = TypeVar("Record")
 
 
@@ -73,7 +75,7 @@ class Chat:
         after = decode_cursor(cursor, UserCursor) if cursor else FIRST_USERS
         async with self._pool.as_user(user_id) as connection:
             rows = await connection.fetch_rows("list_users", after.after_user_id, limit + 1)
-        return UserPage(*_page(rows, limit, User, lambda last: UserCursor(last.id)))
+        return _page(UserPage, rows, limit, User, lambda last: UserCursor(last.id))
 
     async def is_member(self, user_id: UUID, conversation_id: UUID) -> bool:
         """True when the user is in the conversation now."""
@@ -87,8 +89,8 @@ class Chat:
             rows = await connection.fetch_rows(
                 "list_conversations", user_id, after.before_at, after.before_id, limit + 1
             )
-        return ConversationPage(
-            *_page(rows, limit, _listed, lambda last: ConversationCursor(last.last_message_at, last.id))
+        return _page(
+            ConversationPage, rows, limit, _listed, lambda last: ConversationCursor(last.last_message_at, last.id)
         )
 
     async def list_messages(
@@ -145,14 +147,14 @@ class Chat:
             if not await connection.fetch_value("is_member", conversation_id, user_id):
                 raise not_in(conversation_id)
             rows = await connection.fetch_rows("list_participants", conversation_id, after.after_user_id, limit + 1)
-        return ParticipantPage(*_page(rows, limit, Participant, lambda last: ParticipantCursor(last.user_id)))
+        return _page(ParticipantPage, rows, limit, Participant, lambda last: ParticipantCursor(last.user_id))
 
     async def list_memberships(self, user_id: UUID, cursor: str | None, limit: int) -> MembershipPage:
         """A page of the user's memberships, by conversation id."""
         after = decode_cursor(cursor, MembershipCursor) if cursor else FIRST_MEMBERSHIPS
         async with self._pool.as_user(user_id) as connection:
             rows = await connection.fetch_rows("list_memberships", user_id, after.after_conversation_id, limit + 1)
-        return MembershipPage(*_page(rows, limit, Membership, lambda last: MembershipCursor(last.conversation_id)))
+        return _page(MembershipPage, rows, limit, Membership, lambda last: MembershipCursor(last.conversation_id))
 
     async def list_resumable(self, user_id: UUID, conversation_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Those of the conversations that the user is in, with the newest seq of each."""
@@ -169,12 +171,16 @@ class Chat:
 
 
 def _page(
-    rows: list[Any], limit: int, record: Callable[..., Record], cursor: Callable[[Record], AnyCursor]
-) -> tuple[list[Record], bool, str | None]:
-    """The records of a page whose statement was asked for one row more: whether there are more, and from where."""
+    kind: Callable[..., PageKind],
+    rows: list[Any],
+    limit: int,
+    record: Callable[..., Record],
+    cursor: Callable[[Record], AnyCursor],
+) -> PageKind:
+    """The page whose statement was asked for one row more; `cursor` gives that of its last record."""
     page = [record(*row) for row in rows[:limit]]
     has_more = len(rows) > limit
-    return page, has_more, encode_cursor(cursor(page[-1])) if has_more else None
+    return kind(page, has_more=has_more, next_cursor=encode_cursor(cursor(page[-1])) if has_more else None)
 
 
 def _listed(*columns: Any) -> ListedConversation:

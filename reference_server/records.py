@@ -182,18 +182,23 @@ class NewRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: Role
 
 
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page of a list says of the pages after it."""
+
+    has_more: bool
+    next_cursor: Annotated[str | None, Meta(description="For `cursor`, to get the page after this one.")]
+
+
 class ParticipantAnswer(msgspec.Struct, frozen=True):
     """One participant."""
 
     participant: Participant
 
 
-class ParticipantPage(msgspec.Struct, frozen=True):
-    """Participants by user id; `next_cursor` gives the page after this one."""
+class ParticipantPage(Page, frozen=True):
+    """Participants by user id."""
 
     participants: list[Participant]
-    has_more: bool
-    next_cursor: str | None
 
 
 class ConversationAnswer(msgspec.Struct, frozen=True):
@@ -208,12 +213,10 @@ class MessageAnswer(msgspec.Struct, frozen=True):
     message: Message
 
 
-class ConversationPage(msgspec.Struct, frozen=True):
-    """Conversations, newest first; `next_cursor` gives the page after this one."""
+class ConversationPage(Page, frozen=True):
+    """Conversations, newest first."""
 
     conversations: list[ListedConversation]
-    has_more: bool
-    next_cursor: str | None
 
 
 class MessagePage(msgspec.Struct, frozen=True):
@@ -225,12 +228,10 @@ class MessagePage(msgspec.Struct, frozen=True):
     newer_cursor: Annotated[str, Meta(description="For `after`; also when there is nothing newer yet.")]
 
 
-class MembershipPage(msgspec.Struct, frozen=True):
-    """Memberships by conversation id; `next_cursor` gives the page after this one."""
+class MembershipPage(Page, frozen=True):
+    """Memberships by conversation id."""
 
     memberships: list[Membership]
-    has_more: bool
-    next_cursor: str | None
 
 
 class UserAnswer(msgspec.Struct, frozen=True):
@@ -239,12 +240,10 @@ class UserAnswer(msgspec.Struct, frozen=True):
     user: User
 
 
-class UserPage(msgspec.Struct, frozen=True):
-    """Users by id; `next_cursor` gives the page after this one."""
+class UserPage(Page, frozen=True):
+    """Users by id."""
 
     users: list[User]
-    has_more: bool
-    next_cursor: str | None
 
 
 class UserPresence(msgspec.Struct, frozen=True):

@@ -8,13 +8,15 @@ import asyncio
 import fcntl
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
+from clusters import running_process
 
 from fixtures.database import connect
 from fixtures.postgres import EmbeddedPostgres
@@ -36,7 +38,7 @@ class OwnPostgres:
     @property
     def main_process(self) -> psutil.Process:
         """The process from which all others of the server come."""
-        return psutil.Process(int((self.cluster.data / "postmaster.pid").read_text().splitlines()[0]))
+        return running_process(self.cluster.data)
 
     def fill(self) -> None:
         """Makes the database."""
@@ -65,28 +67,57 @@ class OwnPostgres:
         self._running.close()
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[OwnPostgres]:
-    """A running PostgreSQL that nobody else uses."""
-    yield from _own_postgres()
-
-
-@pytest.fixture(scope="module")
-def own_postgres_of_module() -> Iterator[OwnPostgres]:
-    """The same for all tests of a file."""
-    yield from _own_postgres()
-
-
-def _own_postgres() -> Iterator[OwnPostgres]:
-    # Not below pytest's own: every session closes that to others, and root's server runs as another user.
-    with TemporaryDirectory(prefix="chatbench-test-", ignore_cleanup_errors=True) as folder:
-        own = OwnPostgres(Path(folder))
+@pytest.fixture(scope="session")
+def filled_data() -> Iterator[Path]:
+    """The data of a PostgreSQL that was filled and stopped, to be copied: making it takes ten times as long."""
+    with _cluster_folder() as folder:
+        own = OwnPostgres(folder)
         try:
             own.start()
             own.fill()
+        finally:
+            own.close()
+        yield own.cluster.data
+
+
+@pytest.fixture
+def own_postgres(filled_data: Path) -> Iterator[OwnPostgres]:
+    """A running PostgreSQL that nobody else uses."""
+    with _own_postgres(filled_data) as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def own_postgres_of_module(filled_data: Path) -> Iterator[OwnPostgres]:
+    """The same for all tests of a file."""
+    with _own_postgres(filled_data) as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def cluster_folder() -> Iterator[Path]:
+    """A folder for a PostgreSQL of a file's own, which its tests make, start and stop."""
+    with _cluster_folder() as folder:
+        yield folder
+
+
+@contextmanager
+def _own_postgres(filled_data: Path) -> Iterator[OwnPostgres]:
+    with _cluster_folder() as folder:
+        own = OwnPostgres(folder)
+        subprocess.run(["cp", "--archive", filled_data, own.cluster.data], check=True)
+        try:
+            own.start()
             yield own
         finally:
             own.close()
+
+
+@contextmanager
+def _cluster_folder() -> Iterator[Path]:
+    # Not below pytest's own: every session closes that to others, and root's server runs as another user.
+    with TemporaryDirectory(prefix="chatbench-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -198,6 +198,11 @@ class ChatModel:
         """The conversations that a user is in."""
         return {key: conversation for key, conversation in self.conversations.items() if user in conversation.roles}
 
+    def direct(self, pair: "set[UUID] | frozenset[UUID]") -> UUID | None:
+        """The direct conversation of two people, when they have one."""
+        known = (key for key, it in self.conversations.items() if it.type == "direct" and it.roles.keys() == pair)
+        return next(known, None)
+
     def missed(self, user: UUID, held: dict[UUID, int]) -> list[Told]:
         """What a resume replays, conversation by conversation."""
         return [

@@ -1,8 +1,8 @@
-"""The part of a state machine that every chat has: people with devices who send, change, read and come back.
+"""The new chat's part of the state machine: people with devices who send, change, read, gather, leave and come back.
 
 A real server and a model (`chat_model`) are given the same commands. Every step compares what each connected device was
 told with what it had to be told, nothing more and in this order; the end compares every table, row by row, as each user
-sees it with SQL. Machines that inherit from it say who the people are, how conversations come to be and what is a rule.
+sees it with SQL. The machine that inherits from it says who the people are, and what there is beside the new chat.
 """
 
 import sys
@@ -10,15 +10,13 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
-from chat_model import ChatModel, Told, told
-from hypothesis import strategies as st
+from chat_model import ChatModel, Conversation, Told, told
 from hypothesis.stateful import RuleBasedStateMachine, invariant
+from machine_steps import USERS, Choice
 
 from reference_server.frames import Unsubscribed, UnsubscribePresence
 
-USERS = 5
-users = st.integers(0, USERS - 1)
-seqs = st.integers(1, 12)
+ROLES = ["owner", "admin", "member"]
 
 
 class Device:
@@ -53,7 +51,7 @@ class Device:
 
 
 class ConversationMachine(RuleBasedStateMachine):
-    """Sends, changes, reads and reconnects in whatever conversations there are."""
+    """What people do in direct conversations and groups; each action takes what it is done to, and by whom."""
 
     server: ClassVar[Any]
     see: ClassVar[Callable[..., list[Any]]]  # runs SQL as a user of the app role
@@ -75,17 +73,39 @@ class ConversationMachine(RuleBasedStateMachine):
         self.contents += 1
         return f"content {self.contents}"
 
-    # --- commands -----------------------------------------------------------------------------------------
+    # --- where, and by whom ---------------------------------------------------------------------------------
 
-    def send(self, conversation: UUID, user: int) -> None:
-        """A new message, or a refusal."""
+    def place(self, choice: Choice, kind: str | None = None) -> tuple[UUID, int]:
+        """A conversation, and who does something in it: of a kind and one who is in, or any and anyone."""
+        conversations = self.model.conversations
+        wanted = kind or ("direct", "group")[choice.place % 2]
+        known = [key for key, it in conversations.items() if it.type == wanted]
+        if not known and (kind or not conversations):
+            known = [self.make_group(choice) if wanted == "group" else self.make_direct(choice)]
+        if not choice.is_insider or not known:
+            known = list(conversations)
+        conversation = known[choice.place // 2 % len(known)]
+        return conversation, self._insider(conversation, choice) if choice.is_insider else choice.user
+
+    def _insider(self, conversation: UUID, choice: Choice) -> int:
+        """Whoever has the highest role, or one of the others; somebody else where everyone has left."""
+        roles = self.model.conversations[conversation].roles
+        first, *others = sorted(roles, key=lambda user: (ROLES.index(roles[user]), user)) or [self.ids[choice.user]]
+        return self.ids.index(first if choice.is_first or not others else others[choice.user % len(others)])
+
+    # --- messages -----------------------------------------------------------------------------------------
+
+    def send_newer(self, choice: Choice) -> None:
+        """Allowed or not."""
+        conversation, user = self.place(choice)
         self.compare_send(user, conversation, self.content(), uuid4())
 
-    def send_again(self, conversation: UUID, seq: int) -> None:
-        """A retry of something that was sent."""
+    def send_newer_again(self, choice: Choice) -> None:
+        """A retry; of what came from the older chat, too: its id is what it was sent with."""
+        conversation, _ = self.place(choice)
         messages = self.model.conversations[conversation].messages
         if messages:
-            message = messages[seq % len(messages)]
+            message = messages[choice.seq % len(messages)]
             self.compare_send(self.ids.index(message.sender), conversation, "a retry", message.client_id)
 
     def compare_send(self, user: int, conversation: UUID, content: str, client_id: UUID) -> None:
@@ -95,34 +115,115 @@ class ConversationMachine(RuleBasedStateMachine):
         status = self.model.send(self.ids[user], conversation, content, client_id, message_id)
         assert answer.status_code == status, answer.text
 
-    def edit(self, conversation: UUID, user: int, seq: int) -> None:
-        """One's own message, or a refusal."""
-        content = self.content()
-        answer = self.people[user].request("PATCH", f"/conversations/{conversation}/messages/{seq}", content=content)
-        assert answer.status_code == self.model.edit(self.ids[user], conversation, seq, content)
+    def change(self, choice: Choice) -> None:
+        """An edit or a deletion, mostly of one's own, in whichever chat it was sent; or a refusal."""
+        conversation, user = self.place(choice)
+        messages, seq = self.model.conversations[conversation].messages, choice.seq
+        if messages and choice.is_insider:
+            seq = seq % len(messages) + 1
+            user = self.ids.index(messages[seq - 1].sender)
+        path, content = f"/conversations/{conversation}/messages/{seq}", self.content()
+        if choice.is_first:
+            answer = self.people[user].request("PATCH", path, content=content)
+            assert answer.status_code == self.model.edit(self.ids[user], conversation, seq, content)
+        else:
+            answer = self.people[user].request("DELETE", path)
+            assert answer.status_code == self.model.delete(self.ids[user], conversation, seq)
 
-    def delete(self, conversation: UUID, user: int, seq: int) -> None:
-        """One's own message, or a refusal."""
-        answer = self.people[user].request("DELETE", f"/conversations/{conversation}/messages/{seq}")
-        assert answer.status_code == self.model.delete(self.ids[user], conversation, seq)
-
-    def mark_read(self, conversation: UUID, user: int, seq: int) -> None:
-        """Any message, the same one twice, or one that is not there."""
+    def read_newer(self, choice: Choice) -> None:
+        """Up to somewhere, mostly in what there is; the same twice, or what is not there."""
+        conversation, user = self.place(choice)
+        count = len(self.model.conversations[conversation].messages)
+        seq = choice.seq % count + 1 if count and choice.is_insider else choice.seq
         answer = self.people[user].request("POST", f"/conversations/{conversation}/messages/{seq}/read")
         assert answer.status_code == self.model.mark_read(self.ids[user], conversation, seq)
 
+    # --- conversations ------------------------------------------------------------------------------------
+
+    def create_direct(self, choice: Choice) -> None:
+        """Of any two, or of one with oneself, which is refused."""
+        if choice.user == choice.other:
+            answer = self.people[choice.user].post("/conversations/direct", user_id=str(self.ids[choice.user]))
+            assert answer.status_code == 400
+        else:
+            self.make_direct(choice)
+
+    def make_direct(self, choice: Choice) -> UUID:
+        """The one conversation of two people, which a connection of theirs may have become before."""
+        one, other = self.two(choice)
+        answer = self.people[self.ids.index(one)].post("/conversations/direct", user_id=str(other))
+        known = self.model.direct({one, other})
+        made = UUID(answer.json()["conversation"]["id"])
+        assert (answer.status_code, known or made) == (201 if known is None else 200, made)
+        if known is None:
+            self.model.added(made, Conversation("direct", dict.fromkeys((one, other), "member")))
+        return made
+
+    def two(self, choice: Choice) -> tuple[UUID, UUID]:
+        """Two people who may have a direct conversation."""
+        other = (choice.user + 1) % USERS if choice.user == choice.other else choice.other
+        return self.ids[choice.user], self.ids[other]
+
+    def create_group(self, choice: Choice) -> None:
+        """Of some."""
+        self.make_group(choice)
+
+    def make_group(self, choice: Choice) -> UUID:
+        """Owned by whoever makes it; each of the others is in when the place's bit says so."""
+        others = [index for index in range(USERS) if choice.place >> index & 1 and index != choice.user]
+        members = [self.people[index] for index in others]
+        made = UUID(str(self.server.group(self.people[choice.user], *members)))
+        roles = {self.ids[choice.user]: "owner"} | {member.id: "member" for member in members}
+        self.model.added(made, Conversation("group", roles, name="a group"))
+        return made
+
+    def rename(self, choice: Choice) -> None:
+        """By anyone, allowed or not."""
+        conversation, user = self.place(choice, "group")
+        name = self.content()
+        answer = self.people[user].request("PATCH", f"/conversations/{conversation}", name=name)
+        assert answer.status_code == self.model.rename(self.ids[user], conversation, name)
+
+    def add(self, choice: Choice) -> None:
+        """Of anyone by anyone."""
+        conversation, user = self.place(choice, "group")
+        member = self.ids[choice.other]
+        answer = self.people[user].post(f"/conversations/{conversation}/participants", user_id=str(member))
+        assert answer.status_code == self.model.add(self.ids[user], conversation, member)
+
+    def remove(self, choice: Choice) -> None:
+        """The same."""
+        conversation, user = self.place(choice, "group")
+        member = self.ids[choice.other]
+        answer = self.people[user].request("DELETE", f"/conversations/{conversation}/participants/{member}")
+        assert answer.status_code == self.model.remove(self.ids[user], conversation, member)
+
+    def leave(self, choice: Choice) -> None:
+        """By anyone."""
+        conversation, user = self.place(choice, "group")
+        answer = self.people[user].request("POST", f"/conversations/{conversation}/leave")
+        assert answer.status_code == self.model.leave(self.ids[user], conversation)
+
+    def set_role(self, choice: Choice) -> None:
+        """Of anyone by anyone, up and down."""
+        conversation, user = self.place(choice, "group")
+        member, role = self.ids[choice.other], ROLES[choice.seq % len(ROLES)]
+        path = f"/conversations/{conversation}/participants/{member}/role"
+        answer = self.people[user].request("PUT", path, role=role)
+        assert answer.status_code == self.model.set_role(self.ids[user], conversation, member, role)
+
     # --- reconnects ---------------------------------------------------------------------------------------
 
-    def disconnect(self, user: int) -> None:
-        """A device goes away; a closed one stays away."""
-        device = self.devices[self.ids[user]]
+    def go_away(self, choice: Choice) -> None:
+        """A device; a closed one stays away."""
+        device = self.devices[self.ids[choice.user]]
         if device.gateway is not None:
             device.gateway.close()
             device.gateway = None
 
-    def reconnect(self, user: int) -> None:
-        """It comes back with what it holds, and is told what it missed: all of it, once."""
-        device = self.devices[self.ids[user]]
+    def come_back(self, choice: Choice) -> None:
+        """With what it holds, and is told what it missed: all of it, once."""
+        device = self.devices[self.ids[choice.user]]
         if device.gateway is None:
             expected = self.model.missed(device.user.id, device.held)
             gone = device.held.keys() - self.model.visible(device.user.id).keys()
@@ -132,8 +233,10 @@ class ConversationMachine(RuleBasedStateMachine):
 
     # --- reads --------------------------------------------------------------------------------------------
 
-    def page(self, conversation: UUID, user: int, limit: int) -> None:
+    def page_newer(self, choice: Choice) -> None:
         """The whole history, page by page; or nothing, for who is not in."""
+        conversation, user = self.place(choice)
+        limit = choice.seq
         path, person = f"/conversations/{conversation}/messages", self.people[user]
         answer = person.get(path, limit=limit)
         if person.id not in self.model.conversations[conversation].roles:
@@ -148,15 +251,13 @@ class ConversationMachine(RuleBasedStateMachine):
             (seq, one.sender, one.content) for seq, one in enumerate(messages, 1)
         ]
 
-    def list_conversations(self, user: int) -> None:
+    def list_newer(self, choice: Choice) -> None:
         """Newest first, with exact unread counts."""
-        person = self.people[user]
+        person = self.people[choice.user]
         listed = person.get("/conversations", limit=200).json()["conversations"]
         mine = self.model.visible(person.id)
-        ours = [one for one in listed if UUID(one["id"]) in mine]
-        order = sorted((key for key in mine if mine[key].active_at > 0), key=lambda key: -mine[key].active_at)
-        assert [UUID(one["id"]) for one in ours if mine[UUID(one["id"])].active_at > 0] == order
-        for one in ours:
+        assert [UUID(one["id"]) for one in listed] == sorted(mine, key=lambda key: -mine[key].active_at)
+        for one in listed:
             conversation = mine[UUID(one["id"])]
             expected = len(conversation.messages) - conversation.read[person.id]
             assert (one["unread_count"], one["role"]) == (expected, conversation.roles[person.id])

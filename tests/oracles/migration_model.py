@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from chat_model import ChatModel, Conversation, Message
+from chat_model import ChatModel, Conversation, Message, Rule
 
 ROUTED = {"running", "paused", "complete"}
 POSSIBLE = {  # command → from which phases, to which
@@ -54,8 +54,8 @@ class Connection:
 class MigrationModel(ChatModel):
     """Both chats; `name_of` tells the id of the conversation that the server has made of a connection."""
 
-    def __init__(self, phase: str, name_of: Callable[[UUID], UUID]) -> None:
-        super().__init__(set())
+    def __init__(self, rules: set[Rule], phase: str, name_of: Callable[[UUID], UUID]) -> None:
+        super().__init__(rules)
         self.phase = phase
         self.percentage = 0
         self.connections: dict[UUID, Connection] = {}
@@ -85,7 +85,7 @@ class MigrationModel(ChatModel):
             return 409
         connection.status = status
         if status == "accepted" and self.phase in ROUTED:
-            is_new = self._direct(connection) is None
+            is_new = self.direct(connection.pair) is None
             self.copied(connection_id)
             if is_new and connection.conversation_id is not None:
                 self._tell(connection.pair, "added", connection.conversation_id, "direct", "member", 0)
@@ -178,7 +178,7 @@ class MigrationModel(ChatModel):
         connection = self.connections[connection_id]
         assert connection.status == "accepted"
         assert not connection.is_current
-        conversation_id = self._direct(connection) or self._made(connection_id, connection)
+        conversation_id = self.direct(connection.pair) or self._made(connection_id, connection)
         conversation = self.conversations[conversation_id]
         if connection.conversation_id is None:
             connection.is_home = not any(one.is_home for one in self._mapped(conversation_id))
@@ -201,10 +201,6 @@ class MigrationModel(ChatModel):
         self._catch_up(conversation_id)
 
     # --- how ---------------------------------------------------------------------------------------------
-
-    def _direct(self, connection: Connection) -> UUID | None:
-        known = (key for key, one in self.conversations.items() if one.roles.keys() == connection.pair)
-        return next(known, None)
 
     def _made(self, connection_id: UUID, connection: Connection) -> UUID:
         made = self._name_of(connection_id)

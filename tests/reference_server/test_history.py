@@ -15,8 +15,8 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import psutil
 import pytest
+from clusters import ask, running_process, wait_for
 
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.replica import EmbeddedReplica
@@ -51,27 +51,11 @@ def serve(launch: Any, primary: EmbeddedPostgres, replica: EmbeddedReplica) -> A
     return lambda **settings: launch(primary.url("chat"), replica_url=replica.url("chat"), **settings)
 
 
-def ask(cluster: EmbeddedPostgres, query: str) -> Any:
-    """One value from a cluster's database."""
-
-    async def fetch() -> Any:
-        connection = await asyncpg.connect(cluster.url("chat"))
-        try:
-            return await connection.fetchval(query)
-        finally:
-            await connection.close()
-
-    return asyncio.run(fetch())
-
-
 @contextmanager
 def paused(replica: EmbeddedReplica) -> Iterator[None]:
     """While the block lasts, the replica receives and does not replay."""
     ask(replica, "SELECT pg_wal_replay_pause()")
-    deadline, pause = time.monotonic() + WAIT_SECONDS, threading.Event()
-    while ask(replica, "SELECT pg_get_wal_replay_pause_state()") != "paused":
-        assert time.monotonic() < deadline
-        pause.wait(0.01)
+    wait_for(replica, "SELECT pg_get_wal_replay_pause_state()", "paused")
     try:
         yield
     finally:
@@ -307,7 +291,7 @@ def test_a_replica_that_dies_is_done_without_and_comes_back(
         stack.callback(finish.set)
         reader.start()
         server.wait_for_metric(lambda reads: reads > 20, "chat_history_reads_total", policy=policy, source="replica")
-        process = psutil.Process(int((replica.data / "postmaster.pid").read_text().splitlines()[0]))
+        process = running_process(replica.data)
         process.send_signal(signal.SIGQUIT)
         process.wait(WAIT_SECONDS)
         server.wait_for_metric(lambda falls: falls > 20, "chat_replica_fallbacks_total", reason="down")

@@ -1,10 +1,11 @@
-"""What a step of the migration's state machine does, and to whom."""
+"""What a step of the state machine does, and to whom."""
 
 from dataclasses import dataclass
 from random import Random
 
-from conversation_machine import USERS
 from hypothesis import strategies as st
+
+USERS = 5
 
 # How often what is done: guesses, such that many examples start, copy, go back and start again. One rule draws from
 # here: of many rules Hypothesis leaves out half in each example, and little comes together.
@@ -13,6 +14,7 @@ WEIGHTS = {
     "send_older": 8, "read_older": 4, "page_older": 2, "list_connections": 2,
     "create_direct": 2, "send_newer": 8, "send_newer_again": 1, "change": 4, "read_newer": 4,
     "page_newer": 2, "list_newer": 2, "go_away": 1, "come_back": 2,
+    "create_group": 3, "add": 3, "remove": 2, "leave": 2, "set_role": 4, "rename": 1,
     "ask_for_conversation": 4, "send_as_routed": 4,
     "command_that_fits": 5, "command": 1, "roll_out": 2, "backfill": 6, "verify": 2,
 }  # fmt: skip
@@ -26,7 +28,7 @@ class Choice:
     user: int
     other: int
     seq: int
-    is_insider: bool  # it is done by one of the two whom it concerns, not by just anyone
+    is_insider: bool  # it is done by one of those whom it concerns, not by just anyone
     is_first: bool  # by the first of them; in general, yes or no
 
 
