@@ -14,6 +14,7 @@ from fixtures.errors import InputError
 from fixtures.progress import Progress
 from reports.change_points import ALPHA, NUMBERS_MIN, change_points
 from reports.differences import differences, obstacles
+from reports.figure_notes import closed_loop_scenarios
 from reports.gate.run_numbers import run_number
 from reports.gate.thresholds import Threshold
 from reports.measurements import Measurements, read_measurements
@@ -101,6 +102,7 @@ class Trends:
     runs: int
     trends: tuple[Trend, ...]
     left_out: tuple[str, ...]  # runs that must not be believed or cannot be read, each with the reason
+    closed_loops: frozenset[str] = frozenset()  # of the followed scenarios, those whose users waited for answers
 
 
 def follow(folder: Path, thresholds: Sequence[Threshold], progress: Progress) -> Trends:
@@ -114,7 +116,8 @@ def follow(folder: Path, thresholds: Sequence[Threshold], progress: Progress) ->
     trends = tuple(trend for threshold in thresholds if (trend := _trend(threshold, found)) is not None)
     if not trends:
         raise InputError(f"no objective is about what the {len(found)} runs in {folder} measured; name a file that is")
-    return Trends(str(folder), len(found), trends, tuple(left_out))
+    closed = closed_loop_scenarios(run.manifest for run in found) & {one.scenario for one in thresholds}
+    return Trends(str(folder), len(found), trends, tuple(left_out), frozenset(closed))
 
 
 def trend_document(trends: Trends) -> dict[str, Any]:

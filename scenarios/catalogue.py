@@ -1,10 +1,29 @@
 """Contract: the load scenarios there are, one question each; free of Locust, so that any program may list them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 # Of scenarios whose users are connected to the gateway.
 GATEWAY_OPTIONS = {"--subprotocol": "encoding of the gateway's frames"}
+
+
+def crossed(*axes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The arms of every combination of the axes' levels; an axis is {level: its settings}, its first the baseline's.
+
+    An arm is named after its levels, as in `msgpack-deflate-5ms`.
+    """
+    arms = []
+    for levels in product(*(axis.items() for axis in axes)):
+        settings = ",".join(setting for _, those in levels for setting in those)
+        arms.append("-".join(level for level, _ in levels) + (f":{settings}" if settings else ""))
+    return tuple(arms)
+
+
+_ENCODINGS = {"json": (), "msgpack": ("subprotocol=chat.v1.msgpack",)}
+_COMPRESSION = {"plain": (), "deflate": ("permessage_deflate=true",)}
+_WINDOWS = {"0ms": (), "5ms": ("message_coalescing_seconds=0.005",)}
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,7 @@ SCENARIOS = {
                     "5ms:message_coalescing_seconds=0.005",
                     "50ms:message_coalescing_seconds=0.05",
                 ),
+                "crossed": crossed(_ENCODINGS, _COMPRESSION, _WINDOWS),
             },
         ),
         Scenario(
