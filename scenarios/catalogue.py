@@ -87,6 +87,7 @@ SCENARIOS = {
                 "--peers": "servers on the same database that page otherwise, NAME=URL,…; a run starts its own",
             },
             peers={way: (f"message_paging={way}",) for way in ("created_at", "offset")},
+            arm_presets={"writers": ("none:write-rate=0", "some:write-rate=20", "many:write-rate=80")},
         ),
         Scenario(
             name="fanout",
@@ -295,6 +296,7 @@ SCENARIOS = {
                 **GATEWAY_OPTIONS,
             },
             arm_presets={
+                "rates": ("calm:rate=3", "busy:rate=15", "wild:rate=45"),
                 "graces": (
                     "5s",
                     "1s:presence_grace_seconds=1,grace-seconds=1",

@@ -310,6 +310,18 @@ _COUNTS: tuple[Count, ...] = (
     Count("churn_converged", "changes", "changes and losses that every watcher came to know"),
     Count("churn_superseded", "changes", "changes that another one of the same user overtook"),
     Count("churn_false_offline", "frames", "offline shown of somebody who had not been away for the grace period"),
+    Count(
+        "churn_frames_per_change",
+        "frames per change",
+        "presence events received per change: the amplification",
+        quotient_of=("churn_frames", "churn_changes"),
+    ),
+    Count(
+        "churn_false_offline_per_return",
+        "frames per return",
+        "offline shown too early, per return within the grace period",
+        quotient_of=("churn_false_offline", "churn_returns_in_grace"),
+    ),
     Count("churn_watched", "pairs", "pairs of a watcher and a user"),
     Count(
         "churn_stale_at_rest", "pairs", "of those, pairs whose last told state was not the server's, once all was quiet"
