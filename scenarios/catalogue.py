@@ -253,10 +253,10 @@ SCENARIOS = {
             name="noop",
             question="What does the harness itself cost?",
             default_users=60,
-            default_run_seconds=26,
+            default_run_seconds=32,
             options={
                 "--rate": "requests per second, while requests are measured",
-                "--message-rate": "messages per second, while deliveries are measured",
+                "--message-rate": "messages, receipts or begins of typing per second, while those are measured",
                 "--change-rate": "changes of presence per second, while those are measured",
                 "--watchers": "users who watch the presence of all others",
                 "--group-sizes": "members per group, comma separated",

@@ -275,8 +275,13 @@ _COUNTS: tuple[Count, ...] = (
         ("percentile", "bound"),
     ),
     Count("noop_seconds", "s", "time in windows of one kind of work, of all processes together", ("work",)),
-    Count("noop_operations", "operations", "requests, messages or changes in those windows", ("work",)),
-    Count("noop_deliveries", "deliveries", "deliveries of those messages and changes", ("work",)),
+    Count(
+        "noop_operations",
+        "operations",
+        "requests, messages, changes, receipts or begins of typing in those windows",
+        ("work",),
+    ),
+    Count("noop_deliveries", "deliveries", "deliveries of those, but for requests", ("work",)),
     Count("noop_cpu_permille", "‰", "CPU of the generator in those windows, of one core", ("work",)),
     Count(
         "noop_cpu_us",
