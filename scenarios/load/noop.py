@@ -20,7 +20,7 @@ import gevent
 
 from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
-from scenarios.client.group_traffic import GroupTraffic
+from scenarios.client.group_traffic import GroupTraffic, WithGroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_response
 from scenarios.client.made_groups import MadeGroup, make_group, own_senders
@@ -29,7 +29,7 @@ from scenarios.client.run_session import RunSession
 from scenarios.client.timed_presence import TimedPresence
 from scenarios.client.timed_signals import TimedSignals
 from scenarios.drift import mean
-from scenarios.ledger import Ledger, SettledMessage
+from scenarios.ledger import SettledMessage
 from scenarios.local_target import StandIn
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
@@ -78,7 +78,7 @@ def joined(shares: Sequence[Sequence[Window]]) -> list[Window]:
     ]
 
 
-class Noop(LoadScenario):
+class Noop(WithGroupTraffic, LoadScenario):
     """Works against nothing."""
 
     entry = SCENARIOS["noop"]
@@ -203,14 +203,6 @@ class Noop(LoadScenario):
     def unanswered_count(self) -> int:
         """Requests and messages not yet answered."""
         return self.waiting + self.traffic.unanswered
-
-    def shared_ledger(self) -> Ledger:
-        """Every delivery's of a message."""
-        return self.traffic.books.ledger
-
-    def record_whole(self, settled: SettledMessage) -> None:
-        """A message's first to last recipient."""
-        self.traffic.record_whole(settled)
 
     def outstanding(self) -> int:
         """Requests not yet answered, and deliveries."""
