@@ -55,6 +55,7 @@ def run(
     option: common.ScenarioOption = None,
     arm: common.Arms = None,
     arms: Annotated[str | None, typer.Option(help="Arms of the scenario by name, from --list.")] = None,
+    cross: common.Cross = None,
     blocks: Annotated[int, typer.Option(min=1, help="Interleaved blocks of a comparison.")] = 6,
     target: common.Target = None,
     allow_remote: common.AllowRemote = False,
@@ -67,6 +68,7 @@ def run(
     """Run load scenarios or the tour of all, then write the report."""
     with whole_imports():
         from scenarios import runner
+        from scenarios.arms import crossed_arms
         from scenarios.queries.request import LaboratoryOptions
 
     if list_only:
@@ -81,7 +83,7 @@ def run(
         users=users,
         processes=processes,
         scenario_options=dict(named_value(item) for item in option or ()),
-        arms=tuple(arm or ()),
+        arms=(*(arm or ()), *crossed_arms(cross or ())),
         arm_preset=arms,
         blocks=blocks,
         laboratory=LaboratoryOptions(size=size, seed=seed),

@@ -94,6 +94,10 @@ Arms = Annotated[
     list[str] | None,
     typer.Option(help="A server to compare, NAME:SETTING=VALUE,…; the first is the baseline. [the scenario's own]"),
 ]
+Cross = Annotated[
+    list[str] | None,
+    typer.Option(help="SETTING=VALUE,VALUE,…: arms of every combination, with each --cross given. [none]"),
+]
 ServerSetting = Annotated[
     list[str] | None, typer.Option("--set", help="NAME=VALUE: any other setting of reference_server/settings.py.")
 ]

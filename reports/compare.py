@@ -11,6 +11,7 @@ from fixtures.errors import InputError
 from reports.benchmark_file import BenchmarkRun, benchmark_differences, both_benchmark_files, read_benchmarks
 from reports.deliveries import NAME as LEDGER
 from reports.differences import DRIFT, Difference, differences
+from reports.figure_notes import closed_loop_scenarios
 from reports.headline import NAME as HEADLINE
 from reports.headline import Headline, RunVerdict
 from reports.measurements import read_measurements
@@ -52,6 +53,7 @@ class Side:
     headlines: tuple[Headline, ...]
     sections: tuple[Section, ...]
     numbers: dict[str, Number]
+    closed_loops: frozenset[str] = frozenset()  # scenarios whose users waited for answers
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,7 @@ def _of_run(letter: str, summary: RunSummary) -> Side:
         headlines=summary.headlines,
         sections=summary.sections,
         numbers=summary.numbers,
+        closed_loops=frozenset(closed_loop_scenarios([manifest])),
     )
 
 

@@ -1,11 +1,13 @@
 """The page of two runs side by side: one file that opens offline, in the report's own look."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from reports.compare import CAVEAT, ComparedNumber, RunComparison, change_text, of_side, value_text
 from reports.compare_figure import NAME, changes_drawing
 from reports.differences import Difference
+from reports.figure_notes import closed_loop_note
 from reports.figure_style import Images, images
 from reports.numbers import Cell, Column, Table
 from reports.page import page_environment, readable_time, svg_markup, write_page
@@ -17,7 +19,8 @@ _DIFFERENCES = (Column("what"), Column("name"), Column("A"), Column("B"))
 def write_comparison(comparison: RunComparison, path: Path) -> None:
     """Writes the page; InputError when it cannot be written."""
     drawing = changes_drawing(comparison)
-    figures = {} if drawing is None else {NAME: images(drawing)}
+    note = closed_loop_note({name for side in comparison.sides for name in side.closed_loops})
+    figures = {} if drawing is None else {NAME: images(replace(drawing, note=note))}
     write_page(path, render_comparison(comparison, figures))
 
 

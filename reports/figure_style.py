@@ -6,6 +6,7 @@ reads in both themes; as a PNG it keeps the light palette.
 
 import io
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,7 @@ class Drawing:
     wide_columns: int = 2
     share_y: bool = False
     panel_inches: float = PANEL_INCHES
+    note: str = ""  # what whoever sees the figure alone must know of its numbers
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,8 @@ def _draw(drawing: Drawing, *, narrow: bool) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False, sharey=drawing.share_y)
     flat = [axis for row in axes for axis in row]
     drawing.draw(flat[: drawing.panels])
+    if drawing.note:
+        figure.supxlabel(textwrap.fill(drawing.note, 52 if narrow else 130), fontsize=8, x=0.01, ha="left", color=INK)
     for unused in flat[drawing.panels :]:
         unused.remove()
     # Laid out once: savefig would do it again for every format, and draw everything twice.

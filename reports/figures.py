@@ -1,6 +1,7 @@
 """The figures of a run, each drawn from the summary alone."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,10 @@ from matplotlib.axes import Axes
 from reports import capacity, fanout, health, pagination, paging, presence, server, strategies
 from reports.arms_figure import arms_drawing
 from reports.capacity_figure import capacity_drawing
+from reports.combinations import NAME as COMBINATIONS
+from reports.combinations_figure import combinations_drawing
 from reports.fanout import RECIPIENT_TITLES, RECIPIENTS, FanoutSummary
+from reports.figure_notes import closed_loop_note, closed_loop_scenarios
 from reports.figure_style import (
     INK,
     MARKERS,
@@ -59,11 +63,32 @@ def drawings(summary: RunSummary) -> dict[str, Drawing]:
     gate = summary.gate
     if gate is not None:
         makers[GATE] = lambda: gate_drawing(gate)
+    combinations = summary.combinations
+    if combinations is not None:
+        makers[COMBINATIONS] = lambda: combinations_drawing(combinations)
     for comparison in summary.arms:
         makers[comparison.section_name] = lambda comparison=comparison: arms_drawing(comparison)  # type: ignore[misc]
     drawn = [section.name for section in summary.sections if section.measured and section.name in makers]
     made = {name: makers[name]() for name in drawn}
-    return {name: drawing for name, drawing in made.items() if drawing is not None}
+    notes = _notes(summary)
+    return {name: replace(drawing, note=notes.get(name, "")) for name, drawing in made.items() if drawing is not None}
+
+
+def _notes(summary: RunSummary) -> dict[str, str]:
+    """Figures of closed-loop users, who leave out of their latencies what would have been asked meanwhile: by name."""
+    closed = closed_loop_scenarios([summary.manifest])
+    shown_by = {
+        pagination.NAME: {"pagination"},
+        paging.NAME: {"pagination"},
+        fanout.NAME: {"fanout"},
+        fanout.BYTES_NAME: {"fanout"},
+        COMBINATIONS: {"fanout"},
+        presence.NAME: {"presence"},
+        **dict.fromkeys((capacity.NAME, server.NAME, health.NAME), closed),
+        **{one.name: {one.name} for one in summary.scenarios},
+        **{one.section_name: {one.scenario} for one in summary.arms},
+    }
+    return {name: closed_loop_note(scenarios & closed) for name, scenarios in shown_by.items() if scenarios & closed}
 
 
 def _percentile_lines(latencies: Sequence[Latency]) -> dict[str, list[tuple[float | None, bool]]]:

@@ -189,8 +189,8 @@ PANELS: dict[str, ScenarioPanels] = {
         question="What does the harness itself cost?",
         how=(
             "The same client code talks to a stand-in that answers at once. Windows of requests, of messages, of "
-            "changes of presence and of nothing alternate; what idling costs is taken off the others. Figures of other "
-            "scenarios contain these."
+            "changes of presence, of receipts, of typing and of nothing alternate; what idling costs is taken off the "
+            "others. Figures of other scenarios contain these."
         ),
         panels=(
             Panel("Requests", "request_us", "request", "request"),
@@ -198,6 +198,8 @@ PANELS: dict[str, ScenarioPanels] = {
             Panel("Delivery as the generator's code sees it", "delivery_observed_us", "group_size", "members"),
             Panel("Change of presence at a watcher", "presence_delivery_us", "watchers", "watchers"),
             Panel("Until every watcher knows", "presence_convergence_us", "watchers", "watchers"),
+            Panel("Receipt at another participant", "receipt_us", "group_size", "members"),
+            Panel("Typing at a watcher", "typing_us", "audience", "watchers"),
             Panel("Lateness of starts", "start_delay_us", "operation", "operation"),
         ),
         counts=("noop_cpu_us", "noop_cpu_permille", "noop_operations", "noop_deliveries", "noop_seconds"),
@@ -236,7 +238,9 @@ PANELS: dict[str, ScenarioPanels] = {
             "churn_frames",
             "churn_converged",
             "churn_superseded",
+            "churn_frames_per_change",
             "churn_false_offline",
+            "churn_false_offline_per_return",
             "churn_watched",
             "churn_stale_at_rest",
         ),

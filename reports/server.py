@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from reports.health import Span, average, highest
 from reports.measurements import Measurements
@@ -85,32 +87,36 @@ class ServerSummary:
     spans: tuple[Span, ...] = ()
     statements: tuple[StatementTotal, ...] = ()  # per scenario in its order, the dearest first
     waits: tuple[tuple[str, float], ...] = ()  # what backends waited for, and how many of them in the mean
+    arms: dict[str, dict[str, float | None]] = field(default_factory=dict)  # of a comparison: arm → measure → mean
 
     def of(self, measure: str) -> tuple[float | None, ...]:
         """The values of one quantity."""
         return (self.series or {}).get(measure, ())
 
     def share(self, statement: StatementTotal) -> float | None:
-        """Its share of its scenario's time in statements."""
-        total = sum(one.seconds for one in self.statements if one.scenario == statement.scenario)
+        """Its share of its server's time in the scenario's statements."""
+        total = sum(one.seconds for one in self.statements if _server_of(one) == _server_of(statement))
         return statement.seconds / total if total else None
 
 
 def summarise_server(measurements: Measurements) -> ServerSummary:
     """What was observed within the measured time of each scenario; empty when nobody observed."""
+    records = measurements.manifest.scenarios
     spans = tuple(
-        Span(record.name, record.started_second, record.started_second + record.seconds)
-        for record in measurements.manifest.scenarios
+        Span(record.arm or record.name, record.started_second, record.started_second + record.seconds)
+        for record in records
     )
-    ends = {span.scenario: span.end for span in spans}
+    measured: dict[tuple[str, str | None], list[Span]] = defaultdict(list)
+    for record, span in zip(records, spans, strict=True):
+        measured[record.name, record.arm].append(span)
     lines = {
         line.second: line
         for line in measurements.server
-        if isinstance(line, ServerSecond) and line.second < ends.get(line.scenario, 0)
+        if isinstance(line, ServerSecond) and any(_is_within(line, span) for span in measured[_server_of(line)])
     }
-    statements = [line for line in measurements.server if isinstance(line, StatementTotal)]
-    order = {span.scenario: number for number, span in enumerate(spans)}
-    statements.sort(key=lambda one: (order.get(one.scenario, len(order)), -one.seconds, one.statement))
+    statements = _of_all_blocks(line for line in measurements.server if isinstance(line, StatementTotal))
+    order = {name: number for number, name in enumerate(dict.fromkeys(_server_of(one) for one in statements))}
+    statements.sort(key=lambda one: (order[_server_of(one)], -one.seconds, one.statement))
     seconds = tuple(range(min(lines), max(lines) + 1)) if lines else ()
     return ServerSummary(
         seconds=seconds,
@@ -121,7 +127,51 @@ def summarise_server(measurements: Measurements) -> ServerSummary:
         spans=spans,
         statements=tuple(statements),
         waits=_waits(lines.values()),
+        arms={arm: _means(found) for arm, found in _by_arm(measurements, lines.values()).items()},
     )
+
+
+def _is_within(line: ServerSecond, span: Span) -> bool:
+    """Whether a second was measured; of a short turn, whose end weighs more, only those that were so to their end."""
+    if line.arm is None:
+        return line.second < span.end
+    # An observer begins with a turn, in the second that the turn may be said to begin after.
+    return span.start - 1 <= line.second <= span.end - 1
+
+
+def _server_of(line: ServerSecond | StatementTotal) -> tuple[str, str | None]:
+    """A scenario, and of a comparison's servers the one that was observed."""
+    return line.scenario, line.arm
+
+
+def _of_all_blocks(totals: Iterable[StatementTotal]) -> list[StatementTotal]:
+    """A server's turns added up, statement by statement."""
+    found: dict[tuple[str, str | None, str], StatementTotal] = {}
+    for one in totals:
+        key = (*_server_of(one), one.statement)
+        before = found.get(key)
+        calls, seconds = (before.calls, before.seconds) if before is not None else (0, 0.0)
+        found[key] = structs.replace(one, calls=calls + one.calls, seconds=seconds + one.seconds)
+    return list(found.values())
+
+
+def _by_arm(measurements: Measurements, lines: Iterable[ServerSecond]) -> dict[str, list[ServerSecond]]:
+    """The seconds of each server of a comparison, the baseline first; by its scenario too if there are several."""
+    compared = measurements.manifest.arms
+    names = {
+        (scenario, arm.name): arm.name if len(compared) == 1 else f"{scenario} {arm.name}"
+        for scenario, arms in compared.items()
+        for arm in arms
+    }
+    found: dict[str, list[ServerSecond]] = {name: [] for name in names.values()}
+    for line in lines:
+        if line.arm is not None and (line.scenario, line.arm) in names:
+            found[names[line.scenario, line.arm]].append(line)
+    return {name: seconds for name, seconds in found.items() if seconds}
+
+
+def _means(lines: Sequence[ServerSecond]) -> dict[str, float | None]:
+    return {quantity.measure: average([quantity.read(line) for line in lines]) for quantity in QUANTITIES}
 
 
 def _waits(lines: Iterable[ServerSecond]) -> tuple[tuple[str, float], ...]:
@@ -137,7 +187,8 @@ def server_section(summary: ServerSummary) -> Section:
     """The section of a report."""
     if not summary.seconds and not summary.statements:
         return missing(NAME, TITLE, QUESTION, "Not measured: nobody observed the server of this run.")
-    tables = [table for table in (_seconds_table(summary), _statements_table(summary), _waits_table(summary)) if table]
+    made = (_seconds_table(summary), _arms_table(summary), _statements_table(summary), _waits_table(summary))
+    tables = [table for table in made if table]
     return Section(NAME, TITLE, QUESTION, _reading(summary), _HOW, measured=True, tables=tuple(tables))
 
 
@@ -156,10 +207,23 @@ def _seconds_table(summary: ServerSummary) -> Table | None:
     return Table("Per second of the measured time", columns, rows) if rows else None
 
 
+def _arms_table(summary: ServerSummary) -> Table | None:
+    """The means of a comparison's servers side by side."""
+    rows: list[tuple[Cell, ...]] = []
+    for quantity in QUANTITIES:
+        means = {arm: found[quantity.measure] for arm, found in summary.arms.items()}
+        if any(mean is not None for mean in means.values()):
+            key = f"{quantity.measure}_mean"
+            numbers = (Number(number_key(NAME, key, {"arm": arm}), mean, quantity.unit) for arm, mean in means.items())
+            rows.append((quantity.title, quantity.unit, *numbers))
+    columns = (Column("mean per second"), Column("unit"), *(Column(f"“{arm}”") for arm in summary.arms))
+    return Table("Each server in its own turns", columns, tuple(rows)) if rows else None
+
+
 def _statements_table(summary: ServerSummary) -> Table | None:
     rows: list[tuple[Cell, ...]] = []
-    for scenario in dict.fromkeys(one.scenario for one in summary.statements):
-        found = [one for one in summary.statements if one.scenario == scenario]
+    for server in dict.fromkeys(_server_of(one) for one in summary.statements):
+        found = [one for one in summary.statements if _server_of(one) == server]
         rows += [_statement_row(one.statement, [one], summary) for one in found[:TOP_STATEMENTS]]
         if rest := found[TOP_STATEMENTS:]:
             rows.append(_statement_row(f"{len(rest)} others", rest, summary))
@@ -174,12 +238,12 @@ def _statements_table(summary: ServerSummary) -> Table | None:
 
 
 def _statement_row(name: str, statements: Sequence[StatementTotal], summary: ServerSummary) -> tuple[Cell, ...]:
-    scenario = statements[0].scenario
-    labels = {"scenario": scenario, "statement": name}
+    scenario, arm = _server_of(statements[0])
+    labels = {"scenario": scenario, "statement": name, **({} if arm is None else {"arm": arm})}
     calls, seconds = sum(one.calls for one in statements), sum(one.seconds for one in statements)
     share = sum(summary.share(one) or 0.0 for one in statements)
     return (
-        scenario,
+        scenario if arm is None else f"{scenario}, “{arm}”",
         name,
         Number(number_key(NAME, "statement_calls", labels), calls),
         Number(number_key(NAME, "statement_ms_mean", labels), 1000 * seconds / calls if calls else None, "ms"),
@@ -209,10 +273,19 @@ def _reading(summary: ServerSummary) -> str:
         parts.append(f"a request waited {format_number(wait)} ms for a database connection")
     if (locks := average(summary.of("lock_waiting_backends"))) is not None:
         parts.append(f"{format_number(locks)} backends waited for a lock")
+    if summary.arms:
+        told = [
+            f"{format_number(means['database_cpu_percent'])} % on “{arm}”"
+            for arm, means in summary.arms.items()
+            if means["database_cpu_percent"] is not None
+        ]
+        if told:
+            parts.append(f"PostgreSQL's part was {and_list(told)}")
     if summary.statements:
         dearest = max(summary.statements, key=lambda one: one.seconds)
         share = format_number(100 * (summary.share(dearest) or 0.0))
-        whose = f" of {dearest.scenario}" if len({one.scenario for one in summary.statements}) > 1 else ""
+        several = len({one.scenario for one in summary.statements}) > 1
+        whose = f" of {dearest.scenario}" if several else "" if dearest.arm is None else f" on “{dearest.arm}”"
         parts.append(f"{dearest.statement} took {share} % of the time in statements{whose}")
     if not parts:
         return "The server was observed, and none of its figures could be read."

@@ -9,6 +9,7 @@ import msgspec
 
 from reports.arms import ArmComparison, arms_section, summarise_arms
 from reports.capacity import CapacitySummary, capacity_headlines, capacity_sections, summarise_capacity
+from reports.combinations import Combinations, combinations_section, summarise_combinations
 from reports.deliveries import LedgerSummary, ledger_table, summarise_ledger
 from reports.fanout import FanoutSummary, bytes_section, fanout_section, summarise_fanout
 from reports.gate.duet import DUET
@@ -54,6 +55,7 @@ class RunSummary:
     capacity: CapacitySummary
     health: HealthSummary
     arms: tuple[ArmComparison, ...]
+    combinations: Combinations | None  # of the fan-out's arms
     gate: Outcome | None  # of a duet
     sections: tuple[Section, ...]
 
@@ -97,6 +99,7 @@ def summarise_run(measurements: Measurements) -> RunSummary:
     scenarios = summarise_scenarios(baselines)
     # The arms of a duet met pairs of requests; their rounds are judged by the gate's own rules.
     arms = tuple(one for one in summarise_arms(measurements) if one.scenario != DUET)
+    combinations = next((found for one in arms if (found := summarise_combinations(one)) is not None), None)
     gate = summarise_gate(measurements)
     strategies = summarise_strategies(measurements)
     server = summarise_server(measurements)
@@ -139,11 +142,13 @@ def summarise_run(measurements: Measurements) -> RunSummary:
         capacity=capacity,
         health=health,
         arms=arms,
+        combinations=combinations,
         gate=gate,
         sections=(
             *([gate_section(gate)] if gate is not None else []),
             *capacity_sections(capacity),
             *(arms_section(comparison) for comparison in arms),
+            *((combinations_section(combinations),) if combinations is not None else ()),
             *_of_arms(measurements, "pagination", _pagination_sections),
             *((paging_section(paging),) if paging.costs else ()),
             *_of_arms(measurements, "fanout", _fanout_sections),

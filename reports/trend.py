@@ -14,6 +14,7 @@ from fixtures.errors import InputError
 from fixtures.progress import Progress
 from reports.change_points import ALPHA, NUMBERS_MIN, change_points
 from reports.differences import Difference, arm_subject, differences, obstacles
+from reports.figure_notes import closed_loop_scenarios
 from reports.followed import Followed, every
 from reports.gate.duet import DUET, HEAD
 from reports.measurements import Measurements, read_measurements
@@ -102,6 +103,7 @@ class Trends:
     runs: int
     trends: tuple[Trend, ...]  # those that changed first
     left_out: tuple[str, ...]  # runs that must not be believed or cannot be read, each with the reason
+    closed_loops: frozenset[str] = frozenset()  # of the followed scenarios, those whose users waited for answers
 
 
 def follow(folder: Path, asked: Sequence[Followed] | None, progress: Progress) -> Trends:
@@ -123,7 +125,9 @@ def follow(folder: Path, asked: Sequence[Followed] | None, progress: Progress) -
             f"nothing that was asked for is what the {len(found)} runs in {folder} measured; "
             "name other numbers with --metric, or follow all that there are with --metric all"
         )
-    return Trends(str(folder), len(found), tuple(sorted(trends, key=lambda one: not one.changes)), tuple(left_out))
+    closed = closed_loop_scenarios(run.manifest for run in found) & {one.scenario for one in wanted}
+    ordered = tuple(sorted(trends, key=lambda one: not one.changes))
+    return Trends(str(folder), len(found), ordered, tuple(left_out), frozenset(closed))
 
 
 def trend_document(trends: Trends) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from reports.change_points import ALPHA
+from reports.figure_notes import closed_loop_note
 from reports.figure_style import INK, MUTED, SERIES, Drawing, images, value_axis
 from reports.numbers import Cell, Column, Number, Table, number_key
 from reports.page import page_environment, readable_time, svg_markup, write_page
@@ -77,7 +78,7 @@ def trend_drawing(trends: Trends) -> Drawing:
         for axes, trend in zip(panels, drawn, strict=True):
             _draw(axes, trend)
 
-    return Drawing(NAME, len(drawn), draw, panel_inches=2.5)
+    return Drawing(NAME, len(drawn), draw, panel_inches=2.5, note=closed_loop_note(trends.closed_loops))
 
 
 def _draw(axes: Axes, trend: Trend) -> None:

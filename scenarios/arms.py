@@ -14,7 +14,7 @@ from fixtures.errors import InputError
 from fixtures.sizes import find_size
 from reference_server.settings import Settings, with_values
 from reference_server.statements import find_strategy
-from scenarios.catalogue import Scenario
+from scenarios.catalogue import Scenario, crossed
 from scenarios.run_folder import ArmRecord
 
 # Six is the fewest blocks whose range is an interval of the median with 95 % (1 - 2 / 2^6 = 97 %).
@@ -75,6 +75,23 @@ def arms_of(
     if len(arms) == 1:
         raise InputError(f"one arm, {names[0]}, has nothing to be compared with; give --arm twice or more")
     return arms
+
+
+def crossed_arms(axes: Sequence[str]) -> tuple[str, ...]:
+    """The arms of every combination of `SETTING=VALUE,VALUE,…`, the first of each in the first arm.
+
+    InputError for an axis without values to choose from, and for a setting that is named twice.
+    """
+    levels: dict[str, dict[str, tuple[str]]] = {}
+    for text in axes:
+        setting, separator, values = text.partition("=")
+        named = values.split(",")
+        if not separator or not _SETTING.fullmatch(f"{setting}=") or "" in named or len(set(named)) < 2:
+            raise InputError(f"--cross {text!r} has no values to compare; write SETTING=VALUE,VALUE,…, all different")
+        if setting in levels:
+            raise InputError(f"--cross names {setting} twice; give all its values at once: {setting}=VALUE,VALUE,…")
+        levels[setting] = {value: (f"{setting}={value}",) for value in named}
+    return crossed(*levels.values()) if levels else ()
 
 
 def parse_arm(text: str, *, size: str, strategy: str, allowed_options: Sequence[str]) -> Arm:

@@ -1,10 +1,29 @@
 """Contract: the load scenarios there are, one question each; free of Locust, so that any program may list them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 # Of scenarios whose users are connected to the gateway.
 GATEWAY_OPTIONS = {"--subprotocol": "encoding of the gateway's frames"}
+
+
+def crossed(*axes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The arms of every combination of the axes' levels; an axis is {level: its settings}, its first the baseline's.
+
+    An arm is named after its levels, as in `msgpack-deflate-5ms`.
+    """
+    arms = []
+    for levels in product(*(axis.items() for axis in axes)):
+        settings = ",".join(setting for _, those in levels for setting in those)
+        arms.append("-".join(level for level, _ in levels) + (f":{settings}" if settings else ""))
+    return tuple(arms)
+
+
+_ENCODINGS = {"json": (), "msgpack": ("subprotocol=chat.v1.msgpack",)}
+_COMPRESSION = {"plain": (), "deflate": ("permessage_deflate=true",)}
+_WINDOWS = {"0ms": (), "5ms": ("message_coalescing_seconds=0.005",)}
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,7 @@ SCENARIOS = {
                 "--peers": "servers on the same database that page otherwise, NAME=URL,…; a run starts its own",
             },
             peers={way: (f"message_paging={way}",) for way in ("created_at", "offset")},
+            arm_presets={"writers": ("none:write-rate=0", "some:write-rate=20", "many:write-rate=80")},
         ),
         Scenario(
             name="fanout",
@@ -94,6 +114,7 @@ SCENARIOS = {
                     "5ms:message_coalescing_seconds=0.005",
                     "50ms:message_coalescing_seconds=0.05",
                 ),
+                "crossed": crossed(_ENCODINGS, _COMPRESSION, _WINDOWS),
             },
         ),
         Scenario(
@@ -232,10 +253,10 @@ SCENARIOS = {
             name="noop",
             question="What does the harness itself cost?",
             default_users=60,
-            default_run_seconds=26,
+            default_run_seconds=32,
             options={
                 "--rate": "requests per second, while requests are measured",
-                "--message-rate": "messages per second, while deliveries are measured",
+                "--message-rate": "messages, receipts or begins of typing per second, while those are measured",
                 "--change-rate": "changes of presence per second, while those are measured",
                 "--watchers": "users who watch the presence of all others",
                 "--group-sizes": "members per group, comma separated",
@@ -275,6 +296,7 @@ SCENARIOS = {
                 **GATEWAY_OPTIONS,
             },
             arm_presets={
+                "rates": ("calm:rate=3", "busy:rate=15", "wild:rate=45"),
                 "graces": (
                     "5s",
                     "1s:presence_grace_seconds=1,grace-seconds=1",

@@ -275,8 +275,13 @@ _COUNTS: tuple[Count, ...] = (
         ("percentile", "bound"),
     ),
     Count("noop_seconds", "s", "time in windows of one kind of work, of all processes together", ("work",)),
-    Count("noop_operations", "operations", "requests, messages or changes in those windows", ("work",)),
-    Count("noop_deliveries", "deliveries", "deliveries of those messages and changes", ("work",)),
+    Count(
+        "noop_operations",
+        "operations",
+        "requests, messages, changes, receipts or begins of typing in those windows",
+        ("work",),
+    ),
+    Count("noop_deliveries", "deliveries", "deliveries of those, but for requests", ("work",)),
     Count("noop_cpu_permille", "‰", "CPU of the generator in those windows, of one core", ("work",)),
     Count(
         "noop_cpu_us",
@@ -310,6 +315,18 @@ _COUNTS: tuple[Count, ...] = (
     Count("churn_converged", "changes", "changes and losses that every watcher came to know"),
     Count("churn_superseded", "changes", "changes that another one of the same user overtook"),
     Count("churn_false_offline", "frames", "offline shown of somebody who had not been away for the grace period"),
+    Count(
+        "churn_frames_per_change",
+        "frames per change",
+        "presence events received per change: the amplification",
+        quotient_of=("churn_frames", "churn_changes"),
+    ),
+    Count(
+        "churn_false_offline_per_return",
+        "frames per return",
+        "offline shown too early, per return within the grace period",
+        quotient_of=("churn_false_offline", "churn_returns_in_grace"),
+    ),
     Count("churn_watched", "pairs", "pairs of a watcher and a user"),
     Count(
         "churn_stale_at_rest", "pairs", "of those, pairs whose last told state was not the server's, once all was quiet"

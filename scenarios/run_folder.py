@@ -9,8 +9,7 @@
     sql/               strategies and statements of one's own, as they were measured
     plans/             EXPLAIN (FORMAT JSON) per strategy × statement × parameter class
 
-Lines are appended as the run goes, so a killed run keeps what it measured. Readers reject a format version they
-do not know.
+Lines are appended as the run goes, so a killed run keeps what it measured. Unknown format versions are rejected.
 """
 
 import os
@@ -188,6 +187,7 @@ class ServerSecond(msgspec.Struct, frozen=True, kw_only=True, tag="second", tag_
 
     second: int  # since the run's start
     scenario: str
+    arm: str | None = None  # of a comparison's servers the one whose turn it was
     seconds: float  # the time that it covers, about one
     host_cpu_percent: float | None = None  # of all cores of this machine, by whatever process
     server_cpu_percent: float | None = None  # of one core
@@ -211,6 +211,7 @@ class StatementTotal(msgspec.Struct, frozen=True, kw_only=True, tag="statement",
     """What one named statement cost from the beginning of the measured time to its last answer."""
 
     scenario: str
+    arm: str | None = None  # of a comparison; one total per turn
     statement: str
     calls: int
     seconds: float  # of all calls together, from a statement's sending to its rows

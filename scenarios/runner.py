@@ -303,8 +303,9 @@ def run_load_scenario(turn: Turn, options: RunOptions, so_far: RunSoFar, progres
     folder = so_far.folder(turn.place)
     log = folder.path / f"locust-{_file_name(turn)}.log"
     command = _locust_command(turn, options, folder)
-    # The turns of a comparison count what they wrote by ending the database's sessions: nobody else may hold one.
-    observing = ServerObserver(turn.place.subject, folder, turn.scenario) if turn.arm is None else nullcontext()
+    arm = turn.arm.name if turn.arm is not None else None
+    # It holds no session of the observed database, which a comparison ends to count what was written.
+    observing = ServerObserver(turn.place.subject, folder, turn.scenario, arm=arm, block=turn.block)
     with _peers(turn, options) as peers, observing:
         if peers:
             command += ["--peers", peers_text({one: peer.target.http_url for one, peer in peers.items()})]

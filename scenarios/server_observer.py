@@ -23,7 +23,7 @@ from fixtures.database import connect, is_local
 from fixtures.errors import InputError
 from reference_server.statements import Statement, read_statement
 from scenarios.process_usage import ProcessUsage, Usage
-from scenarios.run_folder import RunFolder, ServerSecond, StatementTotal
+from scenarios.run_folder import RunFolder, ServerSecond, StatementTotal, part_name
 from scenarios.server_metrics import EVERY_SECOND, STATEMENTS, Samples, scrape
 from scenarios.workload import Row
 
@@ -51,10 +51,13 @@ class Subject:
 class ServerObserver:
     """Appends to the run folder's server.jsonl while the `with` block lasts, from the scenario's measured time on."""
 
-    def __init__(self, subject: Subject, folder: RunFolder, scenario: str) -> None:
+    def __init__(
+        self, subject: Subject, folder: RunFolder, scenario: str, *, arm: str | None = None, block: int | None = None
+    ) -> None:
         self._subject = subject
         self._folder = folder
-        self._scenario = scenario
+        self._of: dict[str, Any] = {"scenario": scenario, "arm": arm}
+        self._part = part_name(scenario, arm, block)
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="server observer", daemon=True)
@@ -91,14 +94,14 @@ class ServerObserver:
                     await seconds.look(database)
                     seconds.scraped(await self._scrape(EVERY_SECOND))
                     second = int((datetime.now(UTC) - began).total_seconds()) - 1
-                    self._folder.append_server([seconds.line(max(0, second), self._scenario)])
+                    self._folder.append_server([seconds.line(max(0, second), self._of)])
             finally:
                 self._folder.append_server(list(self._totals(statements, await self._scrape(STATEMENTS))))
 
     async def _measured_time_begins(self) -> bool:
         """Waits until the scenario has entered its record; False when it ends without."""
         while not self._stop.is_set():
-            if any(record.name == self._scenario for record in self._folder.read_manifest().scenarios):
+            if any(record.part == self._part for record in self._folder.read_manifest().scenarios):
                 return True
             await asyncio.sleep(float(WORKLOAD["begin_poll_seconds"].value))
         return False
@@ -120,7 +123,7 @@ class ServerObserver:
         sums_before, counts_before = (before.by_label(name) for name in STATEMENTS)
         return [
             StatementTotal(
-                scenario=self._scenario,
+                **self._of,
                 statement=name,
                 calls=int(count - counts_before.get(name, 0)),
                 seconds=sums[name] - sums_before.get(name, 0),
@@ -223,9 +226,9 @@ class _Seconds:
         self._figures["pool_waits"] = waits
         self._figures["pool_wait_ms_sum"] = None if seconds is None else seconds * 1000
 
-    def line(self, second: int, scenario: str) -> ServerSecond:
-        """The second that was just looked at."""
-        return ServerSecond(second=second, scenario=scenario, **self._figures)
+    def line(self, second: int, of: dict[str, Any]) -> ServerSecond:
+        """The second that was just looked at; `of` says whose."""
+        return ServerSecond(second=second, **of, **self._figures)
 
 
 def _named(prefix: str, usage: Usage | None) -> dict[str, Any]:

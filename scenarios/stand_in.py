@@ -1,8 +1,8 @@
 """`python -m scenarios.stand_in`: a chat server that does next to nothing, so that what it takes is the generator's.
 
-It speaks as much of the HTTP API and of the gateway as the fan-out, the reading of pages and presence need, keeps
-nothing but who is in which group and who watches whom, and answers at once: pages are one prepared text, events are
-framed once and written to everyone.
+It speaks as much of the HTTP API and of the gateway as the fan-out, the reading of pages, presence, receipts and typing
+need, keeps nothing but who is in which group and who watches whom, and answers at once: pages are one prepared text,
+events are framed once and written to everyone.
 Prints one line of JSON when it is ready, and serves until it is asked to end.
 """
 
@@ -40,6 +40,7 @@ class Chat:
         self.seqs: dict[str, int] = {}
         self.listeners: dict[UUID, Gateway] = {}
         self.watchers: defaultdict[UUID, set[Gateway]] = defaultdict(set)  # of a user
+        self.typing_watchers: defaultdict[UUID, set[Gateway]] = defaultdict(set)  # of a conversation
         self.versions: Counter[UUID] = Counter()  # changes of a user's presence so far
         self.gateway_url = ""
         conversation = UUID(int=1)
@@ -77,6 +78,10 @@ class Chat:
                 answer = self.page
             case ("POST", ["v1", "conversations", conversation, "messages"]) if conversation in self.members:
                 status, answer = 201, self.send(UUID(token), conversation, json.loads(body)["content"])
+            case ("POST", ["v1", "conversations", conversation, "messages", seq, "read"]) if (
+                conversation in self.members
+            ):
+                answer = self.mark_read(UUID(token), conversation, int(seq))
             case ("POST", ["v1", "conversations", "group"]):
                 status, answer = 201, self.make_group([UUID(token), *map(UUID, json.loads(body)["user_ids"])])
             case ("POST", ["v1", "login"]):
@@ -109,8 +114,17 @@ class Chat:
             created_at_ms=time.time_ns() // 1_000_000,
             content=content,
         )
-        publish(event, [self.listeners[member] for member in self.members[conversation] if member in self.listeners])
+        publish(event, self._listeners_in(conversation))
         return _encode({"message": {"id": str(uuid4()), "conversation_id": conversation, "seq": seq}})
+
+    def mark_read(self, reader: UUID, conversation: str, seq: int) -> bytes:
+        """Writes the receipt to every member who listens, whatever was read before; the answer to the reader."""
+        event = frames.ReceiptEvent(conversation_id=UUID(conversation), user_id=reader, seq=seq)
+        publish(event, self._listeners_in(conversation))
+        return _encode({"last_read_seq": seq, "unread_count": 0, "last_seq": seq})
+
+    def _listeners_in(self, conversation: str) -> list["Gateway"]:
+        return [self.listeners[member] for member in self.members[conversation] if member in self.listeners]
 
 
 class Http(asyncio.Protocol):
@@ -185,6 +199,8 @@ class Gateway(asyncio.Protocol):
         """Called by asyncio."""
         for watching in self._chat.watchers.values():
             watching.discard(self)
+        for watching in self._chat.typing_watchers.values():
+            watching.discard(self)
         if self._user is not None and self._chat.listeners.get(self._user) is self:
             del self._chat.listeners[self._user]
 
@@ -206,6 +222,13 @@ class Gateway(asyncio.Protocol):
                 event = self._presence(self._user, command.status)
                 publish(event, self._chat.watchers[self._user])
                 answer = frames.PresenceUpdated(status=command.status, version=event.version)
+            case frames.SubscribeTyping():
+                self._chat.typing_watchers[command.conversation_id].add(self)
+                answer = frames.TypingState(conversation_id=command.conversation_id, user_ids=())
+            case frames.StartTyping() if self._user is not None:
+                typing = frames.TypingEvent(conversation_id=command.conversation_id, user_id=self._user, is_typing=True)
+                publish(typing, self._chat.typing_watchers[command.conversation_id] - {self})
+                return  # as every chat server's
             case _:
                 answer = frames.ErrorEvent(code="bad_request", message="the stand-in does not know this")
         send = self._protocol.send_text if self.codec.is_text else self._protocol.send_binary

@@ -157,3 +157,17 @@ class GroupTraffic:
 
     def _key(self, group: MadeGroup) -> str | bytes:
         return self.session.wire_id(group.conversation_id)
+
+
+class WithGroupTraffic:
+    """What a scenario answers whose every send and recipient is in its group traffic."""
+
+    traffic: GroupTraffic
+
+    def shared_ledger(self) -> Ledger:
+        """Every delivery's."""
+        return self.traffic.books.ledger
+
+    def record_whole(self, settled: SettledMessage) -> None:
+        """A message's first to last recipient."""
+        self.traffic.record_whole(settled)

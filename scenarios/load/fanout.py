@@ -14,12 +14,12 @@ import gevent
 
 from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
-from scenarios.client.group_traffic import GroupTraffic
+from scenarios.client.group_traffic import GroupTraffic, WithGroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.made_groups import MadeGroup, make_group, own_senders, usable_sizes
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
-from scenarios.ledger import Ledger, SettledMessage
+from scenarios.ledger import SettledMessage
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
@@ -40,7 +40,7 @@ WORKLOAD = {
 MESSAGE_KIND = "m"  # of message events, as the server counts them
 
 
-class Fanout(LoadScenario):
+class Fanout(WithGroupTraffic, LoadScenario):
     """Sends to groups and keeps the books of every delivery."""
 
     entry = SCENARIOS["fanout"]
@@ -128,14 +128,6 @@ class Fanout(LoadScenario):
     def unanswered_count(self) -> int:
         """Sends not yet answered."""
         return self.traffic.unanswered
-
-    def shared_ledger(self) -> Ledger:
-        """Every delivery's."""
-        return self.traffic.books.ledger
-
-    def record_whole(self, settled: SettledMessage) -> None:
-        """A message's first to last recipient."""
-        self.traffic.record_whole(settled)
 
     def outstanding(self) -> int:
         """Deliveries not yet here, and sends not yet answered."""

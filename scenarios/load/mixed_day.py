@@ -22,7 +22,7 @@ from scenarios.client.day_groups import DayGroups, make_day_groups
 from scenarios.client.day_person import Person
 from scenarios.client.day_typing import DayTyping
 from scenarios.client.gateway_socket import ConnectFailedError
-from scenarios.client.group_traffic import GroupTraffic
+from scenarios.client.group_traffic import GroupTraffic, WithGroupTraffic
 from scenarios.client.http_client import Response
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_request
@@ -31,7 +31,6 @@ from scenarios.client.run_options import add_option, positive
 from scenarios.client.run_session import RunSession
 from scenarios.day_shape import day_arrivals, hour_label
 from scenarios.day_workload import DAY, WORKLOAD, day_behaviour, value
-from scenarios.ledger import Ledger, SettledMessage
 from scenarios.page_walk import depth_label
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS, DrawnArrivals
@@ -40,7 +39,7 @@ Finding = tuple[int, int, str]  # actions, of these within the objective, last h
 STATUSES: tuple[PresenceStatus, ...] = ("online", "away")
 
 
-class MixedDay(LoadScenario):
+class MixedDay(WithGroupTraffic, LoadScenario):
     """Lives one day."""
 
     entry = SCENARIOS["mixed_day"]
@@ -191,14 +190,6 @@ class MixedDay(LoadScenario):
     def unanswered_count(self) -> int:
         """Actions not yet answered, sends among them."""
         return self.acting
-
-    def shared_ledger(self) -> Ledger:
-        """Every delivery's."""
-        return self.traffic.books.ledger
-
-    def record_whole(self, settled: SettledMessage) -> None:
-        """A message's first to last recipient."""
-        self.traffic.record_whole(settled)
 
     def outstanding(self) -> int:
         """Actions not yet answered, and deliveries not yet here."""

@@ -1,8 +1,9 @@
 """Asks what the harness itself costs.
 
 The same client code as everywhere talks to a stand-in, a child process that answers at once. Windows of requests, of
-messages to groups, of changes of presence and of nothing alternate: latency is what no chat server can go below here,
-and the generator's CPU, less what idling takes, is what each of them costs it. Whatever --host names is left alone.
+messages to groups, of changes of presence, of receipts, of typing and of nothing alternate: latency is what no chat
+server can go below here, and the generator's CPU, less what idling takes, is what each of them costs it. Whatever
+--host names is left alone.
 
     locust -f scenarios/load/noop.py --headless
 """
@@ -19,15 +20,16 @@ import gevent
 
 from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
-from scenarios.client.group_traffic import GroupTraffic
+from scenarios.client.group_traffic import GroupTraffic, WithGroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_response
 from scenarios.client.made_groups import MadeGroup, make_group, own_senders
 from scenarios.client.run_options import RunOptions, add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.client.timed_presence import TimedPresence
+from scenarios.client.timed_signals import TimedSignals
 from scenarios.drift import mean
-from scenarios.ledger import Ledger, SettledMessage
+from scenarios.ledger import SettledMessage
 from scenarios.local_target import StandIn
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
@@ -36,7 +38,7 @@ from scenarios.workload import Row
 
 WORKLOAD = {
     "rate": Row(200, "requests/s", "guess: busy, and far from what one core can do"),
-    "message_rate": Row(20, "messages/s", "guess: with the default sizes 600 deliveries/s"),
+    "message_rate": Row(20, "messages/s", "guess: with the default sizes 600 deliveries/s; receipts and typing alike"),
     "change_rate": Row(20, "changes/s", "guess: with the default watchers 400 deliveries/s"),
     "watchers": Row(20, "users who watch all others", "guess: a large team's list of people"),
     "group_sizes": Row("10,50", "members", "guess: a team and a department"),
@@ -47,8 +49,8 @@ WORKLOAD = {
     "warm_up_messages": Row(5, "messages per group", "guess: code paths are warm"),
     "http_connections": Row(20, "connections", "guess: opened ahead, so that connecting is not measured"),
 }
-Work = Literal["idle", "requests", "messages", "changes"]
-WORKS: tuple[Work, ...] = ("idle", "requests", "messages", "changes")
+Work = Literal["idle", "requests", "messages", "changes", "receipts", "typing"]
+WORKS: tuple[Work, ...] = ("idle", "requests", "messages", "changes", "receipts", "typing")
 
 
 @dataclass
@@ -76,7 +78,7 @@ def joined(shares: Sequence[Sequence[Window]]) -> list[Window]:
     ]
 
 
-class Noop(LoadScenario):
+class Noop(WithGroupTraffic, LoadScenario):
     """Works against nothing."""
 
     entry = SCENARIOS["noop"]
@@ -91,6 +93,8 @@ class Noop(LoadScenario):
             "requests": float(options.rate),
             "messages": float(options.message_rate),
             "changes": float(options.change_rate),
+            "receipts": float(options.message_rate),
+            "typing": float(options.message_rate),
         }
         self.sizes = parse_sizes(options.group_sizes)
         if not 2 <= self.sizes[0] <= self.sizes[-1] <= session.options.user_count:
@@ -107,6 +111,8 @@ class Noop(LoadScenario):
             )
         self.presence = TimedPresence(session, int(options.watchers))
         self.presence.on_delivery = lambda intended_ns: self._count(self.delivered, intended_ns, 1)
+        self.signals = TimedSignals(session)
+        self.signals.on_delivery = lambda intended_ns: self._count(self.delivered, intended_ns, 1)
         self.windows = Windows(WORKS, float(options.window_seconds), session.options.seed)
         self.measured: list[Window] = []
         self.traffic = GroupTraffic(
@@ -158,6 +164,7 @@ class Noop(LoadScenario):
         """Opens the books of every group, and connections."""
         for group in plan:
             self.traffic.open_books(group)
+            self.signals.open(group)
             self.senders[group.conversation_id] = own_senders(self.session, group)
         self.session.pool.warm(int(WORKLOAD["http_connections"].value))
 
@@ -166,15 +173,18 @@ class Noop(LoadScenario):
         self.traffic.join(user)
         if user.gateway is not None and user.gateway.is_open:
             self.presence.join(user.number, user.gateway)
+            self.signals.join(user.number, user.gateway)
 
     def measure(self, begin_ns: int) -> None:
-        """Starts both kinds of work, each in its own windows, and the clock of their CPU."""
+        """Starts every kind of work, each in its own windows, and the clock of their CPU."""
         session = self.session
         self.begin_realtime_ns = session.probe.clock.realtime_ns(begin_ns)
         operations: dict[Work, Callable[[int], None]] = {
             "requests": self._request,
             "messages": self._message,
             "changes": self._change,
+            "receipts": self._receipt,
+            "typing": self._typing,
         }
         for work, operation in operations.items():
             arrivals = ARRIVALS[session.options.arrivals](self.rates[work], f"{session.options.seed} {work}")
@@ -194,21 +204,14 @@ class Noop(LoadScenario):
         """Requests and messages not yet answered."""
         return self.waiting + self.traffic.unanswered
 
-    def shared_ledger(self) -> Ledger:
-        """Every delivery's of a message."""
-        return self.traffic.books.ledger
-
-    def record_whole(self, settled: SettledMessage) -> None:
-        """A message's first to last recipient."""
-        self.traffic.record_whole(settled)
-
     def outstanding(self) -> int:
         """Requests not yet answered, and deliveries."""
-        return self.waiting + self.traffic.outstanding() + self.presence.outstanding()
+        return self.waiting + self.traffic.outstanding() + self.presence.outstanding() + self.signals.outstanding()
 
     def finish(self) -> list[LedgerTotals]:
         """Closes the books."""
-        totals = [*self.traffic.finish(), self.presence.totals()]
+        signals = [self.signals.totals(signal) for signal in ("receipts", "typing")]
+        totals = [*self.traffic.finish(), *signals, self.presence.totals()]
         for number, window in enumerate(self.measured):
             window.operations = self.asked.get(number, 0)
             window.deliveries = self.delivered.get(number, 0)
@@ -257,6 +260,23 @@ class Noop(LoadScenario):
         self._count(self.asked, intended_ns, 1)
         self.presence.change(self.session.random.choice(self.presence.changers), intended_ns)
 
+    def _receipt(self, intended_ns: int) -> None:
+        """One timed mark as read by a member of a group."""
+        self._count(self.asked, intended_ns, 1)
+        group = self.session.random.choice(self.traffic.groups)
+        self.waiting += 1
+        reader = self.session.random.choice(self.senders[group.conversation_id])
+        response = self.signals.mark_read(group, reader, intended_ns)
+        self.waiting -= 1
+        report_response("mark read", "POST", response)
+
+    def _typing(self, intended_ns: int) -> None:
+        """One timed begin of typing by a member of a group."""
+        typists = [(group, one) for group in self.traffic.groups for one in self.senders[group.conversation_id]]
+        group, typist = self.session.random.choice(typists)
+        self._count(self.asked, intended_ns, 1)
+        self.signals.start_typing(group, typist, intended_ns)
+
     def _settled(self, settled: SettledMessage) -> None:
         self._count(self.delivered, settled.intended_ns, len(settled.arrivals))
 
@@ -297,8 +317,8 @@ class Noop(LoadScenario):
         messages = [one for one in worked if one.work == "messages" and one.deliveries]
         self._tell_cost("request", requests)
         self._tell_cost("message", [spent[id(one)] / one.operations for one in messages])
-        changes = [one for one in worked if one.work == "changes"]
-        self._tell_cost("change", [spent[id(one)] / one.operations for one in changes])
+        for unit, work in (("change", "changes"), ("receipt", "receipts"), ("typing", "typing")):
+            self._tell_cost(unit, [spent[id(one)] / one.operations for one in worked if one.work == work])
         if requests:
             of_request = sum(requests) / len(requests)
             beyond = [(spent[id(one)] - of_request * one.operations) / one.deliveries for one in messages]

@@ -21,14 +21,14 @@ from hdrh.histogram import HdrHistogram
 
 from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
-from scenarios.client.group_traffic import GroupTraffic
+from scenarios.client.group_traffic import GroupTraffic, WithGroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.made_groups import MadeGroup, make_group, own_senders
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.drift import Estimate, block_means, first_and_last_third, ratio, slope
 from scenarios.histograms import encode, histogram_of, merge, percentile
-from scenarios.ledger import Ledger, SettledMessage
+from scenarios.ledger import SettledMessage
 from scenarios.process_usage import ProcessWatch
 from scenarios.run_folder import LedgerTotals
 from scenarios.schedules import ARRIVALS
@@ -52,7 +52,7 @@ _PERCENTILES = (50, 95)
 _WORDS = {"memory_kib": ("memory", "KiB"), "descriptors": ("open descriptors", "descriptors")}
 
 
-class Soak(LoadScenario):
+class Soak(WithGroupTraffic, LoadScenario):
     """Sends and reconnects for hours."""
 
     entry = SCENARIOS["soak"]
@@ -170,14 +170,6 @@ class Soak(LoadScenario):
     def unanswered_count(self) -> int:
         """Sends not yet answered."""
         return self.traffic.unanswered
-
-    def shared_ledger(self) -> Ledger:
-        """Every delivery's."""
-        return self.traffic.books.ledger
-
-    def record_whole(self, settled: SettledMessage) -> None:
-        """A message's first to last recipient."""
-        self.traffic.record_whole(settled)
 
     def outstanding(self) -> int:
         """Connections on their way back, and deliveries."""

@@ -13,11 +13,12 @@ import pytest
 from fixtures.postgres import EmbeddedPostgres
 from scenarios import histograms
 from scenarios.metrics import COUNTS
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder, ScenarioRecord, ServerSecond, StatementTotal
 
 Chatbench = Callable[..., "subprocess.CompletedProcess[str]"]
 
 BLOCKS = 2
+BOOLEANS = ("false", "true")
 WARM_UP_MESSAGES = 5  # of fan-out's workload, per group
 SMALL_FANOUT = ("--size", "tiny", "--users", 16, "-o", "group-sizes=2,8", "-o", "non-members=4")
 
@@ -85,6 +86,27 @@ def test_what_the_database_counted_is_what_was_sent(
         assert counted["database_updates", "conversations"] == sent
         assert counted["database_wal_bytes", ""] > 100 * sent
     assert {count.name for record in records for count in record.counts} <= set(COUNTS)
+
+
+def test_every_server_is_observed_in_its_own_turns(
+    compared: tuple["subprocess.CompletedProcess[str]", RunFolder],
+) -> None:
+    """Seconds and statements of both, within the turns of each; the statements that stored messages are all there."""
+    folder = compared[1]
+    records = folder.read_manifest().scenarios
+    lines = list(folder.read_server())
+    seconds = [line for line in lines if isinstance(line, ServerSecond)]
+    statements = [line for line in lines if isinstance(line, StatementTotal)]
+    for arm in ("keys", "roadmap"):
+        turns = [record for record in records if record.arm == arm]
+        observed = [line for line in seconds if line.arm == arm]
+        assert len(observed) >= BLOCKS
+        # A turn's observer looks on while the generator drains.
+        first = min(record.started_second for record in turns)
+        assert all(line.second >= first - 1 and line.server_cpu_percent is not None for line in observed)
+        assert all(line.wal_bytes is not None and line.pool_waits is not None for line in observed)
+        stored = sum(line.calls for line in statements if line.arm == arm and line.statement == "send_message")
+        assert stored >= sum(record.started for record in turns) > 0
 
 
 def test_the_report_compares(compared: tuple["subprocess.CompletedProcess[str]", RunFolder]) -> None:
@@ -162,7 +184,8 @@ def test_index_load_counts_what_its_arms_wrote(
 def test_encodings_are_weighed_at_both_ends(chatbench: Chatbench, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """What recipients counted at their sockets is what the server counted as written, compressed or not."""
     chatbench(
-        "run", "fanout", *SMALL_FANOUT, "--arms", "encodings", "--blocks", 1, "--seconds", 2,
+        "run", "fanout", *SMALL_FANOUT, "--blocks", 1, "--seconds", 2,
+        "--cross", "subprotocol=chat.v1.json,chat.v1.msgpack", "--cross", "permessage_deflate=false,true",
         "--database-url", postgres.url("postgres"), folder=tmp_path,
     )  # fmt: skip
     (path,) = (tmp_path / "out" / "runs").iterdir()
@@ -178,8 +201,13 @@ def test_encodings_are_weighed_at_both_ends(chatbench: Chatbench, postgres: Embe
         assert counted["fanout_received_bytes", ""] == counted["fanout_written_bytes", ""]
         overhead = counted["fanout_received_bytes", ""] - counted["fanout_content_bytes", ""]
         sizes[record.arm] = overhead / delivered
-    assert sizes["json"] > sizes["msgpack"]
-    assert sizes["json"] > sizes["json-deflate"]
+    json, msgpack = "chat.v1.json", "chat.v1.msgpack"
+    assert set(sizes) == {f"{encoding}-{is_compressed}" for encoding in (json, msgpack) for is_compressed in BOOLEANS}
+    assert sizes[f"{json}-false"] > sizes[f"{msgpack}-false"]
+    assert sizes[f"{json}-false"] > sizes[f"{json}-true"]
+    page = (path / "report.html").read_text(encoding="utf-8")
+    assert f"combinations.received_bytes_per_delivery.arm={msgpack}-true" in page
+    assert "combinations.png" in {figure.name for figure in (path / "figures").iterdir()}
 
 
 def test_gathered_events_are_all_delivered(chatbench: Chatbench, postgres: EmbeddedPostgres, tmp_path: Path) -> None:

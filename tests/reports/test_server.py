@@ -4,11 +4,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from reports.report import render, summarise
 from reports.section import Section
 from reports.summary import RunSummary
-from scenarios.run_folder import RunFolder, ServerSecond, StatementTotal
+from scenarios.run_folder import ArmRecord, RunFolder, ServerSecond, StatementTotal
 
 
 def second(number: int, **figures: object) -> ServerSecond:
@@ -102,3 +103,26 @@ def test_statements_alone_are_shown_without_a_figure(build_run: Any, parts: Simp
     folder.append_server([total("send_message", 1, 0.1)])
     assert "server.png" not in {figure.name for figure in render(folder.path).figures}
     assert section_of(summarise(folder.path)).measured
+
+
+def test_the_servers_of_a_comparison_are_told_apart(build_run: Any, parts: SimpleNamespace) -> None:
+    """Means of each in its own turns, whoever's turn lay between; statements of all blocks added up, by server."""
+    turns = [("keys", 0, 0), ("best", 0, 10), ("best", 1, 20), ("keys", 1, 30)]
+    records = [parts.record("fanout", begin, 4, arm=arm, block=block, started=10) for arm, block, begin in turns]
+    arms = {"fanout": [ArmRecord(name="keys", settings={}), ArmRecord(name="best", settings={})]}
+    folder: RunFolder = build_run(parts.manifest(records, arms=arms), [])
+    cpu = {"keys": 10.0, "best": 30.0}
+    folder.append_server(
+        [
+            structs.replace(second(begin, database_cpu_percent=cpu[arm] + 2 * block), arm=arm)
+            for arm, block, begin in turns
+        ]
+    )
+    folder.append_server([structs.replace(second(15, database_cpu_percent=900.0), arm="keys")])  # nobody's turn
+    folder.append_server([structs.replace(total("send_message", 10, 0.1), arm=arm) for arm, _, _ in turns])
+    summary = summarise(folder.path)
+    numbers = {key: number.value for key, number in summary.numbers.items()}
+    assert numbers["server.database_cpu_percent_mean.arm=keys"] == 11.0
+    assert numbers["server.database_cpu_percent_mean.arm=best"] == 31.0
+    assert numbers["server.statement_calls.arm=best,scenario=fanout,statement=send_message"] == 20
+    assert "PostgreSQL's part was 11.0 % on “keys” and 31.0 % on “best”" in section_of(summary).reading

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fixtures.errors import InputError
-from scenarios.arms import Arm, arms_of, parse_arm
+from scenarios.arms import Arm, arms_of, crossed_arms, parse_arm
 from scenarios.catalogue import SCENARIOS
 
 OPTIONS = ["--rate", "--group-sizes", "--subprotocol"]
@@ -86,6 +86,34 @@ def test_a_comparison_needs_arms_with_names_of_their_own(given: tuple[str, ...],
     """Two at least."""
     with pytest.raises(InputError, match=sentence):
         arms(*given)
+
+
+def test_a_crossing_is_every_combination_once() -> None:
+    """The first values are the baseline's; each arm is named by its values, and takes them."""
+    found = arms(*crossed_arms(["subprotocol=chat.v1.json,chat.v1.msgpack", "message_coalescing_seconds=0,0.005,0.05"]))
+    assert [arm.name for arm in found] == [
+        f"{encoding}-{window}" for encoding in ("chat.v1.json", "chat.v1.msgpack") for window in ("0", "0.005", "0.05")
+    ]
+    assert found[4].scenario_options == {"--subprotocol": "chat.v1.msgpack"}
+    assert found[4].server_settings == ("message_coalescing_seconds=0.005",)
+    assert crossed_arms([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("axes", "sentence"),
+    [
+        (["subprotocol"], "has no values to compare"),
+        (["subprotocol=chat.v1.json"], "has no values to compare"),
+        (["subprotocol=chat.v1.json,chat.v1.json"], "has no values to compare"),
+        (["subprotocol=chat.v1.json,"], "has no values to compare"),
+        (["=1,2"], "has no values to compare"),
+        (["size=tiny,small", "size=small,medium"], "names size twice"),
+    ],
+)
+def test_a_crossing_needs_values(axes: list[str], sentence: str) -> None:
+    """Two different ones at least for each setting, given once."""
+    with pytest.raises(InputError, match=sentence):
+        crossed_arms(axes)
 
 
 def test_without_arms_there_is_one_server() -> None:

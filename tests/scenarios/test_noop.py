@@ -44,8 +44,12 @@ def test_every_figure_comes_without_a_server(run_scenario: Callable[..., tuple[i
     timed: Counter[str] = Counter()
     for line in folder.read_histograms():
         timed[line.metric] += histograms.decode(line.payload).get_total_count()
-    *ledgers, changes = folder.read_ledger().ledgers
-    assert timed["request_us"] == record.started - changes.messages > 0
+    *ledgers, receipts, typing, changes = folder.read_ledger().ledgers
+    assert timed["request_us"] == record.started - changes.messages - typing.messages > 0
+    for signals, metric in ((receipts, "receipt_us"), (typing, "typing_us")):
+        assert signals.expected == signals.delivered == timed[metric] > 0
+        assert 3 * signals.messages <= signals.expected <= 11 * signals.messages
+        assert signals.leaked == 0
     assert timed["start_delay_us"] == record.started
     assert timed["delivery_us"] == sum(totals.delivered for totals in ledgers) > 0
     for totals in ledgers:
@@ -56,7 +60,7 @@ def test_every_figure_comes_without_a_server(run_scenario: Callable[..., tuple[i
     assert timed["presence_convergence_us"] == changes.messages
     assert (changes.duplicate, changes.leaked) == (0, 0)
     operations = counted(record, "noop_operations")
-    assert set(operations) == {("idle",), ("requests",), ("messages",), ("changes",)}
+    assert set(operations) == {("idle",), ("requests",), ("messages",), ("changes",), ("receipts",), ("typing",)}
     assert 0 < operations["changes",] <= changes.messages
     assert operations["idle",] == 0
     # What was begun in the window that the end of the run cut off belongs to none.
@@ -66,8 +70,9 @@ def test_every_figure_comes_without_a_server(run_scenario: Callable[..., tuple[i
     assert 4 * operations["messages",] <= deliveries["messages",] <= 12 * operations["messages",]
     assert deliveries["requests",] == 0
     costs = counted(record, "noop_cpu_us")
-    assert {unit for _, unit in costs} == {"request", "message", "delivery", "change"}
-    for unit in ("request", "message", "delivery", "change"):
+    units = {unit for _, unit in costs}
+    assert units == {"request", "message", "delivery", "change", "receipt", "typing"}
+    for unit in units:
         assert costs["low", unit] <= costs["estimate", unit] <= costs["high", unit]
     assert costs["estimate", "message"] > costs["estimate", "delivery"]
     assert str(manifest.scenarios[0].options["host"]) != NOBODY
