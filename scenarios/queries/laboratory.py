@@ -25,6 +25,7 @@ from scenarios.queries.arm import Arm
 from scenarios.queries.arms import copy_count, open_arms
 from scenarios.queries.blocks import LOST, Blocks, MeasuredUnit
 from scenarios.queries.cluster import check_disk_for_all
+from scenarios.queries.designs import churned_sizes, fresh_sizes, store_at_once
 from scenarios.queries.findings import Findings
 from scenarios.queries.outcome import EXECUTIONS_PER_UNIT, TEMPLATE, WRONG_RESULTS, Outcome, save
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
@@ -249,6 +250,7 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
     blocks = Blocks(arms, folder, outcome.findings, count=options.blocks, seed=options.seed, variants=variants)
     blocks.know_plans(line for line in folder.read_queries() if line.policy is None)
     try:
+        fresh = await fresh_sizes(arms[0])  # before anything is tried out: what is taken back leaves dead rows
         measured = await blocks.try_out(units, options.executions, part_of(progress, 0.0, 0.1))
         outcome.details["on_one_core"] = blocks.on_one_core
         if outcome.blocks_finished:
@@ -260,7 +262,10 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
                 arms, variants, measured, folder, findings=outcome.findings, progress=part_of(progress, 0.1, 0.3)
             )
             outcome.study = msgspec.structs.replace(
-                study, growths=(*outcome.study.growths, *study.growths), scales=outcome.study.scales
+                study,
+                growths=(*outcome.study.growths, *study.growths),
+                scales=outcome.study.scales,
+                design_sizes=fresh,
             )
         started = time.monotonic() - outcome.seconds  # the warm-up is over
         for block in range(outcome.blocks_finished, options.blocks):
@@ -276,6 +281,8 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
                 causes=causes,
                 index_uses=await index_uses(arms, measured, folder, outcome.findings),
                 index_costs=await index_costs(arms, outcome.findings),
+                design_sizes=await churned_sizes(arms[0], outcome.study.design_sizes),
+                storing=await store_at_once(arms[0], variants, outcome.findings),
             )
             outcome.causes_finished = True
     except asyncio.CancelledError:

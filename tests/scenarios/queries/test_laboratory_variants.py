@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.errors import InputError
 from reference_server.statements import Strategy, find_strategy, shipped_strategies
+from scenarios.queries.designs import SESSION_COUNTS
 from scenarios.queries.laboratory import LaboratoryResult, run_laboratory
 from scenarios.queries.request import LaboratoryOptions, check_request
 from scenarios.queries.variants import (
@@ -19,6 +20,7 @@ from scenarios.queries.variants import (
     unknown_statements,
 )
 from scenarios.run_folder import RunFolder
+from scenarios.study import study_of
 
 OPTIONS = LaboratoryOptions(size="tiny", blocks=2, executions=4, statements=("is_member",))
 EVERYTHING = replace(
@@ -105,8 +107,8 @@ def test_other_ways_of_storing_messages(cluster_url: str, run_folder: RunFolder)
 
     Which of the two has more of them depends on what is pruned in between: full pages make room as they are updated.
     """
-    questions = ("storing", "stored_page", "touching")
-    options = replace(OPTIONS, strategies=("none",), questions=questions, executions=20)
+    designs = ("storing", "stored_page", "touching")
+    options = replace(OPTIONS, strategies=("none",), statements=(), questions=designs, executions=20, studies=True)
     result = run_laboratory(options, cluster_url, run_folder)
     assert result.record.reasons == []
     assert result.wrong == frozenset()
@@ -118,6 +120,24 @@ def test_other_ways_of_storing_messages(cluster_url: str, run_folder: RunFolder)
         share = cells[f"touch_{name}", "heavy"].hot_share
         assert share is not None
         assert 0 < share <= 1
+    study = study_of(result.record.options)
+    sizes = {size.table: size for size in study.design_sizes}
+    assert len(sizes) == 5
+    by_time, by_chance, in_parts = (
+        sizes[f"laboratory_messages_{name}"] for name in ("by_time", "by_chance", "in_parts")
+    )
+    assert by_time.fresh_rows == by_chance.fresh_rows == in_parts.fresh_rows == 2_000
+    assert by_chance.fresh_index_bytes > by_time.fresh_index_bytes  # pages are split in the middle
+    assert by_time.churned_rows is not None
+    assert by_time.churned_rows > by_time.fresh_rows
+    roomy, full = sizes["laboratory_activity_roomy"], sizes["laboratory_activity_full"]
+    assert roomy.fresh_table_bytes >= full.fresh_table_bytes
+    turns = {(turn.statement, turn.sessions) for turn in study.storing}
+    assert turns == {(name, count) for name in questions()["storing"] for count in SESSION_COUNTS}
+    assert all(turn.commits == turn.sessions * 20 and turn.wal_bytes > 0 and turn.seconds > 0 for turn in study.storing)
+    waiting = [turn.waiting_sessions for turn in study.storing if turn.statement == "store_and_notify"]
+    assert max(waiting) > 0  # several sessions that notify queue for one lock
+    assert not [t for t in study.storing if t.statement != "store_and_notify" and t.waiting_sessions > 0]
 
 
 def test_a_denormalised_inbox_costs_sends(cluster_url: str, run_folder: RunFolder) -> None:
