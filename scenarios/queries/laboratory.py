@@ -19,7 +19,7 @@ from fixtures.database import connect
 from fixtures.errors import InputError
 from fixtures.progress import Progress, part_of, silent
 from reference_server.seed import ensure_template
-from reference_server.statements import NOTHING, Statement, Strategy, find_strategy
+from reference_server.statements import NOTHING, Statement, Strategy, named_strategy
 from scenarios.place import open_cluster
 from scenarios.queries.arm import Arm
 from scenarios.queries.arms import copy_count, open_arms
@@ -68,7 +68,7 @@ def run_laboratory(
 ) -> LaboratoryResult:
     """The comparison that the options ask for, from a program without an event loop; see `compare`."""
     options = keep_files(options, folder) if find_record(folder) is None else options
-    strategies = [find_strategy(name) for name in options.strategies]
+    strategies = [named_strategy(name) for name in options.strategies]
     # The server's own event loop: what it adds to a statement is what the server's users wait for, too.
     return uvloop.run(compare(cluster_url, folder, strategies, options, progress, known=known))
 
@@ -185,7 +185,7 @@ def result_in(folder: RunFolder) -> LaboratoryResult:
 
 
 async def _grow(cluster_url: str, options: LaboratoryOptions, progress: Progress) -> Known:
-    strategies = [find_strategy(name) for name in options.strategies]
+    strategies = [named_strategy(name) for name in options.strategies]
     variants = check_request(strategies, options)
     await _check_disk(cluster_url, strategies, variants, options, sizes=options.sizes)
     findings = Findings()
