@@ -269,27 +269,47 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
             )
         started = time.monotonic() - outcome.seconds  # the warm-up is over
         for block in range(outcome.blocks_finished, options.blocks):
-            await blocks.run(block, measured, part_of(progress, 0.3, 1.0))
+            await blocks.run(block, measured, part_of(progress, 0.3, 0.8 if options.studies else 1.0))
             outcome.blocks_finished += 1
             outcome.details[EXECUTIONS_PER_UNIT] = {item.unit.title: item.executions for item in measured}
             outcome.seconds = time.monotonic() - started
             save(folder, variants, options, outcome)
         if options.studies and not outcome.causes_finished:
-            causes = await causes_of(arms, measured, folder, block_count=options.blocks, findings=outcome.findings)
-            outcome.study = msgspec.structs.replace(
-                outcome.study,
-                causes=causes,
-                index_uses=await index_uses(arms, measured, folder, outcome.findings),
-                index_costs=await index_costs(arms, outcome.findings),
-                design_sizes=await churned_sizes(arms[0], outcome.study.design_sizes),
-                storing=await store_at_once(arms[0], variants, outcome.findings),
-            )
-            outcome.causes_finished = True
+            await _study_after(arms, variants, measured, folder, options, outcome, part_of(progress, 0.8, 1.0))
     except asyncio.CancelledError:
         _note_interrupt(outcome)
     except LOST as error:
         outcome.endings.reason(f"PostgreSQL was lost in block {outcome.blocks_finished + 1} ({error}); see its log")
     _note_end(folder, options, outcome)
+
+
+async def _study_after(  # noqa: PLR0917 - one call, every name spelled there
+    arms: Sequence[Arm],
+    variants: Sequence[Variant],
+    measured: Sequence[MeasuredUnit],
+    folder: RunFolder,
+    options: LaboratoryOptions,
+    outcome: Outcome,
+    progress: Progress,
+) -> None:
+    """Causes and costs, once all blocks have written."""
+    progress("looking for causes", 0.0)
+    causes = await causes_of(arms, measured, folder, block_count=options.blocks, findings=outcome.findings)
+    progress("looking for what indexes are used for", 0.1)
+    uses = await index_uses(arms, measured, folder, outcome.findings)
+    progress("building indexes again", 0.3)
+    costs = await index_costs(arms, outcome.findings)
+    progress("storing by several sessions", 0.9)
+    outcome.study = msgspec.structs.replace(
+        outcome.study,
+        causes=causes,
+        index_uses=uses,
+        index_costs=costs,
+        design_sizes=await churned_sizes(arms[0], outcome.study.design_sizes),
+        storing=await store_at_once(arms[0], variants, outcome.findings),
+    )
+    outcome.causes_finished = True
+    progress("dropping the copies", 1.0)
 
 
 def _note_end(folder: RunFolder, options: LaboratoryOptions, outcome: Outcome) -> None:
