@@ -29,9 +29,11 @@ class BuildTimes:
 async def time_builds(arms: Sequence[Arm], findings: Findings) -> dict[tuple[str, str], BuildTimes]:
     """(strategy, index) → its times; leaves the index there, and the messages sent meanwhile.
 
-    Indexes without a name in their command are left out, and those whose build fails go into the findings.
+    Indexes without a name in their command are left out, and those whose build fails go into the findings. What
+    several strategies have in common is built under the first of them: on the same data it takes the same time.
     """
-    found = {}
+    found: dict[tuple[str, str], BuildTimes] = {}
+    known: dict[str, BuildTimes] = {}  # by command
     for arm in arms:
         hot = units_of(server_statements()["send_message"], await arm.read_cases())[0]
         execution = FIRST_EXECUTION
@@ -39,13 +41,16 @@ async def time_builds(arms: Sequence[Arm], findings: Findings) -> dict[tuple[str
             name = created_name(command)
             if name is None or name not in arm.applied.new_indexes:
                 continue
+            if command in known:
+                found[arm.name, name] = known[command]
+                continue
             try:
                 times = await _time_one(arm, name, command, hot, execution)
             except asyncpg.PostgresError as error:
                 findings.warning(f"{name} of {arm.name} cannot be built again: {' '.join(str(error).split())}")
                 continue
             execution += times.sends + 1
-            found[arm.name, name] = times
+            known[command] = found[arm.name, name] = times
     return found
 
 

@@ -116,6 +116,7 @@ async def compared(url: str, folder: Path, *, together: bool) -> list[tuple[str,
                         whole += ours[0]
                         without += ours[1]
             p50 = median(theirs)
+            assert p50 > 0, (unit.title, theirs[:20])
             rows.append((unit.title, p50, median(whole) / p50, median(without) / p50))
     return rows
 
