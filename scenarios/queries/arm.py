@@ -14,7 +14,18 @@ from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest, decode
 from reference_server.statements import QUERIES_FOLDER, Statement, Strategy, read_statement
 from scenarios.queries.catalog import IndexFacts, changed_columns, read_indexes, written_rows
-from scenarios.queries.parameter_classes import SQL_FOLDER, Case, Unit, cases_in, claims, read_cases, value_text
+from scenarios.queries.parameter_classes import (
+    AXES,
+    SQL_FOLDER,
+    Case,
+    Unit,
+    axis_of,
+    cases_in,
+    claims,
+    read_cases,
+    units_of,
+    value_text,
+)
 from scenarios.queries.plans import PlanSummary, summarise
 from scenarios.queries.strategy_ddl import AppliedStrategy, apply
 
@@ -153,6 +164,11 @@ class Arm:
     async def cases_in(self, name: str) -> list[Case]:
         """The cases that one of the laboratory's SQL files chooses from this arm's data."""
         return await cases_in(self._admin, name)
+
+    async def first_unit(self, statement: Statement) -> Unit:
+        """A statement with the first class of its axis; all axes are not read, which takes seconds on large data."""
+        axis = axis_of(statement).name
+        return units_of(statement, {**{other.name: [] for other in AXES}, axis: await self.cases_in(axis)})[0]
 
     async def read_cases(self) -> dict[str, list[Case]]:
         """The parameter classes that this arm's data gives, the same in every arm."""

@@ -10,7 +10,7 @@ import asyncpg
 from reference_server.statements import server_statements
 from scenarios.queries.arm import Arm
 from scenarios.queries.findings import Findings
-from scenarios.queries.parameter_classes import Unit, units_of
+from scenarios.queries.parameter_classes import Unit
 from scenarios.queries.strategy_ddl import concurrent_command, created_name, plain_command
 
 # Sends beside a build carry client ids of their own: blocks count executions from zero.
@@ -34,8 +34,8 @@ async def time_builds(arms: Sequence[Arm], findings: Findings) -> dict[tuple[str
     """
     found: dict[tuple[str, str], BuildTimes] = {}
     known: dict[str, BuildTimes] = {}  # by command
+    hot = await arms[0].first_unit(server_statements()["send_message"])
     for arm in arms:
-        hot = units_of(server_statements()["send_message"], await arm.read_cases())[0]
         execution = FIRST_EXECUTION
         for command in arm.applied.ddl:
             name = created_name(command)

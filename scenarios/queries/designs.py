@@ -11,7 +11,7 @@ import msgspec
 from reference_server.statements import read_statement
 from scenarios.queries.arm import Arm
 from scenarios.queries.findings import Findings
-from scenarios.queries.parameter_classes import SQL_FOLDER, Unit, units_of
+from scenarios.queries.parameter_classes import SQL_FOLDER, Unit
 from scenarios.queries.variants import Variant
 from scenarios.study import DesignSize, Storing
 
@@ -56,8 +56,7 @@ async def churned_sizes(arm: Arm, fresh: Sequence[DesignSize]) -> tuple[DesignSi
 
 async def store_at_once(arm: Arm, variants: Sequence[Variant], findings: Findings) -> tuple[Storing, ...]:
     """Every way of storing that was asked for, by one session and by several at once; the messages stay."""
-    cases = await arm.read_cases()
-    units = [units_of(item.statement, cases)[0] for item in variants if item.question == QUESTION]
+    units = [await arm.first_unit(item.statement) for item in variants if item.question == QUESTION]
     try:
         return await _store(arm, units) if units else ()
     except asyncpg.PostgresError as error:

@@ -129,8 +129,8 @@ def test_latencies_beside_pgbench(
 
     Wherever the scheduler put them, on a quiet shared 2-core machine: single statements 0.56-1.32, from 100 µs on 1.08
     in the geometric mean, and 0.66 without the driver; on a busy one 1.2-2.4, and 0.94 without the driver. On one core,
-    on a busy one (load 10): 1.0-1.1 above 1 ms and 1.9-4.3 below 50 µs, where asyncpg's own 20 to 30 µs are as long as
-    the statement; from 100 µs on 1.53, and 1.12 without the driver.
+    on a busy one: 1.9-2.3 below 50 µs, where asyncpg's own 20 to 30 µs are as long as the statement; without the driver
+    0.82-1.02 from 28 µs on (all but one of 18), and 1.02 in the geometric mean from 100 µs on.
     """
 
     async def run() -> list[tuple[str, float, float, float]]:
