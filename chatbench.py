@@ -111,7 +111,7 @@ def indexes(
     sizes: common.GrowthSizes = None,
     resume: common.Resume = None,
     policies: common.Policies = True,
-    blocks: common.LaboratoryBlocks = 6,
+    blocks: common.LaboratoryBlocks = 8,
     executions: common.Executions = 100,
     size: common.Size = "small",
     seed: common.Seed = 1,

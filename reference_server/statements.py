@@ -169,14 +169,19 @@ def shipped_strategies() -> dict[str, Strategy]:
 
 
 def find_strategy(name_or_path: str) -> Strategy:
-    """A shipped strategy by name, or one's own by the path of its .sql file; InputError for neither."""
+    """A shipped strategy by name, or one's own by the path of its .sql file; InputError for neither or a bad one."""
+    strategy = named_strategy(name_or_path)
+    check_strategy(strategy)
+    return strategy
+
+
+def named_strategy(name_or_path: str) -> Strategy:
+    """The same as it was written, unchecked, for who can leave a bad one out; InputError when there is none."""
     shipped = shipped_strategies()
     if name_or_path in shipped:
         return shipped[name_or_path]
     if name_or_path.endswith(".sql"):
-        strategy = read_strategy(Path(name_or_path))
-        check_strategy(strategy)
-        return strategy
+        return read_strategy(Path(name_or_path))
     raise InputError(
         f"no index strategy named {name_or_path!r}; choose one of {', '.join(shipped)} or name a .sql file"
     )

@@ -3,6 +3,7 @@
 from reports.index_answers import answers_section
 from reports.index_choice import choice_section
 from reports.index_costs import costs_section
+from reports.index_designs import designs_section
 from reports.index_plans import plans_section
 from reports.index_record import read_index_record
 from reports.measurements import Measurements
@@ -14,5 +15,11 @@ def index_sections(measurements: Measurements) -> tuple[Section, ...]:
     record = read_index_record(measurements)
     if record is None:
         return ()
-    found = (answers_section(record), choice_section(record), costs_section(record), plans_section(record))
+    found = (
+        answers_section(record),
+        choice_section(record),
+        costs_section(record),
+        plans_section(record),
+        designs_section(record),
+    )
     return tuple(section for section in found if section is not None)

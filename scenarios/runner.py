@@ -20,7 +20,7 @@ import asyncpg
 
 from fixtures.errors import ChatbenchError, InputError
 from fixtures.progress import Progress
-from reference_server.statements import find_strategy
+from reference_server.statements import named_strategy
 from scenarios.arms import DEFAULT_BLOCKS, SECONDS_MIN, arms_of
 from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS, SPAWN_RATE, Scenario, scenario_named
 from scenarios.child_process import log_tail, start_child, stop_child
@@ -88,7 +88,7 @@ def run(options: RunOptions, progress: Progress) -> RunFolder:
     load_names = [name for name in names if name != LABORATORY]
     check_scenario_options(load_names, options.scenario_options)
     if LABORATORY in names:
-        check_request([find_strategy(name) for name in options.laboratory.strategies], options.laboratory)
+        check_request([named_strategy(name) for name in options.laboratory.strategies], options.laboratory)
     comparisons = _comparisons(load_names, options)
     shares = Shares(_expected_seconds(names, options.seconds, comparisons), progress)
     so_far = RunSoFar(options.out / "runs", names, options.seed, options.record())

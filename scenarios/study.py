@@ -141,6 +141,30 @@ class IndexCost(msgspec.Struct, frozen=True, kw_only=True):
     concurrent_sends: int | None = None  # messages sent during it
 
 
+class DesignSize(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of another design with all its partitions, before the blocks' writes and after them."""
+
+    table: str
+    fresh_rows: int
+    fresh_table_bytes: int
+    fresh_index_bytes: int
+    churned_rows: int | None = None  # None, as the next two, when the blocks did not get there
+    churned_table_bytes: int | None = None
+    churned_index_bytes: int | None = None
+
+
+class Storing(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn of one way of storing messages, by several sessions at once, right after a checkpoint."""
+
+    statement: str
+    sessions: int
+    block: int
+    commits: int  # of all sessions together, one message each
+    seconds: float
+    wal_bytes: int  # of the turn, pages that were written whole included
+    waiting_sessions: float  # for the lock of NOTIFY, mean over looks during the turn
+
+
 class Study(msgspec.Struct, frozen=True, kw_only=True):
     """Everything beside the timed lines."""
 
@@ -151,6 +175,8 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     causes: tuple[Cause, ...] = ()
     index_uses: tuple[IndexUse, ...] = ()
     index_costs: tuple[IndexCost, ...] = ()
+    design_sizes: tuple[DesignSize, ...] = ()
+    storing: tuple[Storing, ...] = ()
 
 
 def study_of(options: dict[str, Any]) -> Study:

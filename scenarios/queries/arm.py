@@ -1,7 +1,7 @@
 """One arm of a comparison: a strategy's own database, and one session of the server's role in it."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -14,7 +14,18 @@ from fixtures.errors import InputError
 from fixtures.manifest import DatasetManifest, decode
 from reference_server.statements import QUERIES_FOLDER, Statement, Strategy, read_statement
 from scenarios.queries.catalog import IndexFacts, changed_columns, read_indexes, written_rows
-from scenarios.queries.parameter_classes import SQL_FOLDER, Case, Unit, cases_in, claims, read_cases, value_text
+from scenarios.queries.parameter_classes import (
+    AXES,
+    SQL_FOLDER,
+    Case,
+    Unit,
+    axis_of,
+    cases_in,
+    claims,
+    read_cases,
+    units_of,
+    value_text,
+)
 from scenarios.queries.plans import PlanSummary, summarise
 from scenarios.queries.strategy_ddl import AppliedStrategy, apply
 
@@ -54,12 +65,15 @@ class Arm:
         admin: asyncpg.Connection,
         session: asyncpg.Connection,
         policy: str | None = None,
+        *,
+        other_session: Callable[[], Awaitable[asyncpg.Connection]],
     ) -> None:
         self.strategy = strategy
         self.applied = applied
         self.policy = policy  # a form of row-level security in the place of the server's own
         self._admin = admin
         self._session = session
+        self._other_session = other_session
         self._acting_as: UUID | None = None
         # One prepared statement for all parameter classes, as in the server's pool: they share a plan's fate.
         self._prepared: dict[str, asyncpg.prepared_stmt.PreparedStatement] = {}
@@ -151,6 +165,11 @@ class Arm:
         """The cases that one of the laboratory's SQL files chooses from this arm's data."""
         return await cases_in(self._admin, name)
 
+    async def first_unit(self, statement: Statement) -> Unit:
+        """A statement with the first class of its axis; all axes are not read, which takes seconds on large data."""
+        axis = axis_of(statement).name
+        return units_of(statement, {**{other.name: [] for other in AXES}, axis: await self.cases_in(axis)})[0]
+
     async def read_cases(self) -> dict[str, list[Case]]:
         """The parameter classes that this arm's data gives, the same in every arm."""
         return await read_cases(self._admin)
@@ -214,6 +233,20 @@ class Arm:
         """Table → its columns."""
         return {row["table_name"]: row["columns"] for row in await self._admin.fetch(_TABLE_COLUMNS.text)}
 
+    async def fetch_as_administrator(self, text: str) -> list[asyncpg.Record]:
+        """The rows of one of the laboratory's own statements without parameters, or of a command that one has made."""
+        rows: list[asyncpg.Record] = await self._admin.fetch(text)
+        return rows
+
+    @asynccontextmanager
+    async def other_session(self) -> AsyncIterator[asyncpg.Connection]:
+        """One more session like this arm's own, which beside it acts as nobody yet."""
+        session = await self._other_session()
+        try:
+            yield session
+        finally:
+            await session.close()
+
     async def run_ddl(self, command: str) -> None:
         """Runs one command of a strategy as the administrator."""
         await self._admin.execute(command)
@@ -270,16 +303,21 @@ async def open_arm(
         # The statistics are the template's own, copied into every arm: each arm's own random sample would give
         # the planner other estimates, and their difference would be taken for the strategy's.
         await admin.execute("VACUUM (FREEZE, ANALYZE)" if applied.needs_statistics else "VACUUM (FREEZE)")
-        session = await asyncpg.connect(
-            app_url(url),
-            server_settings={
-                "application_name": "chatbench laboratory",
-                "statement_timeout": f"{round(statement_timeout_seconds * 1000)}ms",
-                **SESSION_SETTINGS,
-            },
-        )
+
+        async def new_session() -> asyncpg.Connection:
+            return await asyncpg.connect(
+                app_url(url),
+                server_settings={
+                    "application_name": "chatbench laboratory",
+                    "statement_timeout": f"{round(statement_timeout_seconds * 1000)}ms",
+                    **SESSION_SETTINGS,
+                },
+            )
+
+        session = await new_session()
+        policy_name = policy.name if policy is not None else None
         try:
-            yield Arm(strategy, applied, admin, session, policy.name if policy is not None else None)
+            yield Arm(strategy, applied, admin, session, policy_name, other_session=new_session)
         finally:
             await session.close()
 

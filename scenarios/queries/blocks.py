@@ -74,6 +74,7 @@ class Blocks:
         self._seed = seed
         self._servers: dict[int, str] = {}  # process id → database, once something has been tried out
         self.on_one_core = False  # client and server processes, while they are timed
+        self._forbidden: set[str] = set()  # statements that write in some class, and may not in any
         self._plan_files: dict[tuple[str, str, str], dict[str, str]] = {}
 
     async def try_out(self, units: Sequence[Unit], executions: int, progress: Progress) -> list[MeasuredUnit]:
@@ -85,10 +86,13 @@ class Blocks:
     async def _try_out(self, units: Sequence[Unit], executions: int, progress: Progress) -> list[MeasuredUnit]:
         measured = []
         row_counts: dict[str, int] = {}
+        failures: dict[tuple[str, str], list[str]] = {}  # (statement, how it fails) → its classes
         for number, unit in enumerate(units):
             progress(f"trying out {unit.title}", number / len(units))
-            tried = await self._try_out_unit(unit)
-            if tried is None:
+            try:
+                tried = await self._try_out_unit(unit)
+            except _StatementError as error:
+                failures.setdefault((unit.statement.name, str(error)), []).append(unit.case.parameter_class)
                 continue
             most = max(result.row_count for results in tried.values() for result in results)
             row_counts[unit.statement.name] = max(row_counts.get(unit.statement.name, 0), most)
@@ -108,12 +112,25 @@ class Blocks:
                 )
                 continue
             measured.append(MeasuredUnit(unit, executions=affordable, writes=writes))
-        return [item for item in measured if row_counts[item.unit.statement.name] or self._may_be_empty(item.unit)]
+        for (name, how), classes in failures.items():
+            self._findings.reason(f"{name} ({', '.join(classes)}) is left out: it fails {how}")
+        failing = {name for name, _ in failures}
+        return [
+            item
+            for item in measured
+            if item.unit.statement.name not in self._forbidden
+            and (row_counts[item.unit.statement.name] or self._may_be_empty(item.unit, failing))
+        ]
 
-    def _may_be_empty(self, unit: Unit) -> bool:
-        """The server's statements may find nothing in a small data set; of others nobody knows whether they can."""
+    def _may_be_empty(self, unit: Unit, failing: set[str]) -> bool:
+        """The server's statements may find nothing in a small data set; of others nobody knows whether they can.
+
+        One that fails in some class was told so already, and may find its rows there.
+        """
         if unit.statement.name in server_statements():
             return True
+        if unit.statement.name in failing:
+            return False
         self._findings.reason(
             f"statement {unit.statement.name!r} is left out: it gives no row for any parameter class; "
             "check its conditions and the names of its parameters"
@@ -171,13 +188,9 @@ class Blocks:
     def _forward(self, block: int, measured: MeasuredUnit) -> list[Arm]:
         return shuffled(self._arms, self._seed, block, measured.unit.title)
 
-    async def _try_out_unit(self, unit: Unit) -> dict[Arm, list[Executed]] | None:
-        try:
-            return {arm: [await _guarded(arm, arm.try_out(unit, number)) for number in range(TRY_OUTS)]
-                    for arm in self._arms}  # fmt: skip
-        except _StatementError as error:
-            self._findings.reason(f"{unit.title} is left out: it fails {error}")
-            return None
+    async def _try_out_unit(self, unit: Unit) -> dict[Arm, list[Executed]]:
+        return {arm: [await _guarded(arm, arm.try_out(unit, number)) for number in range(TRY_OUTS)]
+                for arm in self._arms}  # fmt: skip
 
     async def _is_right(self, unit: Unit, results: dict[str, Executed]) -> bool:
         """Compares the rows with the truth, or without one between strategies; False when it must not be measured."""
@@ -185,7 +198,8 @@ class Blocks:
         if variant is None or variant.truth is None:
             self._compare_results(unit, results)
             return True
-        if any(executed.wrote for executed in results.values()):
+        if unit.statement.writes or any(executed.wrote for executed in results.values()):
+            self._forbidden.add(variant.name)
             self._findings.reason(
                 f"statement {variant.name!r} is left out: it writes, and only reads answer {variant.question!r}"
             )

@@ -10,7 +10,7 @@ import asyncpg
 from reference_server.statements import server_statements
 from scenarios.queries.arm import Arm
 from scenarios.queries.findings import Findings
-from scenarios.queries.parameter_classes import Unit, units_of
+from scenarios.queries.parameter_classes import Unit
 from scenarios.queries.strategy_ddl import concurrent_command, created_name, plain_command
 
 # Sends beside a build carry client ids of their own: blocks count executions from zero.
@@ -29,15 +29,20 @@ class BuildTimes:
 async def time_builds(arms: Sequence[Arm], findings: Findings) -> dict[tuple[str, str], BuildTimes]:
     """(strategy, index) → its times; leaves the index there, and the messages sent meanwhile.
 
-    Indexes without a name in their command are left out, and those whose build fails go into the findings.
+    Indexes without a name in their command are left out, and those whose build fails go into the findings. What
+    several strategies have in common is built under the first of them: on the same data it takes the same time.
     """
-    found = {}
+    found: dict[tuple[str, str], BuildTimes] = {}
+    known: dict[str, BuildTimes] = {}  # by command
+    hot = await arms[0].first_unit(server_statements()["send_message"])
     for arm in arms:
-        hot = units_of(server_statements()["send_message"], await arm.read_cases())[0]
         execution = FIRST_EXECUTION
         for command in arm.applied.ddl:
             name = created_name(command)
             if name is None or name not in arm.applied.new_indexes:
+                continue
+            if command in known:
+                found[arm.name, name] = known[command]
                 continue
             try:
                 times = await _time_one(arm, name, command, hot, execution)
@@ -45,7 +50,7 @@ async def time_builds(arms: Sequence[Arm], findings: Findings) -> dict[tuple[str
                 findings.warning(f"{name} of {arm.name} cannot be built again: {' '.join(str(error).split())}")
                 continue
             execution += times.sends + 1
-            found[arm.name, name] = times
+            known[command] = found[arm.name, name] = times
     return found
 
 

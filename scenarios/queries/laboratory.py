@@ -19,12 +19,13 @@ from fixtures.database import connect
 from fixtures.errors import InputError
 from fixtures.progress import Progress, part_of, silent
 from reference_server.seed import ensure_template
-from reference_server.statements import NOTHING, Statement, Strategy, find_strategy
+from reference_server.statements import NOTHING, Statement, Strategy, named_strategy
 from scenarios.place import open_cluster
 from scenarios.queries.arm import Arm
 from scenarios.queries.arms import copy_count, open_arms
 from scenarios.queries.blocks import LOST, Blocks, MeasuredUnit
 from scenarios.queries.cluster import check_disk_for_all
+from scenarios.queries.designs import churned_sizes, fresh_sizes, store_at_once
 from scenarios.queries.findings import Findings
 from scenarios.queries.outcome import EXECUTIONS_PER_UNIT, TEMPLATE, Outcome, save
 from scenarios.queries.parameter_classes import Unit, units_of, unknown_parameters
@@ -67,7 +68,7 @@ def run_laboratory(
 ) -> LaboratoryResult:
     """The comparison that the options ask for, from a program without an event loop; see `compare`."""
     options = keep_files(options, folder) if find_record(folder) is None else options
-    strategies = [find_strategy(name) for name in options.strategies]
+    strategies = [named_strategy(name) for name in options.strategies]
     # The server's own event loop: what it adds to a statement is what the server's users wait for, too.
     return uvloop.run(compare(cluster_url, folder, strategies, options, progress, known=known))
 
@@ -184,7 +185,7 @@ def result_in(folder: RunFolder) -> LaboratoryResult:
 
 
 async def _grow(cluster_url: str, options: LaboratoryOptions, progress: Progress) -> Known:
-    strategies = [find_strategy(name) for name in options.strategies]
+    strategies = [named_strategy(name) for name in options.strategies]
     variants = check_request(strategies, options)
     await _check_disk(cluster_url, strategies, variants, options, sizes=options.sizes)
     findings = Findings()
@@ -249,6 +250,7 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
     blocks = Blocks(arms, folder, outcome.findings, count=options.blocks, seed=options.seed, variants=variants)
     blocks.know_plans(line for line in folder.read_queries() if line.policy is None)
     try:
+        fresh = await fresh_sizes(arms[0])  # before anything is tried out: what is taken back leaves dead rows
         measured = await blocks.try_out(units, options.executions, part_of(progress, 0.0, 0.1))
         outcome.details["on_one_core"] = blocks.on_one_core
         if outcome.blocks_finished:
@@ -260,29 +262,54 @@ async def _measure(  # noqa: PLR0917 - one call, every name spelled there
                 arms, variants, measured, folder, findings=outcome.findings, progress=part_of(progress, 0.1, 0.3)
             )
             outcome.study = msgspec.structs.replace(
-                study, growths=(*outcome.study.growths, *study.growths), scales=outcome.study.scales
+                study,
+                growths=(*outcome.study.growths, *study.growths),
+                scales=outcome.study.scales,
+                design_sizes=fresh,
             )
         started = time.monotonic() - outcome.seconds  # the warm-up is over
         for block in range(outcome.blocks_finished, options.blocks):
-            await blocks.run(block, measured, part_of(progress, 0.3, 1.0))
+            await blocks.run(block, measured, part_of(progress, 0.3, 0.8 if options.studies else 1.0))
             outcome.blocks_finished += 1
             outcome.details[EXECUTIONS_PER_UNIT] = {item.unit.title: item.executions for item in measured}
             outcome.seconds = time.monotonic() - started
             save(folder, variants, options, outcome)
         if options.studies and not outcome.causes_finished:
-            causes = await causes_of(arms, measured, folder, block_count=options.blocks, findings=outcome.findings)
-            outcome.study = msgspec.structs.replace(
-                outcome.study,
-                causes=causes,
-                index_uses=await index_uses(arms, measured, folder, outcome.findings),
-                index_costs=await index_costs(arms, outcome.findings),
-            )
-            outcome.causes_finished = True
+            await _study_after(arms, variants, measured, folder, options, outcome, part_of(progress, 0.8, 1.0))
     except asyncio.CancelledError:
         _note_interrupt(outcome)
     except LOST as error:
         outcome.endings.reason(f"PostgreSQL was lost in block {outcome.blocks_finished + 1} ({error}); see its log")
     _note_end(folder, options, outcome)
+
+
+async def _study_after(  # noqa: PLR0917 - one call, every name spelled there
+    arms: Sequence[Arm],
+    variants: Sequence[Variant],
+    measured: Sequence[MeasuredUnit],
+    folder: RunFolder,
+    options: LaboratoryOptions,
+    outcome: Outcome,
+    progress: Progress,
+) -> None:
+    """Causes and costs, once all blocks have written."""
+    progress("looking for causes", 0.0)
+    causes = await causes_of(arms, measured, folder, block_count=options.blocks, findings=outcome.findings)
+    progress("looking for what indexes are used for", 0.1)
+    uses = await index_uses(arms, measured, folder, outcome.findings)
+    progress("building indexes again", 0.3)
+    costs = await index_costs(arms, outcome.findings)
+    progress("storing by several sessions", 0.9)
+    outcome.study = msgspec.structs.replace(
+        outcome.study,
+        causes=causes,
+        index_uses=uses,
+        index_costs=costs,
+        design_sizes=await churned_sizes(arms[0], outcome.study.design_sizes),
+        storing=await store_at_once(arms[0], variants, outcome.findings),
+    )
+    outcome.causes_finished = True
+    progress("dropping the copies", 1.0)
 
 
 def _note_end(folder: RunFolder, options: LaboratoryOptions, outcome: Outcome) -> None:

@@ -13,7 +13,20 @@ from reports.report import render, summarise
 from reports.section import Section
 from reports.strategy_choice import Costs, costs, dominated, flips, mixes
 from scenarios.run_folder import QueryLine, RunFolder, ScenarioRecord
-from scenarios.study import Cause, Growth, IndexCost, IndexScan, IndexUse, PlanModes, Rung, Scale, Study, Walk
+from scenarios.study import (
+    Cause,
+    DesignSize,
+    Growth,
+    IndexCost,
+    IndexScan,
+    IndexUse,
+    PlanModes,
+    Rung,
+    Scale,
+    Storing,
+    Study,
+    Walk,
+)
 
 BLOCKS = 8
 
@@ -322,3 +335,55 @@ def test_a_damaged_study_is_one_sentence(build_run: Any, parts: SimpleNamespace)
     folder = run_of(build_run, parts, mixed_lines(parts, "none", 1, 1, 1), {"walks": 3})
     with pytest.raises(InputError, match=r"the laboratory's study is damaged: .*; run the query laboratory again"):
         summarise(folder.path)
+
+
+def test_other_designs_are_told_with_sizes_costs_and_the_lock_of_notify(build_run: Any, parts: SimpleNamespace) -> None:
+    """Every design against its question's plain one, by counters, and what several sessions at once make of NOTIFY."""
+    sizes = tuple(
+        DesignSize(table=name, fresh_rows=100, fresh_table_bytes=8000, fresh_index_bytes=index_bytes, churned_rows=150,
+                   churned_table_bytes=16000, churned_index_bytes=2 * index_bytes)
+        for name, index_bytes in (("by_chance", 9000), ("by_time", 6000))
+    )  # fmt: skip
+    turns = tuple(
+        Storing(statement=name, sessions=sessions, block=block, commits=100, seconds=seconds, wal_bytes=wal_bytes,
+                waiting_sessions=waiting if sessions == 8 else 0)
+        for block in range(BLOCKS)
+        for sessions in (1, 8)
+        for name, seconds, wal_bytes, waiting in (
+            ("store_by_time", 0.1, 60_000, 0.0),
+            ("store_by_chance", 0.1, 300_000, 0.0),
+            ("store_and_notify", 0.1 if sessions == 1 else 0.4, 70_000, 6.0),
+        )
+    )  # fmt: skip
+    queries = [
+        *lines_of(parts, "none", "store_by_time", 100, buffers_hit=5, buffers_read=0, wal_bytes=600),
+        *lines_of(parts, "none", "store_by_chance", 100, buffers_hit=6, buffers_read=0, wal_bytes=900),
+        *lines_of(parts, "none", "touch_full", 100, buffers_hit=50, buffers_read=0, wal_bytes=900, hot_share=0.5),
+        *lines_of(parts, "none", "touch_roomy", 100, buffers_hit=40, buffers_read=0, wal_bytes=450, hot_share=1.0),
+    ]
+    questions = {"store_by_time": "storing", "store_by_chance": "storing", "store_and_notify": "storing"}
+    questions |= {"touch_full": "touching", "touch_roomy": "touching"}
+    study = Study(design_sizes=sizes, storing=turns)
+    folder = run_of(build_run, parts, queries, study, questions=questions)
+    reading = section(folder, "index_designs").reading
+    assert reading == (
+        "Against store_by_time, store_by_chance (hot) writes 1.50 × the WAL and touches 6 buffers instead of 5. "
+        "Against touch_full, touch_roomy (hot) writes 0.50 × the WAL, keeps 100 % of its updates heap-only instead of "
+        "50 % and touches 40 buffers instead of 50. "
+        "With the same 100 rows, fresh: by_time 8 kB, indexes 6 kB; by_chance 8 kB, indexes 9 kB. "
+        "With one session, a NOTIFY per message leaves 1.00 × the commits per second (between 1.00 and 1.00: "
+        "indistinguishable), and 0 sessions wait for its lock at a time. "
+        "With 8 sessions at once, a NOTIFY per message leaves 0.25 × the commits per second (between 0.25 and 0.25), "
+        "and 6.00 sessions wait for its lock at a time. "
+        "After a checkpoint, a message under a key of chance writes 3\u202f000 B of WAL, and 600 B under one that "
+        "grows with time."
+    )
+    numbers = summarise(folder.path).numbers
+    assert numbers["index_designs.commits_ratio.sessions=8,statement=store_and_notify"].value == pytest.approx(0.25)
+    assert numbers["index_designs.churned_index_kilobytes.table=by_chance"].value == 18
+
+
+def test_a_run_without_other_designs_tells_nothing_of_them(build_run: Any, parts: SimpleNamespace) -> None:
+    """No empty section."""
+    folder = run_of(build_run, parts, mixed_lines(parts, "none", 1, 1, 1), Study())
+    assert [item.name for item in summarise(folder.path).sections if item.name == "index_designs"] == []

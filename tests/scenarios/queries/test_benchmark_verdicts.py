@@ -24,7 +24,7 @@ from scenarios.run_folder import QueryLine, RunFolder
 
 TWIN = "twin"
 BLOCKS, EXECUTIONS = 24, 100  # the executions of a comparison by default
-DECISION_BLOCKS = 6  # the same
+DECISION_BLOCKS = 8  # the same
 DECISIONS = 2_000
 SLOWER = 1.1
 AIM_SAME, AIM_FOUND = 0.99, 0.95

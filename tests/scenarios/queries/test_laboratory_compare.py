@@ -159,6 +159,25 @@ def test_bad_strategies_do_not_stop_the_others(cluster_url: str, run_folder: Run
     assert asyncio.run(laboratory_databases(cluster_url)) == []
 
 
+def test_bad_files_do_not_stop_the_others(cluster_url: str, run_folder: RunFolder, tmp_path: Path) -> None:
+    """As files of one's own, also those that can be seen to be bad before anything is made."""
+    commands = {
+        "touching": "DELETE FROM chat_messages",
+        "empty": "",
+        "duplicate": "CREATE INDEX again ON chat_messages (conversation_id, seq)",
+        "invalid": "CREATE UNIQUE INDEX CONCURRENTLY not_unique ON chat_messages (conversation_id)",
+    }
+    paths = [tmp_path / f"{name}.sql" for name in commands]
+    for path in paths:
+        path.write_text(f"-- purpose: A test's.\n{commands[path.stem]}")
+    options = replace(OPTIONS, strategies=("none", *map(str, paths)), statements=("find_user",), blocks=1, executions=4)
+    result = run_laboratory(options, cluster_url, run_folder)
+    told = ["'touching' may not run", "'empty' holds no command", "'duplicate' creates again, which", "'invalid' fails"]
+    for reason, words in zip(result.record.reasons, told, strict=True):
+        assert reason.startswith(f"index strategy {words}")
+    assert {item.strategy for item in result.cells} == {"none"}
+
+
 def test_a_comparison_of_bad_strategies_alone_is_refused(cluster_url: str, run_folder: RunFolder) -> None:
     """Without one strategy that works there is nothing to measure."""
     with pytest.raises(InputError, match="'deleting' may not run"):

@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.errors import InputError
 from reference_server.statements import Strategy, find_strategy, shipped_strategies
+from scenarios.queries.designs import SESSION_COUNTS
 from scenarios.queries.laboratory import LaboratoryResult, run_laboratory
 from scenarios.queries.request import LaboratoryOptions, check_request
 from scenarios.queries.variants import (
@@ -19,6 +20,7 @@ from scenarios.queries.variants import (
     unknown_statements,
 )
 from scenarios.run_folder import RunFolder
+from scenarios.study import study_of
 
 OPTIONS = LaboratoryOptions(size="tiny", blocks=2, executions=4, statements=("is_member",))
 EVERYTHING = replace(
@@ -105,8 +107,8 @@ def test_other_ways_of_storing_messages(cluster_url: str, run_folder: RunFolder)
 
     Which of the two has more of them depends on what is pruned in between: full pages make room as they are updated.
     """
-    questions = ("storing", "stored_page", "touching")
-    options = replace(OPTIONS, strategies=("none",), questions=questions, executions=20)
+    designs = ("storing", "stored_page", "touching")
+    options = replace(OPTIONS, strategies=("none",), statements=(), questions=designs, executions=20, studies=True)
     result = run_laboratory(options, cluster_url, run_folder)
     assert result.record.reasons == []
     assert result.wrong == frozenset()
@@ -118,6 +120,24 @@ def test_other_ways_of_storing_messages(cluster_url: str, run_folder: RunFolder)
         share = cells[f"touch_{name}", "heavy"].hot_share
         assert share is not None
         assert 0 < share <= 1
+    study = study_of(result.record.options)
+    sizes = {size.table: size for size in study.design_sizes}
+    assert len(sizes) == 5
+    by_time, by_chance, in_parts = (
+        sizes[f"laboratory_messages_{name}"] for name in ("by_time", "by_chance", "in_parts")
+    )
+    assert by_time.fresh_rows == by_chance.fresh_rows == in_parts.fresh_rows == 2_000
+    assert by_chance.fresh_index_bytes > by_time.fresh_index_bytes  # pages are split in the middle
+    assert by_time.churned_rows is not None
+    assert by_time.churned_rows > by_time.fresh_rows
+    roomy, full = sizes["laboratory_activity_roomy"], sizes["laboratory_activity_full"]
+    assert roomy.fresh_table_bytes >= full.fresh_table_bytes
+    turns = {(turn.statement, turn.sessions) for turn in study.storing}
+    assert turns == {(name, count) for name in questions()["storing"] for count in SESSION_COUNTS}
+    assert all(turn.commits == turn.sessions * 20 and turn.wal_bytes > 0 and turn.seconds > 0 for turn in study.storing)
+    waiting = [turn.waiting_sessions for turn in study.storing if turn.statement == "store_and_notify"]
+    assert max(waiting) > 0  # several sessions that notify queue for one lock
+    assert not [t for t in study.storing if t.statement != "store_and_notify" and t.waiting_sessions > 0]
 
 
 def test_a_denormalised_inbox_costs_sends(cluster_url: str, run_folder: RunFolder) -> None:
@@ -158,7 +178,7 @@ def test_a_statement_of_ones_own_is_compared_with_the_truth(
         (
             "failing",
             "-- purpose: Mine.\n-- parameters: user_id uuid\nSELECT no_such_column FROM users WHERE id = $1",
-            "failing (absent) is left out: it fails under none: column",
+            "failing (absent, heavy, light, median) is left out: it fails under none: column",
         ),
         (
             "writing",
@@ -175,7 +195,7 @@ def test_a_statement_of_ones_own_is_compared_with_the_truth(
                 "-- purpose: Mine.\n-- parameters: user_id uuid\n"
                 "SELECT count(*) FROM generate_series(1, 100000000000) WHERE $1::uuid IS NOT NULL"
             ),
-            "endless (absent) is left out: it fails under none: it took longer than the statement timeout",
+            "endless (absent, heavy, light, median) is left out: it fails under none: it took longer than the",
         ),
         (
             "empty",
@@ -200,8 +220,10 @@ def test_a_bad_statement_does_not_stop_the_others(  # noqa: PLR0917 - pytest giv
     options = replace(OPTIONS, statement_files=(own,), statement_timeout_seconds=0.5)
     result = run_laboratory(options, cluster_url, run_folder)
     told = [*result.record.reasons, *result.record.warnings]
-    assert any(line.startswith(sentence) for line in told), told
-    assert "is_member" in {cell.statement for cell in result.cells}
+    assert sum(line.startswith(sentence) for line in told) == 1, told
+    measured = {cell.statement for cell in result.cells}
+    assert "is_member" in measured
+    assert (name in measured) == (name == "without_column")  # which is timed, and marked as wrong
 
 
 def test_a_failing_set_up_leaves_its_statements_out(cluster_url: str, run_folder: RunFolder, tmp_path: Path) -> None:
