@@ -31,7 +31,8 @@ def record_of(data: DuetData, seconds: float, command: str) -> TrialRecord:
     trial = msgspec.convert(said, type=Trial)
     judging = int(manifest.options["blocks"])
     outcome = judge_duet(data, judging)
-    rounds = data.rounds(data.blocks)
+    sound = _sound(data)
+    rounds = data.rounds(sound)
     effect = _effect(rounds.get(trial.metric, []))
     is_identical = trial == Trial(trial.name)
     head = str(manifest.options.get("head", ""))
@@ -61,7 +62,7 @@ def record_of(data: DuetData, seconds: float, command: str) -> TrialRecord:
         slower=[one.metric.name for one in outcome.decision.findings if one.verdict == "REGRESSED"],
         reasons=_reasons(outcome.reasons, [one.sentence for one in outcome.decision.findings if not one.rounds]),
         replaced=[warning for one in manifest.scenarios if one.replaced for warning in one.warnings],
-        blocks=[_block(data, number) for number in _sound(data)],
+        blocks=[_block(data, number) for number in sound],
         stored=compare_with_stored([data]) if is_identical else None,
     )
 
