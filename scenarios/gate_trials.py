@@ -91,10 +91,9 @@ class Session:
     needs_confirmation: Callable[[Path], bool]
     seconds: float | None = None  # no trial begins after so many
 
-    @property
-    def records(self) -> list[TrialRecord]:
-        """Every trial so far, earlier sessions included."""
-        return read_records(self.file)
+    def records(self, options: AbOptions) -> list[TrialRecord]:
+        """Every trial under that load so far, earlier sessions included; what a delay comes to is another elsewhere."""
+        return [one for one in read_records(self.file) if one.rate == options.rate]
 
 
 def missing_trials(records: Sequence[TrialRecord], amount: Amount) -> list[Trial]:
@@ -115,7 +114,7 @@ def measure_trials(options: AbOptions, amount: Amount, session: Session, progres
     RunInvalidError when identical arms gave no medians; InputError for an arm that cannot be.
     """
     began = time.monotonic()
-    missing = missing_trials(session.records, amount)
+    missing = missing_trials(session.records(options), amount)
     for number, trial in enumerate(missing):
         if session.seconds is not None and time.monotonic() - began > session.seconds:
             return
@@ -127,7 +126,7 @@ def measure_trials(options: AbOptions, amount: Amount, session: Session, progres
             _measure(trial, options, session, told)
         else:
             _calibrate(trial, options, session, told)
-            _measure(trial, slowed(trial, options, session.records), session, told)
+            _measure(trial, slowed(trial, options, session.records(options)), session, told)
 
 
 def _measure(trial: Trial, options: AbOptions, session: Session, progress: Progress) -> None:
@@ -148,11 +147,11 @@ def _calibrate(trial: Trial, options: AbOptions, session: Session, progress: Pro
     """Short duets until the delay has the effect that is meant, or as many as there may be."""
     calibration = msgspec.structs.replace(trial, is_calibration=True)
     for _ in range(CALIBRATIONS_MAX):
-        points = effects_of_delays(trial.name, session.records)
+        points = effects_of_delays(trial.name, session.records(options))
         if any(abs(effect / trial.effect - 1) <= CALIBRATED for _, effect in points):
             return
         short = replace(options, **_CALIBRATION)
-        _measure(calibration, slowed(trial, short, session.records), session, progress)
+        _measure(calibration, slowed(trial, short, session.records(options)), session, progress)
 
 
 def effects_of_delays(name: str, records: Sequence[TrialRecord]) -> list[tuple[float, float]]:

@@ -95,7 +95,8 @@ class Proof:
     powers: tuple[Power, ...]
     uncounted: tuple[TrialRecord, ...]  # slow-downs that came to something else than any trial asks for
     stored: StoredCounts | None  # of identical arms; None when they were not measured
-    records: tuple[TrialRecord, ...]
+    records: tuple[TrialRecord, ...]  # under the newest one's load
+    elsewhere: tuple[TrialRecord, ...]  # under another, which are left out
 
     @property
     def is_met(self) -> bool:
@@ -110,12 +111,14 @@ def prove(
     confirming: int,
     drawn: int = DRAWN_DECISIONS,
 ) -> Proof:
-    """The gate's worth by these records, for each of `trials`; a decision takes so many blocks to judge and confirm.
+    """The gate's worth by those of the records that are of the newest one's load, for each of `trials`.
 
-    `drawn` decisions are drawn per trial, and per metric and effect.
+    A decision takes so many blocks to judge and to confirm; `drawn` of them are drawn per trial,
+    and per metric and effect.
     """
     blocks = (judging, confirming)
-    tried = [one for one in records if not one.trial.is_calibration]
+    under_load = [one for one in records if one.rate == records[-1].rate]
+    tried = [one for one in under_load if not one.trial.is_calibration]
     found: dict[Trial | None, list[TrialRecord]] = defaultdict(list)
     for one in tried:
         found[one.counts_for].append(one)
@@ -127,7 +130,8 @@ def prove(
         powers=tuple(_power(alike, metric, effect, blocks, drawn) for metric, effect in slowed),
         uncounted=tuple(one for one in found[None] if one.is_decision),
         stored=_added([one.stored for one in identical if one.stored is not None]),
-        records=tuple(records),
+        records=tuple(under_load),
+        elsewhere=tuple(one for one in records if one not in under_load),
     )
 
 

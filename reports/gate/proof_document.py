@@ -72,7 +72,9 @@ def document(proof: Proof) -> dict[str, Any]:
 
 def _machine(proof: Proof) -> Iterator[str]:
     records = proof.records
-    yield f"{_host(records[-1].host)}. By these commands:"
+    if not records:
+        return
+    yield f"{_host(records[-1].host)}; {records[-1].rate:g} pairs per second to each arm. By these commands:"
     yield ""
     yield "| when (UTC) | code | command | decisions | calibrations |"
     yield "|---|---|---|--:|--:|"
@@ -181,6 +183,9 @@ def _left_out(proof: Proof) -> Iterator[str]:
     unjudged = [one for result in proof.results for one in result.unjudged]
     if unjudged:
         yield f"INVALID: {len(unjudged)} decisions. For example: {next(iter(unjudged[0].reasons), 'no reason given')}."
+        yield ""
+    if proof.elsewhere:
+        yield f"Left out, because they are of another load: {len(proof.elsewhere)} trials."
         yield ""
     replaced = [reason for one in proof.records for reason in one.replaced]
     if replaced:

@@ -1,6 +1,7 @@
 """Duets of known truth give the shares, the real decisions and the sentences that they should."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,12 +14,16 @@ from reports.gate.duet import DELIVERY, REQUESTS, DuetData
 from reports.gate.proof import Proof, TrialResult, prove
 from reports.gate.trial_reading import record_of
 from scenarios import histograms
+from scenarios.gate_trials import TRIALS
 from scenarios.run_folder import ArmRecord, RunManifest, ScenarioRecord
-from scenarios.trial_records import Trial, TrialRecord
+from scenarios.trial_records import Trial, TrialRecord, read_records
 
 IDENTICAL = Trial("A/A")
 SLOW = Trial("one statement", 0.10, "list_conversations_ms_p50")
 COMMAND = "chatbench doctor --gate"
+ROOT = Path(__file__).parent.parent.parent.parent
+COLUMNS = 7  # of the table of trials
+NOT_DRAWN = (0, 1, 2, 4, 6)  # trial, what it came to, blocks, real decisions, how long one took
 BASE_US = 5000
 DRAWN = 10
 
@@ -172,6 +177,14 @@ def test_calibrations_are_no_decisions() -> None:
     assert f"| abc | `{COMMAND}` | 1 | 1 |" in proof_document.markdown(proof)
 
 
+def test_trials_under_another_load_are_left_out_and_told() -> None:
+    """Those of the newest one's load are judged: noise and delays are different elsewhere."""
+    other = msgspec.structs.replace(record(SLOW, slow=1.1), rate=432.0)
+    proof = proven(other, record(IDENTICAL), trials=[IDENTICAL, SLOW])
+    assert [one.blocks for one in proof.results] == [8, 0]
+    assert "of another load: 1 trials" in proof_document.markdown(proof)
+
+
 def test_stored_baselines_fail_on_what_blocks_share() -> None:
     """Blocks that differ by ± 30 % are slower or faster than each other, though the code is the same; trials add up."""
     stored = proven(*[record(IDENTICAL, block_noise=0.3)] * 2).stored
@@ -192,7 +205,7 @@ def test_the_document_names_machine_date_and_every_figure() -> None:
     """As Markdown, and as plain values that agree with it."""
     proof = proven(record(IDENTICAL, block_noise=0.1), record(SLOW, slow=1.1), trials=[IDENTICAL, SLOW])
     text = proof_document.markdown(proof)
-    assert "2 cores (a processor), kernel 6.1." in text
+    assert "2 cores (a processor), kernel 6.1; 0 pairs per second to each arm." in text
     assert f"| 2026-01-02 03:04 to 2026-01-02 03:24 | abc | `{COMMAND}` | 2 | 0 |" in text
     assert "| 0 of 10 failed (10 PASS) | 0 of 1 failed | ≤ 1%: met | 200 s |" in text
     assert "| 10 of 10 found | 1 of 1 found | ≥ 95%: met | 200 s |" in text
@@ -210,3 +223,18 @@ def test_a_section_is_written_between_its_marks_alone() -> None:
     assert written == f"before\n{proof_document.BEGIN}\n\nnew\n\n{proof_document.END}\nafter\n"
     assert proof_document.with_section(written, "new\n") == written
     assert proof_document.with_section("before", "new") is None
+
+
+def test_the_committed_document_is_that_of_the_committed_records() -> None:
+    """Everything in it that is not drawn, line by line and cell by cell; drawing again takes a minute."""
+    proof = prove(read_records(ROOT / "docs" / "gate-trials.jsonl"), TRIALS, 5, 3, drawn=0)
+    committed = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
+    section = committed.split(proof_document.BEGIN)[1].split(proof_document.END)[0].splitlines()
+    rows = {cells[0]: cells for line in section if len(cells := line.strip("| ").split(" | ")) == COLUMNS}
+    for line in proof_document.markdown(proof).splitlines():
+        cells = line.strip("| ").split(" | ")
+        if len(cells) == COLUMNS:
+            there = rows[cells[0]]
+            assert [there[place] for place in NOT_DRAWN] == [cells[place] for place in NOT_DRAWN]
+        elif "| none |" not in line:  # a slow-down of exactly so much, which is drawn
+            assert line in section
