@@ -25,6 +25,7 @@ from scenarios.trial_records import EFFECTS, Trial, TrialRecord, append_record, 
 THIS = "."
 RATE = 210.0  # pairs/s, measured: a quarter of what 2 cores managed; at half, both arms' p99 was 50 times their p50
 ROUND_SECONDS = 5.0  # computed: 262 of each operation at that rate, and 200 are needed
+SHORTEST_MS = 0.001  # of a delay, as it is written
 CALIBRATIONS_MAX = 4  # guess: the effect is nearly linear in the delay, so two or three find it
 CALIBRATED = 0.12  # of the effect: so near it has to come; it counts up to 20 %
 _POINTS = 6  # of the effect over the delay, the newest: what a machine manages changes with the hour
@@ -55,7 +56,7 @@ class SlowDown:
             raise InputError(f"{self.name} would slow none of the users that the duet reads as; use another --seed")
         place = f"{self.kind}:{self.place}" if self.place else self.kind
         share = f"@{self.users_share:g}" if self.users_share < 1 else ""
-        return f"injected_delay={place}={milliseconds / met:.3f}{share}"
+        return f"injected_delay={place}={max(milliseconds / met, SHORTEST_MS):.3f}{share}"
 
 
 # Operations of more than 2 ms at p50: 10 % of less is below the gate's floor of 0.2 ms, and is not looked for.
