@@ -24,13 +24,13 @@ from front_door.endings import (
     show_listing,
     show_outcome,
     show_plans,
-    show_proof,
     show_ready,
     show_report,
     split,
     whole_imports,
     wide_console,
 )
+from front_door.gate_proof import measure_proof, show_proof
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -242,7 +242,7 @@ def ab(
     base: Annotated[str, typer.Argument(help="A git ref, URL, strategy:NAME, set:NAME=VALUE, python:PATH, or `.`.")],
     head: Annotated[str, typer.Argument(help="The same; what is judged.")],
     blocks: common.DuetBlocks = 5,
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds per block.")] = 5,
+    rounds: common.DuetRounds = 5,
     round_seconds: common.RoundSeconds = 4,
     rate: common.PairRate = None,
     size: common.Size = "small",
@@ -360,25 +360,26 @@ def doctor(
     gate: common.ProveGate = False,
     full: common.ProveFully = False,
     measure: common.MeasureProof = True,
-    blocks: common.DuetBlocks = 8,
-    round_seconds: common.RoundSeconds = 4,
-    rate: common.PairRate = None,
+    minutes: common.ProofMinutes = None,
+    rounds: common.DuetRounds = 5,
+    round_seconds: common.RoundSeconds = 5,
+    rate: common.ProofRate = 210,
+    record: common.ProofRecord = None,
+    document: common.ProofDocument = None,
     database_url: common.DatabaseUrl = None,
     out: common.Out = common.DEFAULT_OUT,
     as_json: common.Json = False,
 ) -> None:
     """Say what this machine can measure, and what would help. With --gate: what the gate's verdicts are worth here."""
     with whole_imports():
-        from scenarios.ab import AbOptions
         from scenarios.doctor import examine
-        from scenarios.gate_trials import FULL, QUICK, measure_trials
 
     if gate or full:
-        options = AbOptions(blocks=blocks, round_seconds=round_seconds, rate=rate, out=out, database_url=database_url)
+        file = record or out / "gate-trials.jsonl"
         if measure:
-            with progress_bar() as progress:
-                measure_trials(options, FULL if full else QUICK, progress)
-        show_proof(out / "runs", as_json=as_json)
+            pairs = {"rounds": rounds, "round_seconds": round_seconds, "rate": rate}
+            measure_proof(file, pairs, out, database_url, is_full=full, minutes=minutes)
+        show_proof(file, document=document, as_json=as_json)
         return
     findings = [asdict(finding) for finding in examine(out, database_url)]
     show_listing(findings, as_json=as_json)

@@ -76,30 +76,6 @@ def show_outcome(
         raise typer.Exit(code)
 
 
-def show_proof(runs: Path, *, as_json: bool) -> None:
-    """Prints what the gate's trials below a folder of runs show; ends with exit code 1 when an aim is missed."""
-    with whole_imports():
-        from reports.gate import proof_document
-        from reports.gate.duet import read_duet
-        from reports.gate.proof import TrialKey, prove
-        from scenarios.ab import BLOCKS, CONFIRMING_BLOCKS
-        from scenarios.gate_trials import measured_trials
-
-    trials = [
-        (TrialKey(trial.name, trial.effect, trial.metric), read_duet(folder.path))
-        for trial, folder in measured_trials(runs)
-    ]
-    if not trials:
-        raise InputError(f"{runs} holds no trial of the gate; measure with: chatbench doctor --gate")
-    proof = prove(trials, BLOCKS, CONFIRMING_BLOCKS)
-    if as_json:
-        print_json(proof_document.document(proof))
-    else:
-        print(proof_document.markdown(proof, [data for key, data in trials if not key.effect]))  # noqa: T201 - a result
-    if not proof.is_met:
-        raise typer.Exit(1)
-
-
 def show_listing(items: list[dict[str, Any]], *, as_json: bool) -> None:
     """Prints items as one JSON document, or as a table."""
     if as_json:

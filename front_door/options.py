@@ -80,6 +80,7 @@ Html = Annotated[Path | None, typer.Option(help="Write it as one page that opens
 Markdown = Annotated[Path | None, typer.Option(help="Write it as Markdown, for a pull request.")]
 
 DuetBlocks = Annotated[int, typer.Option(min=1, max=100, help="Blocks of fresh servers; more find smaller effects.")]
+DuetRounds = Annotated[int, typer.Option(min=1, max=100, help="Rounds per block.")]
 RoundSeconds = Annotated[float, typer.Option(min=0.5, max=60, help="Length of a round of pairs.")]
 PairRate = Annotated[float | None, typer.Option(min=0.1, help="Pairs per second. [half of what both arms manage]")]
 ProveGate = Annotated[
@@ -88,7 +89,19 @@ ProveGate = Annotated[
 ProveFully = Annotated[
     bool, typer.Option("--full", help="The same with 20 real decisions on identical code and 10 per slow-down; hours.")
 ]
-MeasureProof = Annotated[bool, typer.Option(help="With --gate: first measure what is missing below --out.")]
+MeasureProof = Annotated[bool, typer.Option(help="With --gate: first measure what the file of trials lacks.")]
+ProofMinutes = Annotated[
+    float | None, typer.Option(min=0, help="With --gate: begin no trial later than this; the next command goes on.")
+]
+ProofRate = Annotated[float, typer.Option(min=0.1, help="With --gate: pairs per second.")]
+ProofRecord = Annotated[
+    Path | None,
+    typer.Option(help="With --gate: this machine's file of trials, to which others are added. [OUT/gate-trials.jsonl]"),
+]
+ProofDocument = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="With --gate: write the result between this file's marks."),
+]
 Seconds = Annotated[float | None, typer.Option(min=1, max=86_400, help="Per load scenario. [each one's own]")]
 Arms = Annotated[
     list[str] | None,

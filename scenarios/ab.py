@@ -16,6 +16,7 @@ from typing import Any
 from fixtures.progress import Progress
 from scenarios import runner
 from scenarios.arm_counts import database_counts, executed_statements, statement_counts
+from scenarios.arm_wal import wal_counts
 from scenarios.arms import Arm
 from scenarios.catalogue import DUET
 from scenarios.comparison import Turn
@@ -177,6 +178,9 @@ class AbRun:
                 if place.server is not None and not place.server.alive:
                     self._is_over = True
                     self._so_far.note(reason=f"{arm} ended in block {block + 1}: {place.server.ending}")
+            urls = {arm: place.database_url for arm, place in places.items() if place.database_url is not None}
+            if len(urls) == len(places):
+                counted += wal_counts(urls)  # the last thing: it ends the servers' sessions
         self._so_far.add_counts(turn.part, counted)
         self._is_over |= turn.part not in self._so_far.recorded  # its generator has failed, and said why
         if not self._rate:

@@ -75,13 +75,18 @@ async def _before(url: str, own_urls: Collection[str]) -> DatabaseCounts:
 
 async def _after(url: str, own_urls: Collection[str]) -> DatabaseCounts:
     async with connect(url) as connection:
-        deadline = time.monotonic() + _SESSIONS_END_SECONDS
-        pids = [row["pid"] for row in await connection.fetch(_own("end_sessions"))]
-        while await connection.fetchval(_own("sessions_left"), pids):
-            if time.monotonic() > deadline:
-                raise ChatbenchError(f"the server's sessions in {database_name(url)} did not end; run it again")
-            await asyncio.sleep(0.02)
+        await end_sessions(connection, url)
         return await _read(connection, own_urls)
+
+
+async def end_sessions(connection: asyncpg.Connection, url: str) -> None:
+    """Ends every other session of that database, which publishes their counters; ChatbenchError when one stays."""
+    deadline = time.monotonic() + _SESSIONS_END_SECONDS
+    pids = [row["pid"] for row in await connection.fetch(_own("end_sessions"))]
+    while await connection.fetchval(_own("sessions_left"), pids):
+        if time.monotonic() > deadline:
+            raise ChatbenchError(f"the server's sessions in {database_name(url)} did not end; run it again")
+        await asyncio.sleep(0.02)
 
 
 async def _read(connection: asyncpg.Connection, own_urls: Collection[str]) -> DatabaseCounts:

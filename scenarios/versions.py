@@ -85,7 +85,17 @@ def _installed(text: str, python: str) -> Version:
         raise InputError(f"{text!r} cannot be run ({error.strerror}); name a Python that has chatbench") from error
     if found.returncode:
         raise InputError(f"{python} has no chatbench; install it there, or name another Python")
-    return Version(text, python=python, identity=hashlib.sha256(found.stdout.encode()).hexdigest()[:12])
+    return Version(text, python=python, identity=_digest(Path(found.stdout).parent.parent))
+
+
+def _digest(installed: Path) -> str:
+    """Changes with whatever makes the data set: of code installed anew in one place, an older one must not serve."""
+    digest = hashlib.sha256()
+    for folder in ("fixtures", "reference_server"):
+        for path in sorted((installed / folder).rglob("*")):
+            if path.suffix in {".py", ".sql"}:
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _checked_out(text: str, versions_folder: Path) -> Version:

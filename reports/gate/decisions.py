@@ -42,6 +42,11 @@ class Round:
     head: float
     operations: int  # of the arm that had fewer
 
+    @property
+    def log_ratio(self) -> float:
+        """ln(head ÷ base); both have to be positive."""
+        return math.log(self.head / self.base)
+
 
 @dataclass(frozen=True)
 class Gated:
@@ -90,10 +95,13 @@ def decide(
     metrics: Sequence[Gated],
     rounds: Mapping[str, Sequence[Round]],
     confirming: Mapping[str, Sequence[Round]] | None = None,
+    *,
+    with_smallest_effect: bool = True,
 ) -> Decision:
     """The verdict on every metric and on the whole; `confirming`: rounds of fresh blocks, once a failure is suspected.
 
-    Without `confirming`, a suspected failure is UNCERTAIN: `suspects` names them, and fresh blocks decide.
+    Without `confirming`, a suspected failure is UNCERTAIN: `suspects` names them, and fresh blocks decide. The smallest
+    effect takes most of the time and changes no verdict; without it, it is None.
     """
     fresh = {name: found for name, found in (confirming or {}).items() if found}
     complaints = {
@@ -109,7 +117,7 @@ def decide(
         if complaint is not None:
             findings.append(Finding(metric, "INVALID", complaint))
             continue
-        finding = _measured(metric, rounds[name], logs[name], worse[name])
+        finding = _measured(metric, rounds[name], logs[name], worse[name], with_smallest_effect=with_smallest_effect)
         confirming_p = _p(metric, _logs(fresh[name]), 1) if name in fresh else None
         findings.append(_judged(finding, worse[name].rejects, better[name].rejects, confirming_p))
     findings += [
@@ -154,7 +162,7 @@ def _complaint(metric: Gated, rounds: Sequence[Round], needed: int) -> str | Non
 
 
 def _logs(rounds: Sequence[Round]) -> list[float]:
-    return [math.log(one.head / one.base) for one in rounds]
+    return [one.log_ratio for one in rounds]
 
 
 def _p(metric: Gated, logs: Sequence[float], direction: int) -> float:
@@ -183,9 +191,10 @@ def _tests(metrics: Sequence[Gated], logs: Mapping[str, Sequence[float]], direct
     return found
 
 
-def _measured(metric: Gated, rounds: Sequence[Round], logs: Sequence[float], test: _Test) -> Finding:
+def _measured(
+    metric: Gated, rounds: Sequence[Round], logs: Sequence[float], test: _Test, *, with_smallest_effect: bool
+) -> Finding:
     located = estimate(logs, CONFIDENCE)
-    ratio = Estimate(math.exp(located.value), math.exp(located.low), math.exp(located.high), located.coverage)
     residuals = [d - located.value for d in logs]
     return Finding(
         metric=metric,
@@ -194,9 +203,11 @@ def _measured(metric: Gated, rounds: Sequence[Round], logs: Sequence[float], tes
         rounds=len(rounds),
         base=median(one.base for one in rounds),
         head=median(one.head for one in rounds),
-        ratio=ratio,
+        ratio=located.exponential,
         p=test.p,
-        smallest_effect=smallest_effect(residuals, [one.block for one in rounds], metric.margin, test.alpha),
+        smallest_effect=smallest_effect(residuals, [one.block for one in rounds], metric.margin, test.alpha)
+        if with_smallest_effect
+        else None,
         noise=math.expm1(median(abs(one) for one in residuals)),
     )
 

@@ -1,87 +1,90 @@
 """What the gate's decisions are worth on this machine: real rounds, resampled into decisions, and real decisions.
 
-    run folders of trials ──▶ blocks ──▶ decisions drawn from blocks ──▶ shares of failures and finds
+    records of trials ──▶ blocks ──▶ decisions drawn from blocks ──▶ shares of failures and finds
 
 A drawn decision takes whole blocks with replacement, because rounds of one block are alike: five to judge, three to
 confirm. Where both arms are identical, each block's arms are swapped by the toss of a coin, which changes nothing about
-what is true. Beside it, from the same rounds: what stored baselines would have said.
+what is true; and where one metric of theirs is made slower by exactly so much, what is found says what the noise lets
+through. Beside it, from the same rounds: what stored baselines would have said.
 """
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from statistics import median
 
 from reports.gate.decisions import Round, Verdict, decide
-from reports.gate.duet import DELIVERY, METRICS, REQUESTS, DuetData, judge_duet
+from reports.gate.duet import METRICS
 from reports.gate.signed_rank import Estimate, estimate
-from reports.gate.stored_baseline import StoredBaseline, compare_with_stored
-from scenarios.run_folder import RunManifest
+from scenarios.trial_records import EFFECTS, StoredCounts, Trial, TrialRecord
 
 DRAWN_DECISIONS = 300
 FALSE_FAILURES_MAX = 0.01
 FOUND_MIN = {0.10: 0.95, 0.20: 1.0}  # slow-down at p50 → share of decisions that have to find it
 _CONFIDENCE = 0.95
+_GATED = {metric.name: metric for metric in METRICS}
+MEDIANS = tuple(name for name in _GATED if name.endswith("_p50"))
 
-Block = Mapping[str, Sequence[Round]]  # metric → its rounds in one block
-
-
-@dataclass(frozen=True, order=True)
-class TrialKey:
-    """What was tried: identical arms (no effect), or what was slow, by how much, and the metric that has to show it."""
-
-    name: str
-    effect: float = 0.0
-    metric: str = ""
-
-
-@dataclass
-class TrialBlocks:
-    """Everything measured of one trial."""
-
-    blocks: list[Block] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)  # why blocks were: the run's own reasons
-    real: list[bool] = field(default_factory=list)  # real decisions: whether each failed, or found what was slow
-    unjudged: int = 0  # real decisions that were INVALID
+Block = Mapping[str, Sequence[tuple[float, float, int]]]  # metric → (base, head, operations) of its rounds in a block
 
 
 @dataclass(frozen=True)
 class TrialResult:
     """What decisions on one trial came to."""
 
-    key: TrialKey
+    trial: Trial
     blocks: int
-    left_out: tuple[str, ...]
-    verdicts: Mapping[Verdict, int]  # of resampled decisions
-    hits: int  # resampled decisions that failed (identical arms), or found the slow metric
-    real_hits: int
-    real: int
-    real_unjudged: int
+    verdicts: Mapping[Verdict, int]  # of drawn decisions
+    hits: int  # drawn decisions that failed (identical arms), or found the slow metric
+    decisions: tuple[TrialRecord, ...]  # the real ones
+    unjudged: tuple[TrialRecord, ...]  # that were INVALID
     shift: Estimate | None  # what the slow-down came to in the metric: head ÷ base
 
     @property
+    def real_hits(self) -> int:
+        """Real decisions that failed (identical arms), or found the slow metric."""
+        return sum(_hits(self.trial, one.slower) for one in self.decisions)
+
+    @property
     def share(self) -> float | None:
-        """Of resampled decisions that found it, or of judged ones that failed; None without any.
+        """Of drawn decisions that found it, or of judged ones that failed; None without any.
 
         A decision that judges nothing is a find missed, and is no evidence that identical code passes.
         """
-        invalid = 0 if self.key.effect else self.verdicts.get("INVALID", 0)
+        invalid = 0 if self.trial.effect else self.verdicts.get("INVALID", 0)
         drawn = sum(self.verdicts.values()) - invalid
         return self.hits / drawn if drawn else None
 
     @property
     def aim(self) -> float:
         """The share that it has to keep to: at most for identical arms, at least for others."""
-        return FOUND_MIN[self.key.effect] if self.key.effect else FALSE_FAILURES_MAX
+        return FOUND_MIN[self.trial.effect] if self.trial.effect else FALSE_FAILURES_MAX
 
     @property
     def is_met(self) -> bool:
-        """Whether the aim is met; not without decisions."""
-        if self.share is None:
+        """Whether drawn and real decisions keep to the aim; not without either."""
+        if self.share is None or not self.decisions:
             return False
-        return self.share >= self.aim if self.key.effect else self.share <= self.aim
+        real = self.real_hits / len(self.decisions)
+        return min(self.share, real) >= self.aim if self.trial.effect else max(self.share, real) <= self.aim
+
+
+@dataclass(frozen=True)
+class Power:
+    """How often one metric is found to be slow by exactly so much, at the noise of identical arms."""
+
+    metric: str
+    effect: float
+    base_ms: float
+    hits: int
+    drawn: int
+
+    @property
+    def is_felt(self) -> bool:
+        """Whether so much is more than the metric's floor, below which the gate does not look."""
+        return self.base_ms * self.effect >= _GATED[self.metric].floor
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,11 @@ class Proof:
     """Everything that the trials show."""
 
     results: tuple[TrialResult, ...]
-    stored: StoredBaseline | None  # of identical arms; None when they were not measured
-    manifests: tuple[RunManifest, ...]
+    powers: tuple[Power, ...]
+    uncounted: tuple[TrialRecord, ...]  # slow-downs that came to something else than any trial asks for
+    stored: StoredCounts | None  # of identical arms; None when they were not measured
+    records: tuple[TrialRecord, ...]  # under the newest one's load
+    elsewhere: tuple[TrialRecord, ...]  # under another, which are left out
 
     @property
     def is_met(self) -> bool:
@@ -99,63 +105,76 @@ class Proof:
 
 
 def prove(
-    trials: Iterable[tuple[TrialKey, DuetData]], judging: int, confirming: int, drawn: int = DRAWN_DECISIONS
+    records: Sequence[TrialRecord],
+    trials: Sequence[Trial],
+    judging: int,
+    confirming: int,
+    drawn: int = DRAWN_DECISIONS,
 ) -> Proof:
-    """The gate's worth by these duets, of which a decision takes so many blocks to judge and to confirm.
+    """The gate's worth by those of the records that are of the newest one's load, for each of `trials`.
 
-    `drawn` decisions are drawn per trial.
+    A decision takes so many blocks to judge and to confirm; `drawn` of them are drawn per trial,
+    and per metric and effect.
     """
-    found: dict[TrialKey, TrialBlocks] = defaultdict(TrialBlocks)
-    identical: list[DuetData] = []
-    manifests = []
-    for key, data in trials:
-        manifests.append(data.manifest)
-        _add(found[key], key, data, judging)
-        if not key.effect:
-            identical.append(data)
-    results = tuple(_result(key, trial, (judging, confirming), drawn) for key, trial in found.items())
-    return Proof(results, compare_with_stored(identical) if identical else None, tuple(manifests))
+    blocks = (judging, confirming)
+    under_load = [one for one in records if one.rate == records[-1].rate]
+    tried = [one for one in under_load if not one.trial.is_calibration]
+    found: dict[Trial | None, list[TrialRecord]] = defaultdict(list)
+    for one in tried:
+        found[one.counts_for].append(one)
+    identical = [one for one in tried if not one.trial.effect]
+    alike = _blocks(identical)
+    slowed = [(metric, effect) for metric in MEDIANS for effect in EFFECTS] if alike else []
+    return Proof(
+        results=tuple(_result(trial, found[trial], blocks, drawn) for trial in trials),
+        powers=tuple(_power(alike, metric, effect, blocks, drawn) for metric, effect in slowed),
+        uncounted=tuple(one for one in found[None] if one.is_decision),
+        stored=_added([one.stored for one in identical if one.stored is not None]),
+        records=tuple(under_load),
+        elsewhere=tuple(one for one in records if one not in under_load),
+    )
 
 
-def _add(trial: TrialBlocks, key: TrialKey, data: DuetData, judging: int) -> None:
-    """Takes a duet's sound blocks, and its own decision as a real one."""
-    for record in data.manifest.scenarios:
-        if record.reasons:
-            trial.left_out += record.reasons
-        elif record.block is not None:
-            trial.blocks.append(data.rounds(range(record.block, record.block + 1)))
-    outcome = judge_duet(data, judging)
-    if outcome.verdict == "INVALID":
-        trial.unjudged += 1
-    else:
-        slower = {one.metric.name for one in outcome.decision.findings if one.verdict == "REGRESSED"}
-        trial.real.append(_hits(key, slower))
+def _hits(trial: Trial, slower: Sequence[str]) -> bool:
+    return trial.metric in slower if trial.effect else bool(slower)
 
 
-def _hits(key: TrialKey, slower: set[str]) -> bool:
-    return key.metric in slower if key.effect else bool(slower)
+def _blocks(records: Sequence[TrialRecord]) -> list[Block]:
+    return [block for one in records for block in one.blocks]
 
 
-def _result(key: TrialKey, trial: TrialBlocks, blocks: tuple[int, int], drawn: int) -> TrialResult:
-    random = Random(f"{key.name} {key.effect}")
+def _result(trial: Trial, records: Sequence[TrialRecord], counts: tuple[int, int], drawn: int) -> TrialResult:
+    random = Random(f"{trial.name} {trial.effect}")
+    blocks = _blocks(records)
     verdicts: Counter[Verdict] = Counter()
     hits = 0
-    for _ in range(drawn if trial.blocks else 0):
-        judging, confirming = (_drawn(trial.blocks, count, random, is_identical=not key.effect) for count in blocks)
-        decision = decide(METRICS, judging, confirming)
+    for _ in range(drawn if blocks else 0):
+        judging, confirming = (_drawn(blocks, count, random, is_identical=not trial.effect) for count in counts)
+        decision = decide(METRICS, judging, confirming, with_smallest_effect=False)
         verdicts[decision.verdict] += 1
-        hits += _hits(key, {one.metric.name for one in decision.findings if one.verdict == "REGRESSED"})
+        hits += _hits(trial, [one.metric.name for one in decision.findings if one.verdict == "REGRESSED"])
     return TrialResult(
-        key=key,
-        blocks=len(trial.blocks),
-        left_out=tuple(trial.left_out),
+        trial=trial,
+        blocks=len(blocks),
         verdicts=verdicts,
         hits=hits,
-        real_hits=sum(trial.real),
-        real=len(trial.real),
-        real_unjudged=trial.unjudged,
-        shift=_shift(trial.blocks, key.metric),
+        decisions=tuple(one for one in records if one.is_decision),
+        unjudged=tuple(one for one in records if not one.is_decision),
+        shift=_shift(blocks, trial.metric),
     )
+
+
+def _power(blocks: Sequence[Block], metric: str, effect: float, counts: tuple[int, int], drawn: int) -> Power:
+    random = Random(f"{metric} {effect}")
+    hits = 0
+    for _ in range(drawn if blocks else 0):
+        slowed = [_drawn(blocks, count, random, is_identical=True) for count in counts]
+        for rounds in slowed:
+            rounds[metric] = [replace(one, head=one.head * (1 + effect)) for one in rounds[metric]]
+        decision = decide(METRICS, *slowed, with_smallest_effect=False)
+        hits += any(one.metric.name == metric and one.verdict == "REGRESSED" for one in decision.findings)
+    bases = [base for block in blocks for base, _, _ in block.get(metric, ())]
+    return Power(metric, effect, median(bases) if bases else 0.0, hits, drawn if blocks else 0)
 
 
 def _drawn(blocks: Sequence[Block], count: int, random: Random, *, is_identical: bool) -> dict[str, list[Round]]:
@@ -165,36 +184,36 @@ def _drawn(blocks: Sequence[Block], count: int, random: Random, *, is_identical:
         block = random.choice(blocks)
         is_swapped = is_identical and random.random() < 0.5
         for name, found in block.items():
-            for one in found:
-                base, head = (one.head, one.base) if is_swapped else (one.base, one.head)
-                rounds[name].append(replace(one, block=number, base=base, head=head))
+            for base, head, operations in found:
+                first, second = (head, base) if is_swapped else (base, head)
+                rounds[name].append(Round(number, first, second, operations))
     return rounds
 
 
 def _shift(blocks: Sequence[Block], metric: str) -> Estimate | None:
     logs = [
-        math.log(one.head / one.base)
+        Round(0, base, head, count).log_ratio
         for block in blocks
-        for one in block.get(metric, ())
-        if one.base > 0 and one.head > 0
+        for base, head, count in block.get(metric, ())
+        if base > 0 and head > 0
     ]
-    if not logs:
+    return estimate(logs, _CONFIDENCE).exponential if logs else None
+
+
+def _added(counts: Sequence[StoredCounts]) -> StoredCounts | None:
+    if not counts:
         return None
-    found = estimate(logs, _CONFIDENCE)
-    return Estimate(math.exp(found.value), math.exp(found.low), math.exp(found.high), found.coverage)
+    names = StoredCounts.__struct_fields__
+    return StoredCounts(**{name: sum(getattr(one, name) for one in counts) for name in names})
 
 
-def base_medians_ms(data: Iterable[DuetData]) -> dict[str, tuple[float, float]]:
-    """By operation: the base's median over all rounds, and how far a round's ratio lies from 1, median, as a share."""
-    values: dict[str, list[Round]] = defaultdict(list)
-    for one in data:
-        for name, rounds in one.rounds(range(10_000)).items():
-            values[name] += rounds
+def noise_of_rounds(records: Sequence[TrialRecord]) -> dict[str, tuple[float, float]]:
+    """By metric: identical arms' median in ms, and how far a round's ratio lies from 1, median, as a share."""
+    values: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for block in _blocks([one for one in records if not one.trial.effect]):
+        for name in MEDIANS:
+            values[name] += [(base, abs(math.log(head / base))) for base, head, _ in block.get(name, ())]
     return {
-        operation: (
-            median(one.base for one in values[f"{operation}_ms_p50"]),
-            math.expm1(median(abs(math.log(one.head / one.base)) for one in values[f"{operation}_ms_p50"])),
-        )
-        for operation in (*REQUESTS, DELIVERY)
-        if values[f"{operation}_ms_p50"]
+        name: (median(base for base, _ in found), math.expm1(median(log for _, log in found)))
+        for name, found in values.items()
     }

@@ -26,6 +26,11 @@ class Estimate:
     high: float
     coverage: float  # of low … high; less than asked for when there are too few differences
 
+    @property
+    def exponential(self) -> "Estimate":
+        """The same of e to that power: of a ratio, when this is of its logarithm."""
+        return Estimate(math.exp(self.value), math.exp(self.low), math.exp(self.high), self.coverage)
+
 
 def greater_p(differences: Sequence[float]) -> float:
     """The probability of a signed-rank sum at least as large if the differences lay symmetrically about zero.

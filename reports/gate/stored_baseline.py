@@ -9,7 +9,6 @@ machine, some minutes apart. Two rules that are in use:
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from scipy.stats import mannwhitneyu
 
 from reports.distributions import Distribution, merge
 from reports.gate.duet import BASE, DELIVERY, HEAD, REQUESTS, DuetData
+from scenarios.trial_records import StoredCounts
 
 MEAN_RULE = 0.05  # cited: the value in pytest-benchmark's own documentation of compare-fail
 SIGNIFICANCE = 0.05  # the usual one
@@ -24,23 +24,7 @@ SIGNIFICANCE = 0.05  # the usual one
 Arm = Mapping[str, Distribution]  # operation → latencies of one block
 
 
-@dataclass(frozen=True)
-class StoredBaseline:
-    """How often a stored baseline calls identical code different."""
-
-    pairs: int  # of a stored and a new block
-    comparisons: int  # pairs × operations
-    mean_failures: int  # comparisons that the rule of means fails
-    mean_failed_pairs: int  # pairs of which at least one operation fails: what a CI run shows
-    rank_differences: int  # comparisons that the rank test calls different
-    rank_different_pairs: int
-
-    def share(self, count: int, of: int) -> float | None:
-        """A count as a share; None when nothing was compared."""
-        return count / of if of else None
-
-
-def compare_with_stored(duets: Iterable[DuetData]) -> StoredBaseline:
+def compare_with_stored(duets: Iterable[DuetData]) -> StoredCounts:
     """Every block of the base as a baseline for every other block's head, within each duet."""
     pairs = comparisons = 0
     failures: list[int] = []
@@ -57,7 +41,7 @@ def compare_with_stored(duets: Iterable[DuetData]) -> StoredBaseline:
                 comparisons += len(both)
                 failures.append(sum(_fails_by_mean(*one) for one in both))
                 differences.append(sum(_differs_by_rank(*one) for one in both))
-    return StoredBaseline(
+    return StoredCounts(
         pairs=pairs,
         comparisons=comparisons,
         mean_failures=sum(failures),

@@ -81,3 +81,19 @@ def test_a_ref_that_does_not_build_is_refused(checkout: Path, tmp_path: Path) ->
     """Its pins differ, so it gets packages of its own, and those cannot be installed."""
     with pytest.raises(InputError, match="'unbuildable' does not build"):
         parse_version("unbuildable", tmp_path / "versions", allow_remote=False)
+
+
+def test_what_is_installed_is_known_by_its_content(tmp_path: Path) -> None:
+    """Another version in the same place makes a data set of its own; the same one shares it."""
+    package = tmp_path / "installed" / "reference_server"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path / "installed"} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    identities = []
+    for text in ("SELECT 1", "SELECT 1", "SELECT 2"):
+        (package / "schema.sql").write_text(text)
+        identities.append(parse_version(f"python:{python}", tmp_path, allow_remote=False).identity)
+    assert identities[0] == identities[1] != identities[2]
+    assert "" not in identities
