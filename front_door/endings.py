@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from fixtures.errors import ChatbenchError, InputError, RunInvalidError
+from front_door.usage import usage_sentence
 
 if TYPE_CHECKING:
     from reports.gate.outputs import Outcome
@@ -163,8 +164,11 @@ def named_value(text: str) -> tuple[str, str]:
 
 
 def split(text: str) -> tuple[str, ...]:
-    """("none", "roadmap") of "none, roadmap"."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    """("none", "roadmap") of "none, roadmap"; InputError when nothing is named."""
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not found:
+        raise InputError(f"{text!r} names nothing; write names with commas between, or leave the option out")
+    return found
 
 
 def exit_code_of(command: Callable[..., Any]) -> int:
@@ -185,7 +189,11 @@ def explain(error: Exception) -> int:
         complain(str(error))
         return error.exit_code
     if isinstance(error, UsageError):
-        error.show()  # type: ignore[attr-defined]
+        sentence = usage_sentence(error)
+        if "\n" in sentence:
+            print(sentence, file=sys.stderr)  # noqa: T201 - help, for a command without anything
+        else:
+            complain(sentence)
         return InputError.exit_code
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         place = error.filename or "while writing"

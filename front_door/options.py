@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from fixtures.errors import InputError
+
 DEFAULT_OUT = Path("out")
 DEFAULT_STRATEGY = "roadmap_membership"
 DEFAULT_LOGIN_KEY = "chatbench"  # the reference server takes it on loopback only
@@ -35,7 +37,7 @@ OperatorKey = Annotated[
 ]
 Strategy = Annotated[str, typer.Option(help="Index strategy: a name from `indexes --list`, or a .sql file.")]
 ListOnly = Annotated[bool, typer.Option("--list", help="Name what there is, and stop.")]
-Users = Annotated[int | None, typer.Option(min=1, help="Simulated users. [the scenario's own]")]
+Users = Annotated[int | None, typer.Option(min=1, max=10_000_000, help="Simulated users. [the scenario's own]")]
 ScenarioOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE of the scenario, from `run --list`.")
 ]
@@ -60,10 +62,13 @@ Explain = Annotated[
 ]
 Policies = Annotated[bool, typer.Option(help="Compare forms of row-level security, too.")]
 LaboratoryBlocks = Annotated[
-    int, typer.Option(min=1, help="Interleaved blocks, the unit of replication; below 5, counters alone.")
+    int, typer.Option(min=1, max=1000, help="Interleaved blocks, the unit of replication; below 5, counters alone.")
 ]
 Executions = Annotated[
-    int, typer.Option(min=1, help="At most, of a statement per class, strategy and block; slow ones get fewer.")
+    int,
+    typer.Option(
+        min=1, max=1_000_000, help="At most, of a statement per class, strategy and block; slow ones get fewer."
+    ),
 ]
 Resume = Annotated[
     Path | None,
@@ -75,14 +80,25 @@ GrowthSizes = Annotated[
 Objectives = Annotated[
     Path | None, typer.Option(help="TOML file of what must hold, see docs/stored_runs.md. [the one that is shipped]")
 ]
-Junit = Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")]
-Html = Annotated[Path | None, typer.Option(help="Write it as one page that opens offline.")]
-Markdown = Annotated[Path | None, typer.Option(help="Write it as Markdown, for a pull request.")]
+
+
+def _writable(path: Path | None) -> Path | None:
+    """The file to be written; InputError before anything is measured where that could not be."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise InputError(f"cannot write {path}; name a file in a folder that is there")
+    return path
+
+
+Junit = Annotated[Path | None, typer.Option(callback=_writable, help="Write the verdict as JUnit XML.")]
+Html = Annotated[Path | None, typer.Option(callback=_writable, help="Write it as one page that opens offline.")]
+Markdown = Annotated[Path | None, typer.Option(callback=_writable, help="Write it as Markdown, for a pull request.")]
 
 DuetBlocks = Annotated[int, typer.Option(min=1, max=100, help="Blocks of fresh servers; more find smaller effects.")]
 DuetRounds = Annotated[int, typer.Option(min=1, max=100, help="Rounds per block.")]
 RoundSeconds = Annotated[float, typer.Option(min=0.5, max=60, help="Length of a round of pairs.")]
-PairRate = Annotated[float | None, typer.Option(min=0.1, help="Pairs per second. [half of what both arms manage]")]
+PairRate = Annotated[
+    float | None, typer.Option(min=0.1, max=1_000_000, help="Pairs per second. [half of what both arms manage]")
+]
 ProveGate = Annotated[
     bool, typer.Option("--gate", help="Prove the gate here: real duets, resampled into decisions; half an hour.")
 ]
@@ -116,7 +132,11 @@ ServerSetting = Annotated[
 ]
 LogFormat = Annotated[str | None, typer.Option(help="Of standard error: text or json. [text on a terminal, else json]")]
 LowestRate = Annotated[
-    float | None, typer.Option(min=0.001, help="Lowest load, and where to start. [an eighth of its own rate]")
+    float | None,
+    typer.Option(min=0.001, max=1_000_000, help="Lowest load, and where to start. [an eighth of its own rate]"),
+]
+HighestRate = Annotated[
+    float | None, typer.Option(min=0.001, max=1_000_000, help="Highest load. [64 times its own rate]")
 ]
 Repetitions = Annotated[
     int, typer.Option(min=1, max=100, help="Rounds of three steps around the capacity; more narrow the interval.")

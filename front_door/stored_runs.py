@@ -64,7 +64,7 @@ def compare(
         Path, typer.Argument(metavar="A", help="A folder below out/runs, or a pytest-benchmark JSON file.")
     ],
     head: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
-    html: Annotated[Path | None, typer.Option(help="Write one page with every number of both.")] = None,
+    html: common.Html = None,
     as_json: common.Json = False,
 ) -> None:
     """Show two stored runs side by side. Named is what differs beside their numbers."""
@@ -92,7 +92,7 @@ def trend(
         list[str] | None,
         typer.Option(help="SCENARIO:MEASURE to follow instead of the objectives' numbers, or all of them."),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write one page with figure and tables.")] = None,
+    html: common.Html = None,
     as_json: common.Json = False,
 ) -> None:
     """Follow numbers over many stored runs. Told is where they changed."""

@@ -154,7 +154,7 @@ def read_measurements(path: Path) -> Measurements:
     return Measurements(
         manifest=manifest,
         ledger=ledger,
-        queries=tuple(folder.read_queries()),
+        queries=_queries(folder),
         series=collector.series(),
         counts=dict(collector.counts),
         over_time=collector.over_time(),
@@ -174,6 +174,18 @@ def _check_records(path: Path, manifest: RunManifest) -> None:
             raise InputError(
                 f"{path / 'run.json'} is damaged: {record.part} counts less than nothing; run the scenario again"
             )
+
+
+def _queries(folder: RunFolder) -> tuple[QueryLine, ...]:
+    found = tuple(folder.read_queries())
+    for number, line in enumerate(found, start=1):
+        counts = (line.block, line.rows, line.buffers_hit, line.buffers_read, line.wal_bytes, *line.latency_us)
+        if min(counts) < 0:
+            raise InputError(
+                f"{folder.path / 'queries.jsonl'} line {number} is damaged: it counts less than nothing; "
+                "run the laboratory again"
+            )
+    return found
 
 
 def _check_ledger(path: Path, ledger: LedgerFile) -> None:
@@ -202,6 +214,8 @@ class _Collector:
         distribution = decode(line.payload)
         if distribution.count != line.count:
             raise ValueError(f"it says {line.count} values and its histogram holds {distribution.count}")
+        if line.second < 0:
+            raise ValueError(f"it is of second {line.second}, before the run began")
         if not line.count:
             return
         scenario = line.labels.get("scenario", "")

@@ -205,7 +205,7 @@ def scenario_names(options: RunOptions) -> tuple[str, ...]:
     known = (*SCENARIOS, LABORATORY)
     for name in options.scenarios:
         if name not in known:
-            raise InputError(f"no scenario named {name!r}; choose from {', '.join(known)}, or give none for the tour")
+            raise InputError(f"no scenario named {name!r}; choose from {', '.join(known)}")
     if options.scenarios:
         return tuple(dict.fromkeys(options.scenarios))
     tour = tuple(name for name, scenario in SCENARIOS.items() if scenario.in_tour)

@@ -27,8 +27,9 @@ Pair = tuple[BenchmarkRun, BenchmarkRun]  # base, head
 
 
 def is_benchmark_folder(path: Path) -> bool:
-    """Whether a folder is meant to hold such files: a run folder has a manifest."""
-    return path.is_dir() and not (path / "run.json").exists() and any(path.rglob("*.json"))
+    """Whether a folder is meant to hold such files: run folders, damaged ones too, and folders of them are others."""
+    own = ("run.json", "ledger.json", "*.jsonl")
+    return path.is_dir() and any(path.rglob("*.json")) and not any(any(path.rglob(name)) for name in own)
 
 
 def judge_interleaved(head: Path, base: Path) -> Outcome:

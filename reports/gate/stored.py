@@ -1,5 +1,6 @@
 """The gate for stored runs: thresholds, and an older run as baseline where one is given."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from reports.gate.run_numbers import run_number
 from reports.gate.thresholds import SHIPPED, Threshold, applying, judge_threshold, read_thresholds
 from reports.measurements import Measurements, read_measurements
 from reports.summary import summarise_run
+from scenarios.run_folder import ScenarioRecord
+from scenarios.study import SCENARIO as LABORATORY
 
 
 def judge(run: Path, objectives: Path | None, baseline: Path | None) -> Outcome:
@@ -35,7 +38,7 @@ def judge_stored(run: Path, thresholds: Sequence[Threshold], baseline: Path | No
     head = read_measurements(run)
     asked = applying(thresholds, head.manifest.scenarios)
     findings = tuple(judge_threshold(one, run_number(head, one.measure)) for one in asked)
-    reasons = list(_doubts("the run", head))
+    reasons = list(_doubts("the run", run, head))
     if not asked:
         scenarios = sorted({one.scenario for one in thresholds})
         reasons.append(f"no objective is about what ran; they are about {', '.join(scenarios)}")
@@ -43,7 +46,7 @@ def judge_stored(run: Path, thresholds: Sequence[Threshold], baseline: Path | No
     if baseline is None:
         return Outcome(f"{title} against its objectives", thresholds=findings, reasons=tuple(reasons), is_stored=True)
     base = read_measurements(baseline)
-    reasons += [*_doubts("the baseline", base), *hindrances(base, head)]
+    reasons += [*_doubts("the baseline", baseline, base), *hindrances(base, head)]
     times, counters, remarks = against_baseline(asked, base, head)
     return Outcome(
         f"{title} against its objectives and {base.manifest.run_id} (stored)",
@@ -56,12 +59,14 @@ def judge_stored(run: Path, thresholds: Sequence[Threshold], baseline: Path | No
     )
 
 
-def _doubts(name: str, measurements: Measurements) -> tuple[str, ...]:
+def _doubts(name: str, path: Path, measurements: Measurements) -> tuple[str, ...]:
     """Why a run must not be believed, or cannot be judged as one version."""
     verdict = summarise_run(measurements).verdict
     found = [f"{name} is INVALID: {reason}" for reason in verdict.reasons]
     if verdict.cut_short and not found:
         found.append(f"{name} was cut short")
+    if not found:
+        found += [f"{name} is not whole: {sentence}" for sentence in (*_cuts(path), *_damages(measurements))]
     for scenario in measurements.manifest.arms:
         arms = measurements.arms(scenario)
         if arms:
@@ -69,6 +74,46 @@ def _doubts(name: str, measurements: Measurements) -> tuple[str, ...]:
                 f"{name} compares {', '.join(arms)} in {scenario}; a gate judges one server, so run them apart"
             )
     return tuple(found)
+
+
+def _cuts(path: Path) -> list[str]:
+    """Files of a finished run that end within a line: only a run that was killed leaves one."""
+    return [
+        f"{name} ends within a line; run it again"
+        for name in ("histograms.jsonl", "queries.jsonl")
+        if (path / name).exists() and (path / name).read_bytes()[-1:] not in (b"\n", b"")
+    ]
+
+
+def _damages(measurements: Measurements) -> list[str]:
+    """Where the record of a finished run and its measurements do not add up: files that were cut, doubled or edited."""
+    found = []
+    records: dict[str, list[ScenarioRecord]] = defaultdict(list)
+    for record in measurements.manifest.scenarios:
+        records[record.name].append(record)
+    for scenario, parts in records.items():
+        started = sum(part.started for part in parts)
+        measured = _measured(scenario, measurements)
+        if measured not in (None, started):
+            found.append(f"{scenario} began {started} operations and {measured} are measured; run it again")
+        if started and not any(part.seconds > 0 for part in parts):
+            found.append(f"{scenario} began {started} operations in no time; run it again")
+    known = {one.scenario for one in measurements.series} - records.keys()
+    return [*found, *(f"{name} is measured and no record says that it ran" for name in sorted(known))]
+
+
+def _measured(scenario: str, measurements: Measurements) -> int | None:
+    """How many operations a scenario's measurements hold; None when they do not say."""
+    if scenario == LABORATORY:
+        return sum(len(line.latency_us) for line in measurements.queries)
+    # Returns after an outage are timed beside the operations.
+    delays = [
+        one
+        for one in measurements.series
+        if (one.scenario, one.metric) == (scenario, "start_delay_us")
+        and not one.labels.get("operation", "").startswith("reconnect")
+    ]
+    return sum(part.count for one in delays for part in one.blocks.values()) if delays else None
 
 
 def _code(base: Measurements, head: Measurements) -> str:

@@ -104,6 +104,16 @@ DAMAGE: dict[str, tuple[str, Callable[[str], str], str]] = {
         lambda text: text.replace('"payload":"H', '"payload":"X', 1),
         "histograms.jsonl line 1 is damaged",
     ),
+    "second before the run": (
+        "histograms.jsonl",
+        lambda text: text.replace('"second":0', '"second":-1', 1),
+        "histograms.jsonl line 1 is damaged: it is of second -1, before the run began",
+    ),
+    "edited statement": (
+        "queries.jsonl",
+        lambda text: text.replace('"buffers_hit":100', '"buffers_hit":-100', 1),
+        "queries.jsonl line 1 is damaged: it counts less than nothing",
+    ),
     "broken line": (
         "histograms.jsonl",
         lambda text: text.replace('"}\n', "\n", 1),
@@ -134,6 +144,57 @@ def test_a_damaged_folder_is_one_sentence_and_no_pass(
             refused()
         assert DAMAGE[how][2] in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def _half(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(lines[: len(lines) // 2])
+
+
+# Files that can be read, and do not add up with the run's record.
+NOT_WHOLE: dict[str, tuple[str, Callable[[str], str], str]] = {
+    "cut at a line": (
+        "histograms.jsonl",
+        lambda text: "".join(text.splitlines(keepends=True)[:-12]),
+        "presence began 400 operations and 250 are measured; run it again",
+    ),
+    "cut within a line": (
+        "histograms.jsonl",
+        lambda text: text[: len(text) - 20],
+        "histograms.jsonl ends within a line; run it again",
+    ),
+    "doubled": ("histograms.jsonl", lambda text: text + text, "pagination began 400 operations and 800 are measured"),
+    "statements cut": ("queries.jsonl", _half, "queries began 96 operations and 48 are measured"),
+    "another name": (
+        "run.json",
+        lambda text: text.replace('"name": "fanout"', '"name": "fanuot"'),
+        "fanuot: its measurements are missing",
+    ),
+    "no time": (
+        "run.json",
+        lambda text: re.sub(r'"seconds": [\d.]+', '"seconds": 0', text),
+        "fanout began 400 operations in no time",
+    ),
+    "statements gone": ("queries.jsonl", lambda _: "", "queries: its measurements are missing"),
+}
+
+
+@pytest.mark.parametrize("how", NOT_WHOLE)
+@pytest.mark.parametrize("place", ["run", "baseline"])
+def test_a_folder_that_is_not_whole_is_no_pass(known_run: RunFolder, tmp_path: Path, how: str, place: str) -> None:
+    """INVALID for a run and for a baseline: a half that kept its objectives says nothing of the other half."""
+    kept = objectives(tmp_path, ("delivery_ms_p95 <= 2", "fanout"))
+    sound = tmp_path / "sound"
+    shutil.copytree(known_run.path, sound)
+    assert judge(sound, kept, known_run.path).verdict == "PASS"
+    name, change, sentence = NOT_WHOLE[how]
+    text = (known_run.path / name).read_text()
+    assert change(text) != text
+    (known_run.path / name).write_text(change(text))
+    run, baseline = (known_run.path, sound) if place == "run" else (sound, known_run.path)
+    outcome = judge(run, kept, baseline)
+    assert outcome.verdict == "INVALID"
+    assert any(sentence in reason for reason in outcome.reasons), outcome.reasons
 
 
 @pytest.mark.parametrize("verb", [("gate",), ("compare",), ("report", "--format", "csv")])
