@@ -36,6 +36,23 @@ def numbers(pool: AppPool) -> tuple[int, int, int]:
     return pool.busy, pool.resting, pool.waiting
 
 
+def test_a_user_gets_the_connection_that_acts_for_them(database: str) -> None:
+    """Whoever took one last: their claims need not be set again."""
+
+    async def scenario() -> None:
+        async with opened(database, []) as pool:
+            users = uuid4(), uuid4()
+            async with pool.as_user(users[0]) as first, pool.as_user(users[1]) as second:
+                had = dict(zip(users, (first, second), strict=True))
+            for user in (*users, *reversed(users), *users):
+                async with pool.as_user(user) as connection:
+                    assert connection is had[user]
+            async with pool.as_user(uuid4()) as connection:
+                assert connection in had.values()
+
+    asyncio.run(scenario())
+
+
 def test_connections_are_counted_by_what_they_do(database: str) -> None:
     """Resting at first, busy in the block, resting again; a pool at its bound makes the next one wait."""
 
