@@ -11,7 +11,7 @@ from reports.measurements import METRICS_OVER_TIME, Measurements, Series, by_blo
 from reports.numbers import Cell, Column, Number, Table, format_number, label_order, number_key
 from reports.section import Section, and_list, interval_text, missing
 from scenarios.metrics import METRICS
-from scenarios.run_folder import ScenarioRecord
+from scenarios.run_records import ScenarioRecord
 
 NAME = "arms"
 PERCENTS = (50, 95)

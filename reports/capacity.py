@@ -10,7 +10,7 @@ from reports.measurements import Measurements
 from reports.numbers import Cell, Column, Number, Table, format_number, number_key
 from reports.section import Section, whole_percent
 from scenarios.objectives import Objective, parse_objective
-from scenarios.run_folder import CapacityFile, CapacityResult, CapacityStep
+from scenarios.run_records import CapacityFile, CapacityResult, CapacityStep
 
 NAME = "capacity"
 TITLE = "Capacity"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from reports.measurements import Measurements
 from reports.numbers import Cell, Column, Number, Table, number_key
 from scenarios.merging import merged_ledgers
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 
 NAME = "ledger"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from scenarios.run_folder import RunManifest, ScenarioRecord
+from scenarios.run_records import RunManifest, ScenarioRecord
 
 # measured: this project's facts on noisy machines: medians of identical code, one run after the other on one machine,
 # lay up to so far apart.

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from scenarios.run_folder import RunManifest
+from scenarios.run_records import RunManifest
 
 
 def closed_loop_scenarios(manifests: Iterable[RunManifest]) -> set[str]:

@@ -12,7 +12,7 @@ from reports.pagination import PaginationSummary, page_name
 from reports.presence import PresenceSummary
 from reports.scenario_sections import ScenarioSummary, value_of
 from reports.strategies import StrategiesSummary, saved_factor
-from scenarios.run_folder import RunManifest, Verdict
+from scenarios.run_records import RunManifest, Verdict
 
 NAME = "headline"
 COUNT = 5  # numbers on the first screen

@@ -11,7 +11,7 @@ from reports.latency import LATENCY_COLUMNS, Latency, latency_cells, latency_of
 from reports.measurements import Measurements
 from reports.numbers import Column, Number, Table, format_number, milliseconds, number_key
 from reports.section import Section, missing
-from scenarios.run_folder import ScenarioRecord
+from scenarios.run_records import ScenarioRecord
 
 NAME = "health"
 TITLE = "Throughput and the generator's health"

@@ -11,7 +11,7 @@ from reports.latency import values_needed
 from reports.numbers import Cell, Column, Number, Table, format_number, number_key
 from reports.section import Section, and_list
 from reports.strategy_choice import Dominated, Flip, Mix, costs, dominated, flips, mixes
-from scenarios.run_folder import QueryLine
+from scenarios.run_records import QueryLine
 from scenarios.study import Cause, IndexScan, IndexUse
 
 NAME = "index_choice"

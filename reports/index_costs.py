@@ -5,7 +5,7 @@ from statistics import median
 from reports.index_record import IndexRecord, is_write, wal_of
 from reports.numbers import Column, Number, Table, format_number, number_key
 from reports.section import Section, and_list
-from scenarios.run_folder import QueryLine
+from scenarios.run_records import QueryLine
 
 NAME = "index_costs"
 TITLE = "What the indexes cost"

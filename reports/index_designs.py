@@ -7,7 +7,7 @@ from reports.index_record import IndexRecord, buffers_of, wal_of
 from reports.intervals import Interval, median_interval
 from reports.numbers import Column, Number, Table, format_number, number_key
 from reports.section import Section, and_list
-from scenarios.run_folder import QueryLine
+from scenarios.run_records import QueryLine
 from scenarios.study import DesignSize, Storing
 
 NAME = "index_designs"

@@ -9,7 +9,7 @@ from reports.intervals import judge, median_interval
 from reports.numbers import Column, Number, Table, format_number, number_key
 from reports.section import Section, and_list
 from reports.strategies import LATENCY_WORDS
-from scenarios.run_folder import QueryLine
+from scenarios.run_records import QueryLine
 from scenarios.study import PlanModes
 
 NAME = "index_plans"

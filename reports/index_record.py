@@ -7,7 +7,7 @@ from typing import Any
 
 from fixtures.errors import InputError
 from reports.measurements import Measurements
-from scenarios.run_folder import QueryLine
+from scenarios.run_records import QueryLine
 from scenarios.study import OPTION, SCENARIO, WRONG_RESULTS, Study, study_of
 
 Cell = tuple[str, str]  # statement, parameter class

@@ -10,13 +10,13 @@ from typing import TypeVar
 from fixtures.errors import InputError
 from reports.distributions import Distribution, decode, merge
 from scenarios.merging import merged_counts
-from scenarios.run_folder import (
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import (
     CapacityFile,
     CountRecord,
     HistogramLine,
     LedgerFile,
     QueryLine,
-    RunFolder,
     RunManifest,
     ServerLine,
 )

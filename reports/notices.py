@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from scenarios.run_folder import ScenarioRecord
+from scenarios.run_records import ScenarioRecord
 
 GAP = "…"
 

@@ -12,7 +12,7 @@ from reports.numbers import Cell, Column, Number, Table, format_number, label_or
 from reports.panels import PANELS, Panel, ScenarioPanels
 from reports.section import Section, growth_text, missing, ratio_text
 from scenarios.metrics import COUNTS, METRICS
-from scenarios.run_folder import CountRecord
+from scenarios.run_records import CountRecord
 
 _MICROSECONDS = "µs"  # shown as ms, like every latency
 

@@ -10,7 +10,7 @@ from reports.health import Span, average, highest
 from reports.measurements import Measurements
 from reports.numbers import Cell, Column, Number, Table, format_number, number_key
 from reports.section import Section, and_list, missing
-from scenarios.run_folder import ServerSecond, StatementTotal
+from scenarios.run_records import ServerSecond, StatementTotal
 
 NAME = "server"
 TITLE = "What the server did"

@@ -9,7 +9,7 @@ from reports.intervals import Interval, Judgement, judge, median_interval
 from reports.measurements import Measurements
 from reports.numbers import Cell, Column, Number, Table, format_number, number_key
 from reports.section import Section, and_list, missing, whole_percent
-from scenarios.run_folder import QueryLine
+from scenarios.run_records import QueryLine
 
 NAME = "strategies"
 TITLE = "Index strategies side by side"

@@ -29,7 +29,7 @@ from reports.section import Section, of_arm
 from reports.server import ServerSummary, server_section, summarise_server
 from reports.strategies import StrategiesSummary, strategies_section, summarise_strategies
 from reports.surprises import surprises
-from scenarios.run_folder import RunManifest
+from scenarios.run_records import RunManifest
 
 DOCUMENT_VERSION = 1
 

@@ -10,7 +10,7 @@ from reports.numbers import format_number
 from reports.pagination import PaginationSummary, page_name
 from reports.section import and_list, ratio_text
 from reports.strategies import StrategiesSummary, StrategyCell, saved_factor
-from scenarios.run_folder import RunManifest
+from scenarios.run_records import RunManifest
 
 LONG_TAIL = 20.0  # guess: p99 ÷ p50 from which a tail is worth a sentence
 OWN_DELAY_MS = 1.0  # guess: from here the generator's reading delay would mislead a client without kernel stamps

@@ -20,7 +20,7 @@ from reports.gate.duet import DUET, HEAD
 from reports.measurements import Measurements, read_measurements
 from reports.numbers import quantity
 from reports.summary import summarise_run
-from scenarios.run_folder import RunManifest
+from scenarios.run_records import RunManifest
 
 DOCUMENT_VERSION = 1
 _OF_ANOTHER_SCENARIO = ("workload of ", "scenarios")

@@ -22,7 +22,8 @@ from scenarios.catalogue import DUET
 from scenarios.comparison import Turn
 from scenarios.generator_health import is_generators_own
 from scenarios.place import Place, open_cluster
-from scenarios.run_folder import ArmRecord, CountRecord, RunFolder, RunManifest, part_name
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ArmRecord, CountRecord, RunManifest, part_name
 from scenarios.run_so_far import RunSoFar
 from scenarios.versions import ARMS, Population, Version, parse_version, prepare, servers
 

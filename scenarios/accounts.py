@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from scenarios.generator_health import Judgement, Observation, judge, judge_figures
-from scenarios.run_folder import CountRecord, LedgerTotals
+from scenarios.run_records import CountRecord, LedgerTotals
 
 
 class Account(msgspec.Struct, kw_only=True):

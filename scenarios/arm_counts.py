@@ -8,7 +8,7 @@ import asyncio
 
 from fixtures.database import connect, database_name
 from scenarios.database_counts import counts_after
-from scenarios.run_folder import CountRecord
+from scenarios.run_records import CountRecord
 from scenarios.server_metrics import STATEMENTS, scrape
 from scenarios.server_observer import DATABASE_COUNTERS
 

@@ -19,7 +19,7 @@ import asyncpg
 from fixtures.database import connect, database_name
 from reference_server.statements import read_statement
 from scenarios.database_counts import end_sessions
-from scenarios.run_folder import CountRecord
+from scenarios.run_records import CountRecord
 
 _VERSION = 180_000  # the first that counts the WAL of each session
 _SESSION_WAL = read_statement(Path(__file__).parent / "sql" / "session_wal.sql")

@@ -15,7 +15,7 @@ from fixtures.sizes import find_size
 from reference_server.settings import Settings, with_values
 from reference_server.statements import find_strategy
 from scenarios.catalogue import Scenario, crossed
-from scenarios.run_folder import ArmRecord
+from scenarios.run_records import ArmRecord
 
 # Six is the fewest blocks whose range is an interval of the median with 95 % (1 - 2 / 2^6 = 97 %).
 DEFAULT_BLOCKS = 6

@@ -8,7 +8,7 @@ wait.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scenarios.run_folder import ServerSecond
+from scenarios.run_records import ServerSecond
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,9 @@ from scenarios.comparison import Turn
 from scenarios.generator_health import is_generators_own
 from scenarios.objectives import Objective, judge, parse_objective
 from scenarios.place import Place, open_cluster
-from scenarios.run_folder import (
-    CapacityFile,
-    CapacityResult,
-    CapacityStep,
-    RunFolder,
-    ScenarioRecord,
-    ServerSecond,
-)
+from scenarios.run_folder import RunFolder
 from scenarios.run_measures import measure_values, parse_measure
+from scenarios.run_records import CapacityFile, CapacityResult, CapacityStep, ScenarioRecord, ServerSecond
 from scenarios.run_so_far import RunSoFar
 from scenarios.workload import Row
 

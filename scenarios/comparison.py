@@ -13,7 +13,7 @@ from scenarios.arms import Arm
 from scenarios.database_counts import counts_after, counts_before
 from scenarios.place import Place, own_arms
 from scenarios.queries.block_order import shuffled, visits
-from scenarios.run_folder import part_name
+from scenarios.run_records import part_name
 from scenarios.run_so_far import RunSoFar
 
 # Logging in, making groups and connecting, one by one before anything is measured; 10 000 users take so long.

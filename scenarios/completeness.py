@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 
 
 def completeness(

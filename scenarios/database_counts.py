@@ -16,7 +16,7 @@ from fixtures.database import connect, database_name
 from fixtures.errors import ChatbenchError
 from reference_server.statements import read_statement
 from scenarios.queries.parameter_classes import SQL_FOLDER
-from scenarios.run_folder import CountRecord
+from scenarios.run_records import CountRecord
 
 _SESSIONS_END_SECONDS = 10.0
 

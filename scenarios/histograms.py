@@ -13,7 +13,7 @@ import numpy as np
 from hdrh.histogram import HdrHistogram
 
 from scenarios.metrics import METRICS
-from scenarios.run_folder import HistogramLine
+from scenarios.run_records import HistogramLine
 
 LOWEST = 1
 HIGHEST = 600_000_000  # 10 min in µs

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from scenarios.metrics import COUNTS
-from scenarios.run_folder import CountRecord, LedgerTotals
+from scenarios.run_records import CountRecord, LedgerTotals
 
 _COUNTS = tuple(name for name in LedgerTotals.__struct_fields__ if name not in {"scenario", "labels"})
 

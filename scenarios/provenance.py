@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from fixtures.manifest import DatasetManifest
-from scenarios.run_folder import RunManifest
+from scenarios.run_records import RunManifest
 
 # The packages whose version can move a number.
 MEASURING_PACKAGES = (

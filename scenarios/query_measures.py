@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from scenarios.run_folder import QueryLine, ScenarioRecord
+from scenarios.run_records import QueryLine, ScenarioRecord
 from scenarios.study import SCENARIO, WRONG_RESULTS
 
 QUERY_LABELS = ("strategy", "statement", "parameter_class")

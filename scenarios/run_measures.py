@@ -20,7 +20,8 @@ from fixtures.errors import InputError
 from scenarios.histograms import new_histogram, percentile
 from scenarios.metrics import METRICS
 from scenarios.query_measures import QUERY_LABELS, QUERY_MEASURES, query_value
-from scenarios.run_folder import LedgerTotals, QueryLine, RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import LedgerTotals, QueryLine, ScenarioRecord
 
 # A unit that ends a metric's name → the units in which it can be asked for, and their factors.
 _UNITS = {"us": {"us": 1.0, "ms": 1e-3, "s": 1e-6}, "permille": {"permille": 1.0, "percent": 0.1}}

@@ -8,7 +8,8 @@ from typing import Any
 from scenarios.arms import Arm
 from scenarios.place import Place
 from scenarios.provenance import new_manifest, utc_now
-from scenarios.run_folder import CountRecord, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import CountRecord
 
 
 class RunSoFar:

@@ -23,7 +23,8 @@ from fixtures.database import connect, is_local
 from fixtures.errors import InputError
 from reference_server.statements import Statement, read_statement
 from scenarios.process_usage import ProcessUsage, Usage
-from scenarios.run_folder import RunFolder, ServerSecond, StatementTotal, part_name
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ServerSecond, StatementTotal, part_name
 from scenarios.server_metrics import EVERY_SECOND, STATEMENTS, Samples, scrape
 from scenarios.workload import Row
 

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from scenarios.accounts import Account
-from scenarios.run_folder import HistogramLine
+from scenarios.run_records import HistogramLine
 
 Key = Any  # of a conversation in a ledger: str or bytes, of which msgspec decodes no union
 

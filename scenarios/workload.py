@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios.run_folder import WorkloadRecord
+from scenarios.run_records import WorkloadRecord
 
 
 @dataclass(frozen=True)

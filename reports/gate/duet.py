@@ -10,7 +10,7 @@ from reports.gate.counters import Counter, compare_counters
 from reports.gate.decisions import Gated, Round, decide, suspects
 from reports.gate.outputs import Outcome
 from reports.measurements import Measurements, Series, pooled, read_measurements
-from scenarios.run_folder import RunManifest, ScenarioRecord
+from scenarios.run_records import RunManifest, ScenarioRecord
 
 DUET = "duet"
 BASE, HEAD = "base", "head"

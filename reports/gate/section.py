@@ -12,7 +12,7 @@ from reports.headline import COUNT, Headline
 from reports.measurements import Measurements
 from reports.numbers import Cell, Column, Number, Table, format_number, number_key
 from reports.section import Section, missing
-from scenarios.run_folder import RunManifest
+from scenarios.run_records import RunManifest
 
 NAME = "gate"
 TITLE = "Base against head"

@@ -15,7 +15,7 @@ from reports.gate.run_numbers import run_number
 from reports.gate.thresholds import SHIPPED, Threshold, applying, judge_threshold, read_thresholds
 from reports.measurements import Measurements, read_measurements
 from reports.summary import summarise_run
-from scenarios.run_folder import ScenarioRecord
+from scenarios.run_records import ScenarioRecord
 from scenarios.study import SCENARIO as LABORATORY
 
 

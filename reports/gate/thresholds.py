@@ -15,8 +15,8 @@ from reports.gate.run_numbers import RunNumber
 from reports.numbers import quantity
 from scenarios.catalogue import SCENARIOS
 from scenarios.objectives import Objective, judge, parse_objective
-from scenarios.run_folder import ScenarioRecord
 from scenarios.run_measures import Measure, parse_measure
+from scenarios.run_records import ScenarioRecord
 from scenarios.study import SCENARIO as LABORATORY
 
 ASKABLE = (*SCENARIOS, LABORATORY)  # scenarios that have numbers of their own

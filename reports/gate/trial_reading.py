@@ -9,7 +9,7 @@ from reports.gate.decisions import Round
 from reports.gate.duet import DELIVERY, REQUESTS, DuetData, judge_duet, read_duet
 from reports.gate.signed_rank import estimate
 from reports.gate.stored_baseline import compare_with_stored
-from scenarios.run_folder import RunManifest
+from scenarios.run_records import RunManifest
 from scenarios.trial_records import Trial, TrialRecord
 
 _DIGITS = 4  # of a time in ms: a tenth of a microsecond

@@ -7,7 +7,7 @@ from typing import Any
 from scenarios.accounts import Account, judge_accounts
 from scenarios.client.run_record import RunRecord
 from scenarios.merging import merged_counts, merged_ledgers
-from scenarios.run_folder import CountRecord, LedgerTotals, ScenarioRecord, WorkerRecord
+from scenarios.run_records import CountRecord, LedgerTotals, ScenarioRecord, WorkerRecord
 
 
 def conclude(

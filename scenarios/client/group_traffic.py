@@ -16,7 +16,7 @@ from scenarios.client.made_groups import MadeGroup
 from scenarios.client.marked_sends import MarkedSends
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import Ledger, Recipient, SettledMessage
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 
 _DELIVERIES_PER_PAUSE = 2_000
 

@@ -29,7 +29,7 @@ from scenarios.client.run_session import RunSession
 from scenarios.client.seat import ALONE, Seat
 from scenarios.client.worker_run import WorkerLink, WorkerRun, worker_seat
 from scenarios.ledger import Ledger, SettledMessage
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.worker_messages import encode
 from scenarios.workload import Row
 

@@ -22,7 +22,7 @@ from scenarios.client.run_session import RunSession
 from scenarios.client.worker_run import boot_of_host
 from scenarios.clock import STEP_BOUND_NS, ClockRelation, relate_clocks
 from scenarios.ledger import Ledger
-from scenarios.run_folder import LedgerTotals, WorkerRecord
+from scenarios.run_records import LedgerTotals, WorkerRecord
 from scenarios.whole_messages import WholeMessages
 from scenarios.worker_messages import (
     CHANNEL,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from scenarios.client.run_session import RunSession
-from scenarios.run_folder import HistogramLine
+from scenarios.run_records import HistogramLine
 from scenarios.worker_messages import Acknowledged, Assignment, FromWorker, MessagePart, Report
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from fixtures.manifest import DatasetManifest
 from scenarios.provenance import new_manifest, utc_now
-from scenarios.run_folder import HistogramLine, LedgerTotals, RunFolder, ScenarioRecord, WorkloadRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import HistogramLine, LedgerTotals, ScenarioRecord, WorkloadRecord
 
 RUNS_FOLDER = Path("out/runs")
 

@@ -36,7 +36,7 @@ from scenarios.client.seat import ALONE, Meeting, Seat, meet_alone
 from scenarios.histograms import Recorder
 from scenarios.ledger import SettledMessage
 from scenarios.metrics import COUNTS
-from scenarios.run_folder import CountRecord, LedgerTotals
+from scenarios.run_records import CountRecord, LedgerTotals
 from scenarios.schedules import StartLog
 from scenarios.workload import Row, workload_records
 

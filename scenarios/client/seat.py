@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scenarios.run_folder import HistogramLine
+from scenarios.run_records import HistogramLine
 
 
 class Record(Protocol):

@@ -7,7 +7,7 @@ from typing import Any
 from reference_server.frames import PresenceStatus
 from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.run_session import RunSession
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 
 _STATUSES: tuple[PresenceStatus, PresenceStatus] = ("online", "away")
 

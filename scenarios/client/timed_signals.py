@@ -8,7 +8,7 @@ from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.http_client import Response
 from scenarios.client.made_groups import MadeGroup
 from scenarios.client.run_session import RunSession
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 
 Signal = Literal["receipts", "typing"]
 

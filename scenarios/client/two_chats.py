@@ -12,7 +12,7 @@ from scenarios.client.message_lengths import content_length
 from scenarios.client.run_session import RunSession
 from scenarios.completeness import completeness
 from scenarios.markers import Marker, marked_content
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 
 _PAGE_MAX = 200
 

@@ -29,7 +29,7 @@ from scenarios.client.run_options import add_option, positive
 from scenarios.client.run_session import RunSession
 from scenarios.comebacks import Comeback, Storm, missed_messages
 from scenarios.ledger import Ledger, Recipient
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS, DrawnArrivals
 from scenarios.workload import Row
 

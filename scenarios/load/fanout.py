@@ -20,7 +20,7 @@ from scenarios.client.made_groups import MadeGroup, make_group, own_senders, usa
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import SettledMessage
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
 

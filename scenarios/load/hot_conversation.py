@@ -28,7 +28,7 @@ from scenarios.client.run_options import add_option, parse_sizes, positive, size
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import Ledger, Recipient, SettledMessage
 from scenarios.offered_rates import Achievements, RateWindow, joined
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS, DrawnArrivals
 from scenarios.workload import Row
 

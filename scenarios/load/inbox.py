@@ -25,7 +25,7 @@ from scenarios.client.made_groups import make_group, write_opening
 from scenarios.client.marked_sends import MarkedSends
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.unread_books import UnreadBooks
 from scenarios.workload import Row

@@ -23,7 +23,7 @@ from scenarios.client.message_lengths import content_length
 from scenarios.client.run_options import add_option, positive
 from scenarios.client.run_session import RunSession
 from scenarios.markers import Marker, marked_content
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
 

@@ -24,7 +24,7 @@ from scenarios.client.run_options import add_option, positive
 from scenarios.client.run_session import RunSession
 from scenarios.client.two_chats import ChatFindings, Person, TwoChats
 from scenarios.rollout import Stage, plan
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
 

@@ -32,7 +32,7 @@ from scenarios.client.run_session import RunSession
 from scenarios.day_shape import day_arrivals, hour_label
 from scenarios.day_workload import DAY, WORKLOAD, day_behaviour, value
 from scenarios.page_walk import depth_label
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS, DrawnArrivals
 
 Finding = tuple[int, int, str]  # actions, of these within the objective, last hour

@@ -31,7 +31,7 @@ from scenarios.client.timed_signals import TimedSignals
 from scenarios.drift import mean
 from scenarios.ledger import SettledMessage
 from scenarios.local_target import StandIn
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.windows import Windows
 from scenarios.workload import Row

@@ -26,7 +26,7 @@ from scenarios.client.run_options import add_option, parse_sizes, positive, size
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import Ledger, Recipient, SettledMessage
 from scenarios.reading_turns import ReadingTurns
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
 

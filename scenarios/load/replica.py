@@ -29,7 +29,7 @@ from scenarios.client.run_options import add_option, parse_sizes, positive, size
 from scenarios.client.run_session import RunSession
 from scenarios.completeness import completeness
 from scenarios.markers import Marker, marked_content
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.windows import Windows
 from scenarios.workload import Row

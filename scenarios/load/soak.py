@@ -30,7 +30,7 @@ from scenarios.drift import Estimate, block_means, first_and_last_third, ratio, 
 from scenarios.histograms import encode, histogram_of, merge, percentile
 from scenarios.ledger import SettledMessage
 from scenarios.process_usage import ProcessWatch
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS
 from scenarios.workload import Row
 

@@ -27,7 +27,7 @@ from scenarios.client.marked_sends import MarkedSends
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import Ledger, Recipient, SettledMessage
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 from scenarios.schedules import ARRIVALS, DrawnArrivals
 from scenarios.typing_books import TypingBooks
 from scenarios.workload import Row

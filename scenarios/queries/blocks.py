@@ -18,7 +18,8 @@ from scenarios.queries.parameter_classes import Unit
 from scenarios.queries.results import difference, is_ordered, masked
 from scenarios.queries.truths import lies
 from scenarios.queries.variants import Variant
-from scenarios.run_folder import QueryLine, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import QueryLine
 
 # What a session says when its server goes away.
 LOST = (

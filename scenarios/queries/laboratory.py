@@ -36,7 +36,8 @@ from scenarios.queries.sittings import find_record, keep_files, taken_up
 from scenarios.queries.studies import causes_of, index_costs, index_uses, study_before
 from scenarios.queries.variants import Variant
 from scenarios.queries.verdicts import FEWEST_BLOCKS, Cell, judge
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord
 from scenarios.study import WRONG_RESULTS, Study
 
 

@@ -11,7 +11,8 @@ from scenarios.queries.findings import Findings
 from scenarios.queries.request import LaboratoryOptions
 from scenarios.queries.variants import Variant
 from scenarios.queries.verdicts import CONFIDENCE, MARGIN_SHARE
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord
 from scenarios.study import OPTION, SCENARIO, WRONG_RESULTS, Study
 
 # Names in the record's options that a later sitting reads, too.

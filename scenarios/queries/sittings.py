@@ -19,7 +19,8 @@ from scenarios.queries.findings import Findings
 from scenarios.queries.outcome import Outcome, is_whole
 from scenarios.queries.request import LaboratoryOptions
 from scenarios.queries.variants import read_variant
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord
 from scenarios.study import SCENARIO, WRONG_RESULTS, study_of
 
 _ANEW = "start it anew, without --resume"

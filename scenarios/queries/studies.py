@@ -19,7 +19,8 @@ from scenarios.queries.plan_modes import compare_plan_modes
 from scenarios.queries.plans import main_nodes, nodes
 from scenarios.queries.variants import Variant
 from scenarios.queries.walks import walk_all
-from scenarios.run_folder import QueryLine, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import QueryLine
 from scenarios.study import Cause, IndexCost, IndexScan, IndexUse, Study
 
 # A share of heap-only updates below this is called lost: between nearly all and nearly none, which is what is seen.

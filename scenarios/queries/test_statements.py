@@ -22,7 +22,8 @@ from scenarios.queries.plan_text import plan_lines
 from scenarios.queries.request import LaboratoryOptions, measured_statements
 from scenarios.queries.variants import shipped_variants
 from scenarios.queries.verdict_table import verdict_word
-from scenarios.run_folder import QueryLine, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import QueryLine
 from scenarios.study import SCENARIO
 
 Cell = tuple[str, str, str]  # statement, parameter class, strategy

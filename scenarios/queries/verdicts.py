@@ -15,7 +15,7 @@ from typing import Literal
 
 from scipy import stats
 
-from scenarios.run_folder import QueryLine
+from scenarios.run_records import QueryLine
 
 # 99 % and not 95: a comparison judges dozens of cells, and one in twenty would be wrong by chance.
 CONFIDENCE = 0.99

@@ -13,7 +13,8 @@ import pytest
 from fixtures.postgres import EmbeddedPostgres
 from scenarios import histograms
 from scenarios.metrics import COUNTS
-from scenarios.run_folder import RunFolder, ScenarioRecord, ServerSecond, StatementTotal
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord, ServerSecond, StatementTotal
 
 Chatbench = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.postgres import EmbeddedPostgres
-from scenarios.run_folder import QueryLine, RunFolder, RunManifest
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import QueryLine, RunManifest
 
 pytestmark = pytest.mark.usefixtures("laboratory_turn")
 

@@ -9,7 +9,7 @@ import typer
 from chatbench import app
 from reference_server.statements import shipped_strategies
 from scenarios.catalogue import SCENARIOS
-from scenarios.run_folder import ServerSecond
+from scenarios.run_records import ServerSecond
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -14,7 +14,8 @@ import asyncpg
 from scenarios import histograms
 from scenarios.catalogue import SCENARIOS
 from scenarios.metrics import COUNTS, METRICS
-from scenarios.run_folder import LedgerTotals, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import LedgerTotals
 
 FANOUT = ("--users", "18", "--group-sizes", "2,5,12", "--non-members", "4", "--drain-seconds", "2")
 

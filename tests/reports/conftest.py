@@ -12,12 +12,12 @@ from fixtures.manifest import DatasetManifest
 from reports.report import Report, render, summarise
 from reports.summary import RunSummary
 from scenarios import histograms
-from scenarios.run_folder import (
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import (
     HistogramLine,
     LedgerFile,
     LedgerTotals,
     QueryLine,
-    RunFolder,
     RunManifest,
     ScenarioRecord,
     ServerSecond,

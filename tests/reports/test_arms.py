@@ -12,7 +12,8 @@ from reports.arms_figure import figure_rows
 from reports.measurements import read_measurements
 from reports.report import render, summarise
 from reports.summary import RunSummary
-from scenarios.run_folder import ArmRecord, CountRecord, RunFolder, RunManifest
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ArmRecord, CountRecord, RunManifest
 
 BLOCKS = 6
 

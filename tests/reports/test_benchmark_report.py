@@ -14,7 +14,8 @@ import pytest
 
 from reports.report import PAGE_NAME
 from scenarios import histograms
-from scenarios.run_folder import HistogramLine, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import HistogramLine
 
 # A long run: every second eight workers flush their deliveries of four group sizes.
 SECONDS = 120

@@ -8,7 +8,8 @@ import pytest
 from reports.report import render, summarise
 from reports.section import Section
 from reports.terminal import terminal_text
-from scenarios.run_folder import CapacityFile, CapacityResult, CapacityStep, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import CapacityFile, CapacityResult, CapacityStep
 
 CAUSE = "CPU of the chat server: 95 % of one core (counts as used up from 85)"
 

@@ -7,7 +7,8 @@ import pytest
 from msgspec import structs
 
 from reports.report import render, summarise
-from scenarios.run_folder import ArmRecord, CountRecord, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ArmRecord, CountRecord
 
 BYTES = {"json-plain": 200, "json-deflate": 120, "msgpack-plain": 150, "msgpack-deflate": 90}
 CPU_US = {"json-plain": 20, "json-deflate": 44, "msgpack-plain": 16, "msgpack-deflate": 40}

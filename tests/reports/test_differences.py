@@ -7,7 +7,7 @@ import pytest
 
 from fixtures.manifest import DatasetManifest
 from reports.differences import differences, obstacles
-from scenarios.run_folder import ArmRecord
+from scenarios.run_records import ArmRecord
 
 OTHER_DATA = DatasetManifest(size="small", seed=7, sha256="cd" * 32, user_count=9, rows={}, conversations=())
 

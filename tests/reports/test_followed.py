@@ -13,7 +13,8 @@ from reports.followed import choose, every, named
 from reports.measurements import read_measurements
 from reports.trend import follow, trend_document
 from reports.trend_page import PANELS_MAX, drawn_trends, write_trend
-from scenarios.run_folder import ArmRecord, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ArmRecord
 
 KNOWN = {
     "pagination: request_ms_p50": 0.5,

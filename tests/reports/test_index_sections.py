@@ -12,7 +12,8 @@ from reports.measurements import read_measurements
 from reports.report import render, summarise
 from reports.section import Section
 from reports.strategy_choice import Costs, costs, dominated, flips, mixes
-from scenarios.run_folder import QueryLine, RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import QueryLine, ScenarioRecord
 from scenarios.study import (
     Cause,
     DesignSize,

@@ -10,7 +10,8 @@ import pytest
 from fixtures.errors import InputError
 from reports.measurements import by_block, pooled, read_measurements
 from reports.report import render
-from scenarios.run_folder import HistogramLine, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import HistogramLine
 
 
 def refused(path: Path) -> str:

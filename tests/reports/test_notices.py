@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from reports.notices import notices
-from scenarios.run_folder import ScenarioRecord
+from scenarios.run_records import ScenarioRecord
 
 PLANS = [f"list ({name}) changed its plan between blocks: see {name}* in plans/" for name in ("hot", "cold", "tie")]
 

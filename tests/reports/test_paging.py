@@ -7,7 +7,7 @@ import pytest
 
 from reports.numbers import number_key
 from reports.report import render, summarise
-from scenarios.run_folder import CountRecord
+from scenarios.run_records import CountRecord
 
 
 def counts(paging: str, weight: str, **amounts: int) -> list[CountRecord]:

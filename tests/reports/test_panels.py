@@ -11,7 +11,8 @@ from reports.panels import PANELS, Panel, ScenarioPanels
 from reports.report import render, summarise
 from scenarios.catalogue import SCENARIOS
 from scenarios.metrics import COUNTS, METRICS
-from scenarios.run_folder import CountRecord, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import CountRecord
 
 EXAMPLE = ScenarioPanels(
     title="Example",

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from reports.report import summarise
-from scenarios.run_folder import HistogramLine, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import HistogramLine
 
 
 def readings(run: RunFolder) -> dict[str, str]:

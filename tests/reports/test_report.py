@@ -10,7 +10,8 @@ from PIL import Image
 from fixtures.errors import InputError
 from reports.report import Report, render, summarise
 from reports.terminal import terminal_text
-from scenarios.run_folder import RunFolder, ServerSecond
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ServerSecond
 
 FIGURES = ("pagination", "fanout", "bytes", "presence", "strategies", "server", "health")
 

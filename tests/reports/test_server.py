@@ -9,7 +9,8 @@ from msgspec import structs
 from reports.report import render, summarise
 from reports.section import Section
 from reports.summary import RunSummary
-from scenarios.run_folder import ArmRecord, RunFolder, ServerSecond, StatementTotal
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ArmRecord, ServerSecond, StatementTotal
 
 
 def second(number: int, **figures: object) -> ServerSecond:

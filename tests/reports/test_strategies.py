@@ -7,7 +7,8 @@ import pytest
 
 from reports.report import summarise
 from reports.strategies import StrategyCell
-from scenarios.run_folder import QueryLine, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import QueryLine
 
 
 def cells(run: RunFolder) -> dict[str, StrategyCell]:

@@ -16,7 +16,7 @@ from reports.gate.thresholds import Threshold
 from reports.trend import follow, trend_document, trend_text
 from reports.trend_page import write_trend
 from scenarios.objectives import parse_objective
-from scenarios.run_folder import ArmRecord
+from scenarios.run_records import ArmRecord
 
 DELIVERY = Threshold(parse_objective("delivery_ms_p50<=100"), "fanout", "people wait")
 MISSING = Threshold(parse_objective("missing==0"), "fanout", "lost")

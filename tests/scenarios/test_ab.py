@@ -7,7 +7,7 @@ import pytest
 from fixtures.progress import Progress
 from scenarios.ab import PAIR, REPLACEMENTS_MAX, AbOptions, AbRun
 from scenarios.generator_health import judge_figures
-from scenarios.run_folder import RunManifest, ScenarioRecord
+from scenarios.run_records import RunManifest, ScenarioRecord
 from scenarios.versions import Version
 
 LATE = judge_figures({"late_share_percent": 20}).reasons

@@ -5,7 +5,7 @@ import pytest
 from scenarios.accounts import Account, LostWorker, judge_accounts, judge_lost
 from scenarios.generator_health import Observation
 from scenarios.merging import merged_counts, merged_ledgers
-from scenarios.run_folder import CountRecord, LedgerTotals
+from scenarios.run_records import CountRecord, LedgerTotals
 
 
 def observation(**changes: Any) -> Observation:

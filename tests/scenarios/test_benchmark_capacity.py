@@ -16,7 +16,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from fixtures.postgres import EmbeddedPostgres
 from scenarios.capacity import CapacityOptions, find_capacity
-from scenarios.run_folder import CapacityFile, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import CapacityFile
 from scenarios.runner import RunOptions
 
 REPETITIONS = 5

@@ -1,5 +1,5 @@
 from scenarios.bottleneck import BOUNDS, step_figures, what_gave_way
-from scenarios.run_folder import ServerSecond
+from scenarios.run_records import ServerSecond
 
 
 def second(**figures: float) -> ServerSecond:

@@ -10,7 +10,8 @@ from fixtures.errors import InputError, ObjectiveMissedError
 from scenarios.capacity import CapacityOptions, find_capacity, own_rate, require_kept, step_outcome
 from scenarios.catalogue import SCENARIOS
 from scenarios.objectives import parse_objective
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord
 from scenarios.runner import RunOptions
 
 # Messages come evenly, so that below its capacity the server's queue is empty, and beyond it grows by the second.

@@ -13,7 +13,8 @@ import pytest
 from load_runs import FANOUT, channel, counts, free_port, ledgers, python, run, start, truth
 
 from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS
-from scenarios.run_folder import RunFolder, RunManifest
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import RunManifest
 
 
 def test_fanout_counts_every_injected_fault_exactly(scripted_server: Callable[..., Any], tmp_path: Path) -> None:

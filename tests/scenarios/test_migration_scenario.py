@@ -9,7 +9,8 @@ import pytest
 from fixtures.identifiers import user_id
 from reference_server.migration import bucket_of
 from scenarios.local_target import Target
-from scenarios.run_folder import LedgerTotals, RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import LedgerTotals, ScenarioRecord
 
 QUICK = ("--users", "16", "--rate", "40", "--stage-seconds", "1.2", "--drain-seconds", "2")
 

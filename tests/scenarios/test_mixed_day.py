@@ -9,7 +9,8 @@ import pytest
 
 from scenarios import histograms
 from scenarios.local_target import Target
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord
 
 DAY = ("--users", "24", "--day-seconds", "4", "--rate", "60", "--drain-seconds", "3")
 

@@ -9,7 +9,8 @@ import pytest
 
 from scenarios import histograms
 from scenarios.local_target import StandIn, Target
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord
 
 NOBODY = "http://127.0.0.1:9"  # nothing listens there, and nothing is asked
 QUICK = ("--users", "14", "--group-sizes", "4,12", "--window-seconds", "0.4", "--message-rate", "40", "--watchers", "3")

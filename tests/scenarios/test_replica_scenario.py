@@ -10,7 +10,8 @@ import pytest
 from fixtures.errors import InputError
 from scenarios.local_target import Target
 from scenarios.peers import parse_peers, peers_text
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord
 
 QUICK = ("--users", "8", "--rate", "30", "--window-seconds", "0.2", "--drain-seconds", "2")
 

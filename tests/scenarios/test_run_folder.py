@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from fixtures.errors import InputError
 from scenarios.provenance import new_manifest
-from scenarios.run_folder import HistogramLine, LedgerFile, LedgerTotals, RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import HistogramLine, LedgerFile, LedgerTotals, ScenarioRecord
 
 
 def histogram_line(second: int = 0) -> HistogramLine:

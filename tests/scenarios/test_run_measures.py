@@ -5,8 +5,9 @@ import pytest
 from fixtures.errors import InputError
 from scenarios.histograms import encode, histogram_of
 from scenarios.provenance import new_manifest
-from scenarios.run_folder import HistogramLine, LedgerFile, LedgerTotals, RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
 from scenarios.run_measures import measure_values, parse_measure
+from scenarios.run_records import HistogramLine, LedgerFile, LedgerTotals, ScenarioRecord
 
 
 def line(metric: str, values: list[int], **labels: str) -> HistogramLine:

@@ -5,7 +5,8 @@ import pytest
 from fixtures.errors import InputError
 from scenarios.client.run_record import RunRecord
 from scenarios.provenance import new_manifest
-from scenarios.run_folder import LedgerTotals, RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import LedgerTotals, ScenarioRecord
 
 TOTALS = LedgerTotals(
     scenario="fanout",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord
 from scenarios.run_so_far import RunSoFar
 
 

@@ -15,7 +15,8 @@ from fixtures.identifiers import user_id
 from fixtures.postgres import EmbeddedPostgres
 from scenarios.local_target import LocalTarget, Target
 from scenarios.provenance import new_manifest
-from scenarios.run_folder import RunFolder, ScenarioRecord, ServerLine, ServerSecond, StatementTotal
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord, ServerLine, ServerSecond, StatementTotal
 from scenarios.server_metrics import parse_samples
 from scenarios.server_observer import ServerObserver, Subject
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from scenarios.local_target import Target
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ScenarioRecord
 
 QUICK = ("--users", "12", "--group-sizes", "3,8", "--arrivals", "fixed", "--drain-seconds", "2")
 

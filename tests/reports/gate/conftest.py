@@ -7,7 +7,8 @@ import pytest
 
 from reports.gate.duet import DuetData, read_duet
 from scenarios import histograms
-from scenarios.run_folder import ArmRecord, CountRecord, HistogramLine, RunFolder, RunManifest, ScenarioRecord
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ArmRecord, CountRecord, HistogramLine, RunManifest, ScenarioRecord
 
 OPERATIONS = ("first_page", "deep_page", "list_conversations", "send_message")
 BASE_US = 1000

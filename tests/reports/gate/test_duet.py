@@ -8,7 +8,7 @@ import pytest
 from fixtures.errors import InputError
 from reports.gate.duet import METRICS, DuetData, judge_duet, needs_confirmation, read_duet
 from reports.gate.outputs import markdown
-from scenarios.run_folder import ArmRecord, CountRecord
+from scenarios.run_records import ArmRecord, CountRecord
 
 Build = Callable[..., DuetData]
 

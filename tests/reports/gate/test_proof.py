@@ -15,7 +15,7 @@ from reports.gate.proof import Proof, TrialResult, prove
 from reports.gate.trial_reading import record_of
 from scenarios import histograms
 from scenarios.gate_trials import TRIALS
-from scenarios.run_folder import ArmRecord, RunManifest, ScenarioRecord
+from scenarios.run_records import ArmRecord, RunManifest, ScenarioRecord
 from scenarios.trial_records import Trial, TrialRecord, read_records
 
 IDENTICAL = Trial("A/A")

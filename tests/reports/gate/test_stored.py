@@ -12,7 +12,8 @@ from reports.gate.page import verdict_page
 from reports.gate.stored import judge_stored
 from reports.gate.thresholds import Threshold
 from scenarios.objectives import parse_objective
-from scenarios.run_folder import ArmRecord, HistogramLine, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import ArmRecord, HistogramLine
 
 DELIVERY = Threshold(parse_objective("delivery_ms_p95<=100"), "fanout", "people wait")
 BYTES = Threshold(parse_objective("bytes_per_delivery<=200"), "fanout", "phones pay")

@@ -13,8 +13,9 @@ from reports.gate.run_numbers import RunNumber, run_number
 from reports.gate.thresholds import SHIPPED, Threshold, applying, judge_threshold, read_thresholds
 from reports.measurements import read_measurements
 from scenarios.objectives import parse_objective
-from scenarios.run_folder import RunFolder, ScenarioRecord
+from scenarios.run_folder import RunFolder
 from scenarios.run_measures import counted, parse_measure
+from scenarios.run_records import ScenarioRecord
 from scenarios.study import WRONG_RESULTS
 
 ENTRY = '[[objective]]\nholds = "{}"\nscenarios = ["{}"]\nreason = "{}"\n'

@@ -8,7 +8,8 @@ import pytest
 
 from fixtures.postgres import EmbeddedPostgres
 from reference_server.seed import ensure_template
-from scenarios.run_folder import RunFolder, RunManifest
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import RunManifest
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -20,7 +20,8 @@ from reference_server.statements import find_strategy
 from scenarios.queries.laboratory import compare
 from scenarios.queries.request import LaboratoryOptions
 from scenarios.queries.verdicts import block_ratio, compare_blocks
-from scenarios.run_folder import QueryLine, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import QueryLine
 
 TWIN = "twin"
 BLOCKS, EXECUTIONS = 24, 100  # the executions of a comparison by default

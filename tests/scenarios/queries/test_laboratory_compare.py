@@ -20,7 +20,8 @@ from scenarios.queries.laboratory import LaboratoryResult, compare, run_laborato
 from scenarios.queries.plans import summarise
 from scenarios.queries.request import LaboratoryOptions, check_request
 from scenarios.queries.verdicts import Cell
-from scenarios.run_folder import QueryLine, RunFolder
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import QueryLine
 
 BLOCKS = 3
 EXECUTIONS = 20

@@ -13,7 +13,8 @@ from scenarios.provenance import current_commit, host_fingerprint, versions
 from scenarios.queries.laboratory import run_laboratory
 from scenarios.queries.request import LaboratoryOptions
 from scenarios.queries.sittings import find_record, keep_files, unfinished_options
-from scenarios.run_folder import RunFolder, RunManifest
+from scenarios.run_folder import RunFolder
+from scenarios.run_records import RunManifest
 from scenarios.runner import RunOptions, resume
 
 OPTIONS = LaboratoryOptions(size="tiny", statements=("find_user",), blocks=3, executions=4)

@@ -11,7 +11,7 @@ from scenarios.queries.listing import listing
 from scenarios.queries.request import UNMEASURED_STATEMENTS
 from scenarios.queries.verdict_table import document, verdict_table
 from scenarios.queries.verdicts import Cell, Comparison, Interval
-from scenarios.run_folder import ScenarioRecord
+from scenarios.run_records import ScenarioRecord
 
 
 def make_cell(strategy: str, comparison: Comparison | None, statement: str = "send_message") -> Cell:

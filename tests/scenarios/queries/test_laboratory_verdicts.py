@@ -16,7 +16,7 @@ from scenarios.queries.verdicts import (
     judge,
     percentile,
 )
-from scenarios.run_folder import QueryLine
+from scenarios.run_records import QueryLine
 
 # Student's t: 99.5 % and 80 % quantiles with 4 degrees of freedom (printed tables).
 T_995_4 = 4.604094871

@@ -26,7 +26,7 @@ from scenarios.client.gateway_client import GatewayClient
 from scenarios.client.gateway_socket import ArrivalCounts
 from scenarios.client.load_scenario import ACTIVE, ChatUser, LoadScenario
 from scenarios.ledger import Ledger
-from scenarios.run_folder import LedgerTotals
+from scenarios.run_records import LedgerTotals
 
 CONVERSATION = "01980000-0000-7000-8000-000000000001"
 USERS_BEFORE = 50  # there before the first look: whatever is made once exists by then
