@@ -10,6 +10,7 @@ from reports.gate.counters import Counter, compare_counters
 from reports.gate.decisions import Gated, Round, decide, suspects
 from reports.gate.outputs import Outcome
 from reports.measurements import Measurements, Series, pooled, read_measurements
+from reports.numbers import format_number, quantity
 from scenarios.run_records import RunManifest, ScenarioRecord
 
 DUET = "duet"
@@ -215,5 +216,5 @@ def _reported(data: DuetData) -> Sequence[str]:
     for operation in (*REQUESTS, DELIVERY):
         base, head = data.reported_ms(operation, BASE), data.reported_ms(operation, HEAD)
         if base is not None and head is not None:
-            told.append(f"{operation} {base:.3g} | {head:.3g} ms")
+            told.append(f"{operation} {format_number(base)} | {quantity(head, 'ms')}")
     return [f"p99, reported and not gated, base | head: {', '.join(told)}"] if told else []
