@@ -107,9 +107,10 @@ ProveFully = Annotated[
 ]
 MeasureProof = Annotated[bool, typer.Option(help="With --gate: first measure what the file of trials lacks.")]
 ProofMinutes = Annotated[
-    float | None, typer.Option(min=0, help="With --gate: begin no trial later than this; the next command goes on.")
+    float | None,
+    typer.Option(min=0, max=100_000, help="With --gate: begin no trial later than this; the next command goes on."),
 ]
-ProofRate = Annotated[float, typer.Option(min=0.1, help="With --gate: pairs per second.")]
+ProofRate = Annotated[float, typer.Option(min=0.1, max=1_000_000, help="With --gate: pairs per second.")]
 ProofRecord = Annotated[
     Path | None,
     typer.Option(help="With --gate: this machine's file of trials, to which others are added. [OUT/gate-trials.jsonl]"),

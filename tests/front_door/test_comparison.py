@@ -107,7 +107,9 @@ def test_every_server_is_observed_in_its_own_turns(
         assert all(line.second >= first - 1 and line.server_cpu_percent is not None for line in observed)
         assert all(line.wal_bytes is not None and line.pool_waits is not None for line in observed)
         stored = sum(line.calls for line in statements if line.arm == arm and line.statement == "send_message")
-        assert stored >= sum(record.started for record in turns) > 0
+        # An observer sees a turn begin up to a quarter of a second late: it reads the record every 50 ms, then asks.
+        started = sum(record.started for record in turns)
+        assert stored >= started - sum(0.25 * record.started / record.seconds for record in turns) > 0
 
 
 def test_the_report_compares(compared: tuple["subprocess.CompletedProcess[str]", RunFolder]) -> None:

@@ -155,9 +155,8 @@ class MigrationModel(ChatModel):
         return 200
 
     def uses_new_chat(self, user: UUID) -> bool:
-        """By the first 8 bytes of the hash of the user's id, as docs/migration.md says."""
-        bucket = int(hashlib.sha256(user.bytes).hexdigest()[:16], 16) % 100
-        return self.phase in ROUTED and bucket < self.percentage
+        """While there is a new chat, those whose bucket is within the percentage."""
+        return self.phase in ROUTED and rollout_bucket(user) < self.percentage
 
     def conversation_of(self, user: UUID, connection_id: UUID) -> tuple[int, UUID | None]:
         """How a question for a connection's conversation is answered: it migrates what may be migrated."""
@@ -243,3 +242,8 @@ class MigrationModel(ChatModel):
             for entry in connection.entries:
                 if entry.message.sender != user and seqs.get(entry.message.id, mark + 1) <= mark:
                     entry.is_read = True
+
+
+def rollout_bucket(user: UUID) -> int:
+    """0 to 99, by the first 8 bytes of the hash of the user's id, as docs/migration.md says."""
+    return int(hashlib.sha256(user.bytes).hexdigest()[:16], 16) % 100

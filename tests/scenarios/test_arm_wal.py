@@ -1,6 +1,7 @@
 """The WAL of two databases of one cluster is told apart, although their sessions write at once and stay open."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -16,8 +17,9 @@ INSERTS = 300
 
 @pytest.fixture
 def urls(postgres: EmbeddedPostgres) -> dict[str, str]:
-    """Two arms' databases, by the names of what tests/conftest.py drops."""
-    return {arm: with_database(postgres.url("postgres"), f"chatbench_test_wal_{arm}") for arm in ("base", "head")}
+    """Two arms' databases, of this process alone and not named as clones are, which other tests drop."""
+    names = {arm: f"chatbench_wal_{os.getpid()}_{arm}" for arm in ("base", "head")}
+    return {arm: with_database(postgres.url("postgres"), name) for arm, name in names.items()}
 
 
 @asynccontextmanager

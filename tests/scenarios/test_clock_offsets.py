@@ -37,6 +37,7 @@ def test_seconds_are_counted_by_the_masters_clock() -> None:
         count=1,
         user_count=1,
         token="deadbeef",
+        host="another",
         started_at=datetime.fromtimestamp(run_began, UTC).isoformat(timespec="milliseconds"),
         clock_offset_ns=3600 * 10**9,
         plan=b"",

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import itertools
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from migration_model import rollout_bucket
 
 from fixtures.database import app_url
 from reference_server.tokens import claims_text
@@ -66,6 +68,14 @@ class World:
         found: UUID = self.value(
             "INSERT INTO users (display_name) VALUES ($1) RETURNING id", f"person {next(self._names)}"
         )
+        return found
+
+    def person_in(self, bucket: int) -> UUID:
+        """Someone new, after all others by id, whom a roll-out to more than `bucket` percent sends to the new chat."""
+        number = next(self._names)
+        known = (UUID(int=(1 << 127) | (number << 64) | secrets.randbits(64)) for _ in itertools.count())
+        found = next(one for one in known if rollout_bucket(one) == bucket)
+        self.sql("INSERT INTO users (id, display_name) VALUES ($1, $2)", found, f"person {number}")
         return found
 
     def connection(
