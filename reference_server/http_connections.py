@@ -1,7 +1,6 @@
 """HTTP connections whose requests come whole within a time and with heads of a bounded size.
 
-uvicorn waits for ever for the rest of a request, and collects headers without end. It also writes an answer in two
-system calls, of which the second wakes the client again: here head and body leave in one.
+uvicorn waits for ever for the rest of a request, and collects headers without end.
 """
 
 import asyncio
@@ -14,38 +13,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from reference_server.records import ErrorAnswer
 
 HEAD_BYTES_MAX = 1 << 16
-
-
-class AnswerTransport:
-    """A connection's transport on which the head of an answer waits for the first bytes of its body."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-        self.is_closing = transport.is_closing  # asked with every piece that comes
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Writes it, unless it is the head of an answer: that leaves with the next bytes, or at the next flush."""
-        if self._head:
-            data, self._head = self._head + data, b""
-        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):  # 100 Continue is all there is of it
-            self._head = data
-            return
-        self._transport.write(data)
-
-    def flush(self) -> None:
-        """Writes a head that no body follows."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
-
-    def close(self) -> None:
-        """Closes behind what is written."""
-        self.flush()
-        self._transport.close()
 
 
 class PromptHttpConnection(HttpToolsProtocol):
@@ -63,7 +30,6 @@ class PromptHttpConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts to wait for a request."""
         super().connection_made(transport)
-        self.transport = AnswerTransport(transport)  # type: ignore[assignment]
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -105,11 +71,6 @@ class PromptHttpConnection(HttpToolsProtocol):
         """Its head is whole."""
         self._has_head = True
         super().on_headers_complete()
-
-    def on_response_complete(self) -> None:
-        """It is answered."""
-        self.transport.flush()  # type: ignore[attr-defined]
-        super().on_response_complete()
 
     def on_message_complete(self) -> None:
         """It is whole."""
