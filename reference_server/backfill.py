@@ -159,4 +159,5 @@ class Backfill:
         if self._stopping:
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._awake.wait(), seconds)
+            async with asyncio.timeout(seconds):  # Python 3.11's wait_for may swallow a cancellation
+                await self._awake.wait()

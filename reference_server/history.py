@@ -64,8 +64,10 @@ class History:
             if step == "replica":
                 try:
                     result = await query(self._replica.pool)
-                except _REPLICA_FAILED:
+                except _REPLICA_FAILED as error:
                     step = "failed"
+                    if isinstance(error, UnavailableError):
+                        self._replica.watch.doubt()
                 except NotFoundError:
                     step = "missing"
                 else:

@@ -22,6 +22,7 @@ Fallback = Literal[
 ]
 Step = Literal["replica", "wait"] | Fallback
 
+_UNKNOWN = 2**64  # beyond every position
 _PAUSE_AWAITED_SECONDS = (0.001, 0.02)  # while somebody waits: from, doubling to
 _PAUSE_UNREPLAYED_SECONDS = 0.02  # nobody waits, but there is something to learn
 _PAUSE_IDLE_SECONDS = 0.5  # only whether it is alive, and the lag
@@ -62,8 +63,11 @@ class WrittenPositions:
         self._fresh: set[UUID] = set()  # written since the last question was asked
         self._asked: set[UUID] = set()  # written before the question that is under way
         self._known: OrderedDict[UUID, int] = OrderedDict()  # lowest position first: later answers are higher
-        self._floor = 0  # what conversations that are not listed need: more than was replayed when they had no room
-        self._replayed = 0  # the highest position that a replica had
+        # What conversations that are not listed need: at first what was there before anything was written here, which
+        # the first answer tells; later more than was replayed when they had no room.
+        self._floor = _UNKNOWN
+        self._replayed = 0  # where the replica was when last told
+        self._replayed_before = 0  # the highest position where it ever was
         self._question = 0  # the one under way, or the last one
         self._answered = 0
         self._answer = 0
@@ -71,7 +75,7 @@ class WrittenPositions:
     @property
     def has_unreplayed(self) -> bool:
         """True when some conversation needs more than had been replayed when last told."""
-        return bool(self._fresh or self._asked or self._known)
+        return bool(self._fresh or self._asked or self._known) or self._floor > self._replayed
 
     def wrote(self, conversation_id: UUID) -> None:
         """Something of the conversation has been committed."""
@@ -85,6 +89,8 @@ class WrittenPositions:
 
     def answer(self, position: int) -> None:
         """The question's answer. A question that stays unanswered is asked again by `ask`."""
+        if self._floor == _UNKNOWN:
+            self._floor = position
         self._answered, self._answer = self._question, position
         for conversation_id in self._asked:
             self._known[conversation_id] = position
@@ -95,9 +101,9 @@ class WrittenPositions:
 
     def replayed(self, position: int) -> None:
         """The replica has come this far; one that crashed may come back with less than it had."""
-        if position < self._replayed:
-            self._floor = max(self._floor, self._replayed)  # what was replayed has been forgotten here
-        self._replayed = max(self._replayed, position)
+        if position < self._replayed_before:
+            self._floor = max(self._floor, self._replayed_before)  # what was replayed has been forgotten here
+        self._replayed, self._replayed_before = position, max(self._replayed_before, position)
         while self._known and next(iter(self._known.values())) <= position:
             self._known.popitem(last=False)
 

@@ -59,7 +59,11 @@ class Side(Protocol):
 class _Probe:
     """One question on one connection, which is opened again after it broke."""
 
-    def __init__(self, url: str, question: TimedStatement, timeout_seconds: float) -> None:
+    def __init__(
+        self, url: str, question: TimedStatement, timeout_seconds: float, lost: Callable[[], None] = lambda: None
+    ) -> None:
+        """`lost` is called when the connection has ended, by whomever."""
+        self._lost = lost
         self._url = url
         self._question = question
         self._timeout_seconds = timeout_seconds
@@ -75,6 +79,7 @@ class _Probe:
                     command_timeout=self._timeout_seconds,
                     server_settings={"application_name": "chatbench replica watch"},
                 )
+                self._connection.add_termination_listener(lambda _: self._lost())
             return await self._question.execute(self._connection.fetchrow)
         except BaseException:
             self.close()
@@ -100,6 +105,7 @@ class ReplicaWatch:
         self._lost_at: float | None = None  # by the monotonic clock; None while it answers
         self._waiting = 0
         self._is_idle = False
+        self._doubts = 0
         self._news = asyncio.Event()
         self._has_written = asyncio.Event()
         self._poll_soon = asyncio.Event()
@@ -117,14 +123,15 @@ class ReplicaWatch:
     ) -> AsyncIterator["ReplicaWatch"]:
         """A watch that knows where the replica is, and goes on knowing it."""
         primary = _Probe(primary_url, statements["primary_position"], timeout_seconds)
-        replica = _Probe(replica_url, statements["replica_position"], timeout_seconds)
+        replica = _Probe(replica_url, statements["replica_position"], timeout_seconds, lambda: watch.doubt())  # noqa: PLW0108 - made below
         watch = cls(primary, replica, set_lag_bytes)
         async with watch.running():
             yield watch
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Asks both sides while the block lasts; where the replica is, is known when it begins."""
+        """Asks both sides while the block lasts; where they are is known when it begins, unless they do not answer."""
+        await self._ask_primary()
         await self._poll()
         tasks = [asyncio.create_task(self._follow_primary()), asyncio.create_task(self._follow_replica())]
         try:
@@ -141,6 +148,12 @@ class ReplicaWatch:
         self.written.wrote(conversation_id)
         self._has_written.set()
 
+    def doubt(self) -> None:
+        """Something on the replica ended: it serves nothing until it has said how far it is, which may be less now."""
+        self._doubts += 1
+        self.replayed = None
+        self._poll_soon.set()
+
     @contextmanager
     def attention(self) -> Iterator[None]:
         """While the block lasts, the replica is asked often."""
@@ -153,27 +166,31 @@ class ReplicaWatch:
 
     async def news(self, timeout_seconds: float) -> None:
         """Returns when a position became known or was asked for in vain, or after the time."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), timeout_seconds)
+        await _wait(self._news, timeout_seconds)
 
     async def _follow_primary(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._has_written.wait(), _LAG_EVERY_SECONDS)
+            await _wait(self._has_written, _LAG_EVERY_SECONDS)
             self._has_written.clear()
-            self.written.ask()
-            try:
-                position = (await self._primary.ask())["position"]
-            except _ERRORS:
+            if not await self._ask_primary():
                 self._has_written.set()
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            self.written.answer(position)
-            self._primary_position = max(position, self._primary_position)
             if self._is_idle and self.written.has_unreplayed:
                 self._poll_soon.set()
             self._tell()
             await asyncio.sleep(_QUESTIONS_APART_SECONDS)
+
+    async def _ask_primary(self) -> bool:
+        """Asks how far everything told before is; False when no answer comes."""
+        self.written.ask()
+        try:
+            position = (await self._primary.ask())["position"]
+        except _ERRORS:
+            return False
+        self.written.answer(position)
+        self._primary_position = max(position, self._primary_position)
+        return True
 
     async def _follow_replica(self) -> None:
         unmoved_polls = 0
@@ -184,20 +201,21 @@ class ReplicaWatch:
                 unmoved_polls=unmoved_polls,
             )
             self._is_idle = self._waiting == 0 and not self.written.has_unreplayed
-            if self.replayed is None:
+            if self.replayed is None and not self._poll_soon.is_set():
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._poll_soon.wait(), pause)
+                await _wait(self._poll_soon, pause)
             self._poll_soon.clear()
             unmoved_polls = 0 if await self._poll() else unmoved_polls + 1
 
     async def _poll(self) -> bool:
         """Asks the replica; True when its position has changed."""
-        before = self.replayed
+        before, doubts = self.replayed, self._doubts
         reason = "it is no standby any more"  # one that was promoted has a history of its own from then on
         try:
             row = await self._replica.ask()
+            if doubts != self._doubts:
+                return True  # it answered before the doubt: the next answer tells
             self.replayed = row["position"] if row["is_standby"] else None
         except _ERRORS as error:
             self.replayed = None
@@ -222,3 +240,10 @@ class ReplicaWatch:
     def _tell(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+async def _wait(event: asyncio.Event, timeout_seconds: float) -> None:
+    """Returns when it is set, or after the time. Unlike Python 3.11's wait_for, it never swallows a cancellation."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_seconds):
+            await event.wait()

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import re
 import signal
 import subprocess
@@ -311,6 +312,45 @@ def test_a_replica_that_dies_is_done_without_and_comes_back(
     assert {source for _, source in statuses} == {"primary", "replica"}
 
 
+@pytest.mark.parametrize("policy", ["primary", "wait"])
+def test_a_server_that_starts_again_waits_for_what_it_had_written(
+    serve: Any, replica: EmbeddedReplica, policy: str
+) -> None:
+    """It has forgotten its writes, and what is not replayed yet is not read from the replica all the same."""
+    server = serve(read_your_writes=policy, replica_wait_seconds=0.2)
+    user = server.user(0)
+    conversation = server.group(user)
+    page_when_served_by(user, conversation, "replica")
+    with paused(replica):
+        user.send(conversation, "mine")
+        server.process.kill()
+        server.process.wait(WAIT_SECONDS)
+        again = serve(read_your_writes=policy, replica_wait_seconds=0.2).user(0)
+        assert page(again, conversation) == (["mine"], "primary")
+    assert page_when_served_by(again, conversation, "replica") == ["mine"]
+
+
+@pytest.mark.parametrize("policy", ["primary", "wait"])
+def test_a_replica_that_crashes_serves_nothing_that_it_lost(serve: Any, replica: EmbeddedReplica, policy: str) -> None:
+    """PostgreSQL starts itself again within a moment, and opens before it has replayed what it had."""
+    server = serve(read_your_writes=policy)
+    user = server.user(0)
+    conversation = server.group(user)
+    user.send(conversation, "mine")
+    page_when_served_by(user, conversation, "replica", ["mine"])
+    process_id = ask(
+        replica, "SELECT pid FROM pg_stat_activity WHERE application_name = 'chatbench replica watch' LIMIT 1"
+    )
+    os.kill(process_id, signal.SIGKILL)
+    sources = []
+    deadline = time.monotonic() + WAIT_SECONDS
+    while "primary" not in sources or sources[-1] != "replica":
+        assert time.monotonic() < deadline, sources[-1]
+        contents, source = page(user, conversation)
+        assert contents == ["mine"], source
+        sources.append(source)
+
+
 def test_a_promoted_replica_serves_nothing(launch: Any, primary: EmbeddedPostgres) -> None:
     """From its promotion on it has a history of its own, which is not the chat's."""
     copy = EmbeddedReplica(primary)
@@ -331,7 +371,8 @@ def test_a_promoted_replica_serves_nothing(launch: Any, primary: EmbeddedPostgre
 def test_a_read_that_the_replica_breaks_off_is_the_primary_s(error: Exception) -> None:
     """The replay may cancel a read that stands in its way: the reader gets the page all the same, from the primary."""
     metrics = Metrics()
-    watch = SimpleNamespace(written=WrittenPositions(1), replayed=0)
+    doubts: list[str] = []
+    watch = SimpleNamespace(written=WrittenPositions(1), replayed=2**65, doubt=lambda: doubts.append("doubt"))
     replica = Replica(REPLICA_POOL, watch, "wait", LONG)  # type: ignore[arg-type]
     history = History(PRIMARY_POOL, replica, metrics)  # type: ignore[arg-type]
 
@@ -341,6 +382,7 @@ def test_a_read_that_the_replica_breaks_off_is_the_primary_s(error: Exception) -
         return "a page"
 
     assert asyncio.run(history.read(uuid4(), query)) == ("a page", "primary")
+    assert doubts == (["doubt"] if isinstance(error, UnavailableError) else [])
     told = metrics.exposition().decode()
     assert 'chat_replica_fallbacks_total{reason="failed"} 1.0' in told
     assert 'chat_history_reads_total{policy="wait",source="primary"} 1.0' in told

@@ -31,15 +31,39 @@ def test_the_policy_decides(policy: Policy, need: Need, replayed: int | None, ma
     assert decide(policy, need, replayed, may_wait=may_wait) == step
 
 
+def begun(kept_max: int) -> WrittenPositions:
+    """Where it is known that nothing was written before."""
+    written = WrittenPositions(kept_max)
+    written.ask()
+    written.answer(0)
+    return written
+
+
+def test_what_was_written_before_is_needed_until_it_is_replayed() -> None:
+    """By another process, before this one began: everything, until the first answer tells how much that is."""
+    written, conversation = WrittenPositions(10), uuid4()
+    assert decide("wait", written.need(conversation), 10**12, may_wait=True) == "wait"
+    assert decide("primary", written.need(conversation), 10**12, may_wait=True) == "behind"
+    assert written.has_unreplayed
+    written.ask()
+    written.answer(100)
+    assert written.need(conversation) == Need(100)
+    written.replayed(99)
+    assert written.has_unreplayed
+    written.replayed(100)
+    assert not written.has_unreplayed
+    assert decide("primary", written.need(conversation), 100, may_wait=True) == "replica"
+
+
 def test_a_write_is_needed_until_it_is_replayed() -> None:
     """First by its question's number, then by its position, then no more."""
-    written, conversation = WrittenPositions(10), uuid4()
+    written, conversation = begun(10), uuid4()
     assert written.need(conversation) == Need()
     written.wrote(conversation)
-    assert written.need(conversation) == Need(question=1)
+    assert written.need(conversation) == Need(question=2)
     written.ask()
     early = written.need(conversation)
-    assert early == Need(question=1)
+    assert early == Need(question=2)
     written.answer(100)
     assert written.need(conversation) == written.resolved(early) == Need(100)
     written.replayed(99)
@@ -51,12 +75,12 @@ def test_a_write_is_needed_until_it_is_replayed() -> None:
 
 def test_a_write_after_the_question_is_not_covered_by_its_answer() -> None:
     """An answer may be older than what was written while it came; the next question covers that."""
-    written, conversation = WrittenPositions(10), uuid4()
+    written, conversation = begun(10), uuid4()
     written.wrote(conversation)
     written.ask()
     written.wrote(conversation)
     late = written.need(conversation)
-    assert late == Need(question=2)
+    assert late == Need(question=3)
     written.answer(100)
     assert written.resolved(late) == late
     assert written.need(conversation) == late
@@ -67,7 +91,7 @@ def test_a_write_after_the_question_is_not_covered_by_its_answer() -> None:
 
 def test_a_question_in_vain_is_asked_again() -> None:
     """No answer means that nothing is known: readers go on waiting for the next one."""
-    written, conversation = WrittenPositions(10), uuid4()
+    written, conversation = begun(10), uuid4()
     written.wrote(conversation)
     written.ask()
     need = written.need(conversation)
@@ -79,7 +103,7 @@ def test_a_question_in_vain_is_asked_again() -> None:
 
 def test_what_has_no_room_is_needed_by_all() -> None:
     """Beyond the bound, conversations that are not remembered need as much as the last one forgotten."""
-    written, conversations = WrittenPositions(2), [uuid4() for _ in range(4)]
+    written, conversations = begun(2), [uuid4() for _ in range(4)]
     for position, conversation in enumerate(conversations, start=1):
         written.wrote(conversation)
         written.ask()
@@ -90,7 +114,7 @@ def test_what_has_no_room_is_needed_by_all() -> None:
 @given(st.lists(st.sampled_from(["ask", "answer", "replayed", "crash", *"abc"]), max_size=60))
 def test_no_write_is_ever_forgotten_too_early(steps: list[str]) -> None:
     """Whatever happens in which order, a conversation needs at least the position of its last write."""
-    written, position, asked, replayed = WrittenPositions(1), 0, 0, 0
+    written, position, asked, replayed = begun(1), 0, 0, 0
     last: dict[UUID, int] = {}
     for step in steps:
         if step == "ask":
@@ -115,7 +139,7 @@ def test_no_write_is_ever_forgotten_too_early(steps: list[str]) -> None:
 
 def test_a_replica_that_comes_back_with_less_serves_nothing_that_it_lost() -> None:
     """After a crash it replays again what it had replayed: until then, every conversation needs it."""
-    written, conversation = WrittenPositions(10), uuid4()
+    written, conversation = begun(10), uuid4()
     written.wrote(conversation)
     written.ask()
     written.answer(100)

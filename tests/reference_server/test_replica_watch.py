@@ -71,7 +71,7 @@ def test_a_write_is_known_and_then_replayed() -> None:
             assert need == watch.written.need(conversation) == Need(150)
             replica.position = 150
             await until_replayed(watch, need)
-            assert watch.written.need(conversation) == Need()
+            assert watch.written.need(conversation) == Need(100), "no more than what was there before the watch"
             assert lags[-1] == 0
 
     asyncio.run(scenario())
@@ -99,6 +99,64 @@ def test_a_replica_that_is_away_is_known_to_be_and_found_again(caplog: pytest.Lo
     caplog.set_level(logging.INFO, "reference_server")
     asyncio.run(scenario())
     assert [record.message for record in caplog.records] == ["replica_lost", "replica_back"], "each once"
+
+
+def test_what_was_there_before_the_watch_is_waited_for() -> None:
+    """A server that starts again knows nothing of its writes: the replica needs all that the primary has."""
+
+    async def scenario() -> None:
+        primary, replica = Side(200), Side(100)
+        async with watching(primary, replica, []) as watch:
+            assert watch.replayed == 100
+            assert watch.written.need(uuid4()) == Need(200)
+        primary.is_away = True
+        async with watching(primary, replica, []) as watch, asyncio.timeout(20):
+            assert watch.written.need(uuid4()).position > 10**12, "nobody knows yet"
+            primary.is_away = False
+            while watch.written.need(uuid4()) != Need(200):
+                await watch.news(20)
+
+    asyncio.run(scenario())
+
+
+def test_a_doubt_holds_until_the_next_answer() -> None:
+    """Also when an answer from before it is under way; what the replica has lost is needed again."""
+
+    async def scenario() -> None:
+        replica = Side(100)
+        async with watching(Side(100), replica, []) as watch, asyncio.timeout(20):
+            conversation = uuid4()
+            assert watch.written.need(conversation) == Need(100)
+            replica.position, asked = 60, replica.asked
+            watch.doubt()
+            assert watch.replayed is None
+            while watch.replayed is None:
+                await watch.news(20)
+            assert (watch.replayed, watch.written.need(conversation)) == (60, Need(100))
+            assert replica.asked > asked
+            answer = asyncio.Event()
+            answered, replica.ask = replica.ask, late_answer(replica, answer)  # type: ignore[method-assign]
+            poll = asyncio.create_task(watch._poll())
+            await asyncio.sleep(0)
+            replica.position = 50
+            watch.doubt()
+            replica.ask = answered  # type: ignore[method-assign]
+            answer.set()
+            await poll
+            assert watch.replayed in {None, 50}, "60 was said before"
+
+    asyncio.run(scenario())
+
+
+def late_answer(side: Side, answer: asyncio.Event) -> Any:
+    """Asks, and tells what was true then when the event comes."""
+
+    async def ask() -> Any:
+        position = side.position
+        await answer.wait()
+        return {"position": position, "is_standby": True}
+
+    return ask
 
 
 def test_a_promoted_replica_counts_as_away() -> None:
