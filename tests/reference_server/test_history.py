@@ -1,6 +1,5 @@
 """Pages of messages from a real streaming replica: who serves them, and that no reader misses a write it may expect."""
 
-import asyncio
 import math
 import os
 import re
@@ -11,24 +10,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
-import asyncpg
 import pytest
 from clusters import ask, running_process, wait_for
 
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.replica import EmbeddedReplica
-from reference_server.errors import UnavailableError
-from reference_server.history import History, Replica
-from reference_server.metrics import Metrics
-from reference_server.read_routing import WrittenPositions
 
 WAIT_SECONDS = 30
 LONG = 20.0  # a bound that no healthy replica meets
-PRIMARY_POOL, REPLICA_POOL = object(), object()  # where only their identity matters
 POLICIES = ["primary", "wait", "eventual"]
 
 
@@ -365,28 +356,6 @@ def test_a_promoted_replica_serves_nothing(launch: Any, primary: EmbeddedPostgre
         ask(copy, "SELECT pg_promote()")
         user.send(conversation, "mine")
         assert page_when_served_by(user, conversation, "primary") == ["mine"]
-
-
-@pytest.mark.parametrize("error", [asyncpg.SerializationError("conflict with recovery"), UnavailableError("away")])
-def test_a_read_that_the_replica_breaks_off_is_the_primary_s(error: Exception) -> None:
-    """The replay may cancel a read that stands in its way: the reader gets the page all the same, from the primary."""
-    metrics = Metrics()
-    doubts: list[str] = []
-    watch = SimpleNamespace(written=WrittenPositions(1), replayed=2**65, doubt=lambda: doubts.append("doubt"))
-    replica = Replica(REPLICA_POOL, watch, "wait", LONG)  # type: ignore[arg-type]
-    history = History(PRIMARY_POOL, replica, metrics)  # type: ignore[arg-type]
-
-    async def query(pool: object) -> str:
-        if pool is REPLICA_POOL:
-            raise error
-        return "a page"
-
-    assert asyncio.run(history.read(uuid4(), query)) == ("a page", "primary")
-    assert doubts == (["doubt"] if isinstance(error, UnavailableError) else [])
-    told = metrics.exposition().decode()
-    assert 'chat_replica_fallbacks_total{reason="failed"} 1.0' in told
-    assert 'chat_history_reads_total{policy="wait",source="primary"} 1.0' in told
-    assert 'chat_history_reads_total{policy="wait",source="replica"} 0.0' in told
 
 
 def refusal(database_url: str, replica_url: str) -> str:
