@@ -58,6 +58,8 @@ def test_a_stranger_sees_nothing(user_sql: Any, table: str) -> None:
         "UPDATE chatbench.migrated_connections SET is_current = false",
         "DELETE FROM chatbench.migrated_connections",
         "SELECT * FROM verify_migration()",
+        "SELECT chatbench.enter_copying()",
+        "DO $$ BEGIN LOCK TABLE chatbench.migrated_connections IN ROW EXCLUSIVE MODE; END $$",
         "SELECT * FROM chatbench.copy_connection(gen_random_uuid())",
         "SELECT * FROM chatbench.backfill_connection(gen_random_uuid())",
         "SELECT chatbench.fill_legacy(gen_random_uuid())",
