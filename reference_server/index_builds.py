@@ -196,7 +196,7 @@ class IndexBuilds:
 
     async def _take(self, connection: asyncpg.Connection, step: Step) -> None:
         try:
-            await connection.execute(step.command)
+            await self._execute(connection, step)
         except BaseException:
             # Also when cancelled: asyncpg has told PostgreSQL, and the next command waits until it has heard.
             if step.action == "build":
@@ -208,8 +208,11 @@ class IndexBuilds:
         with contextlib.suppress(*CONNECTION_ERRORS, asyncpg.PostgresError):  # then the next apply does it
             states = await self._states(connection, [name])
             if name in states and not states[name].is_valid:
-                await connection.execute(_drop_step(name).command)
+                await self._execute(connection, _drop_step(name))
                 logs.event(_log, logging.INFO, "index_cleaned_up", index=name)
+
+    async def _execute(self, connection: asyncpg.Connection, step: Step) -> None:
+        await self._statements[f"index_{step.action}"].saying(step.command).execute(connection.execute)
 
     async def _states(self, connection: asyncpg.Connection, names: list[str]) -> dict[str, IndexState]:
         rows: list[Any] = await self._statements["index_states"].execute(connection.fetch, names)

@@ -15,6 +15,9 @@ from reference_server.statements import (
     server_statements,
 )
 
+# Series of statements whose text is known only when they are executed: an index strategy's commands.
+COMMANDS = ("index_build", "index_drop")
+
 
 class TimedStatement(NamedTuple):
     """A statement's text with its series: looking those up by label costs more than counting in them."""
@@ -23,6 +26,10 @@ class TimedStatement(NamedTuple):
     observe_seconds: Callable[[float], None]
     count_error: Callable[[], None]
     delay_seconds: float  # 0 but for the statement that the setting `injected_delay` names
+
+    def saying(self, text: str) -> "TimedStatement":
+        """The same series for this text: how a name of COMMANDS, which has none of its own, is executed."""
+        return self._replace(text=text)
 
     async def execute(self, execute: Callable[..., Any], *arguments: Any) -> Any:
         """What `execute`, a connection's method, gives for the text and the arguments."""
@@ -39,16 +46,21 @@ class TimedStatement(NamedTuple):
 
 
 def timed_statements(metrics: Metrics, delay: InjectedDelay | None = None) -> dict[str, TimedStatement]:
-    """Every statement that the server executes, by name, whoever makes it do so: no folder below `sql/` is left out."""
+    """Every named statement, whoever has the server execute it, and the COMMANDS.
+
+    Named are the files below `sql/` that hold one statement. What opens, ends and sets up a session (`BEGIN`,
+    `ROLLBACK`, `SET`) has no name.
+    """
     statements = server_statements() | paging_statements() | live_state_statements() | operation_statements()
+    texts = {name: statement.text for name, statement in statements.items()} | dict.fromkeys(COMMANDS, "")
     return {
         name: TimedStatement(
-            statement.text,
+            text,
             metrics.statement_seconds.labels(name).observe,
             metrics.statement_errors.labels(name).inc,
             0.0 if delay is None else delay.of_statement(name),
         )
-        for name, statement in statements.items()
+        for name, text in texts.items()
     }
 
 

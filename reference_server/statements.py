@@ -140,7 +140,7 @@ def _commands(text: str) -> tuple[str, ...]:
 
 @cache
 def server_statements() -> dict[str, Statement]:
-    """Every statement that the server executes, by name."""
+    """The statements that serve users, backfill and migration, by name: those that the laboratory compares."""
     return {path.stem: read_statement(path) for path in sorted(QUERIES_FOLDER.glob("*.sql"))}
 
 

@@ -4,8 +4,9 @@
 -- breaks the loop: it reads with its owner's rights, and shows each caller the memberships of their own, no more.
 -- security_barrier keeps a caller's functions from seeing other rows before they are filtered out.
 --
--- Policies ask it as a scalar subquery, one index probe per row, flat in the number of memberships. Measured on
--- PostgreSQL 18, p50 against no RLS, users with 40 | 10 000 memberships:
+-- Policies ask it as a scalar subquery, one index probe per row, flat in the number of memberships. Measured once on
+-- PostgreSQL 18 to choose among the forms, p50 as multiples of no RLS, users with 40 | 10 000 memberships. Read it across;
+-- what the chosen form costs a page is measured again by the benchmarks: 1.4 | 1.4 (docs/benchmarks.md).
 --                                 scalar subquery     EXISTS, IN           SECURITY DEFINER function
 --   page of 50 messages           1.1 | 2.1           0.5 | 9-10           1.8 | 2.3
 --   1 000 members of a group      3.5 | 3.1           1.2 | 5              13 | 13

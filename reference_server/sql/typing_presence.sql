@@ -38,11 +38,11 @@ CREATE POLICY presence_insert ON user_presence FOR INSERT TO authenticated WITH 
 CREATE POLICY presence_update ON user_presence FOR UPDATE TO authenticated
     USING (user_id = (SELECT auth.uid())) WITH CHECK (user_id = (SELECT auth.uid()));
 
--- Typing is visible to who is in the conversation now. One's own row is visible too, as it can still be taken back by
--- who has just left.
+-- Typing is visible to who is in the conversation now, until it expires. One's own row stays visible to oneself, because
+-- ON CONFLICT has to see what it writes over: a start that follows an expired one would be refused.
 CREATE POLICY typing_select ON typing_indicators FOR SELECT TO authenticated USING (
-    user_id = (SELECT auth.uid())
-    OR (SELECT true FROM chatbench.my_memberships m WHERE m.conversation_id = typing_indicators.conversation_id));
+    (user_id = (SELECT auth.uid()) OR expires_at > clock_timestamp())
+    AND (SELECT true FROM chatbench.my_memberships m WHERE m.conversation_id = typing_indicators.conversation_id));
 
 -- Only members announce, only for themselves, and for no longer than a minute at a time: nobody types for ever.
 CREATE POLICY typing_insert ON typing_indicators FOR INSERT TO authenticated WITH CHECK (

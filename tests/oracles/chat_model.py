@@ -27,6 +27,7 @@ class Message:
     content: str
     client_id: UUID
     is_deleted: bool = False
+    is_edited: bool = False
     id: UUID | None = None  # None where nobody asks for it
     sent_at: int = 0  # in steps
 
@@ -103,7 +104,7 @@ class ChatModel:
         is_in = self._enter(user, conversation)
         if message is None or not is_in or message.sender != user or message.is_deleted:
             return 404
-        message.content = content
+        message.content, message.is_edited = content, True
         self._catch_up(conversation_id, seq)
         self._tell(conversation.roles, "edited", conversation_id, seq, content)
         return 200

@@ -1,8 +1,9 @@
 """The new chat's part of the state machine: people with devices who send, change, read, gather, leave and come back.
 
 A real server and a model (`chat_model`) are given the same commands. Every step compares what each connected device was
-told with what it had to be told, nothing more and in this order; the end compares every table, row by row, as each user
-sees it with SQL. The machine that inherits from it says who the people are, and what there is beside the new chat.
+told with what it had to be told, nothing more and in this order; the end compares what each user sees with SQL: every
+row of a chat's tables, without times. The machine that inherits from it says who the people are, and what there is
+beside the new chat.
 """
 
 import sys
@@ -73,6 +74,8 @@ class ConversationMachine(RuleBasedStateMachine):
         self.contents += 1
         return f"content {self.contents}"
 
+    # Each action gives False when it found nothing to do: that is no step.
+
     # --- where, and by whom ---------------------------------------------------------------------------------
 
     def place(self, choice: Choice, kind: str | None = None) -> tuple[UUID, int]:
@@ -100,13 +103,14 @@ class ConversationMachine(RuleBasedStateMachine):
         conversation, user = self.place(choice)
         self.compare_send(user, conversation, self.content(), uuid4())
 
-    def send_newer_again(self, choice: Choice) -> None:
+    def send_newer_again(self, choice: Choice) -> bool:
         """A retry; of what came from the older chat, too: its id is what it was sent with."""
         conversation, _ = self.place(choice)
         messages = self.model.conversations[conversation].messages
         if messages:
             message = messages[choice.seq % len(messages)]
             self.compare_send(self.ids.index(message.sender), conversation, "a retry", message.client_id)
+        return bool(messages)
 
     def compare_send(self, user: int, conversation: UUID, content: str, client_id: UUID) -> None:
         """One send to server and model."""
@@ -214,22 +218,26 @@ class ConversationMachine(RuleBasedStateMachine):
 
     # --- reconnects ---------------------------------------------------------------------------------------
 
-    def go_away(self, choice: Choice) -> None:
+    def go_away(self, choice: Choice) -> bool:
         """A device; a closed one stays away."""
         device = self.devices[self.ids[choice.user]]
-        if device.gateway is not None:
-            device.gateway.close()
-            device.gateway = None
-
-    def come_back(self, choice: Choice) -> None:
-        """With what it holds, and is told what it missed: all of it, once."""
-        device = self.devices[self.ids[choice.user]]
         if device.gateway is None:
-            expected = self.model.missed(device.user.id, device.held)
-            gone = device.held.keys() - self.model.visible(device.user.id).keys()
-            for conversation_id in gone:
-                del device.held[conversation_id]
-            assert sorted(device.resume(), key=_place) == sorted(expected, key=_place)
+            return False
+        device.gateway.close()
+        device.gateway = None
+        return True
+
+    def come_back(self, choice: Choice) -> bool:
+        """With what it holds, and is told what it missed: all of it, once, and in order."""
+        device = self.devices[self.ids[choice.user]]
+        if device.gateway is not None:
+            return False
+        expected = self.model.missed(device.user.id, device.held)
+        gone = device.held.keys() - self.model.visible(device.user.id).keys()
+        for conversation_id in gone:
+            del device.held[conversation_id]
+        assert by_conversation(device.resume()) == by_conversation(expected)
+        return True
 
     # --- reads --------------------------------------------------------------------------------------------
 
@@ -284,13 +292,20 @@ class ConversationMachine(RuleBasedStateMachine):
                     device.gateway.close()
 
     def compare_tables(self) -> None:
-        """With SQL in hand, as a user of the app role: every table shows what the model says, row by row."""
+        """With SQL in hand, as a user of the app role: the rows are those that the model says, no more and no less.
+
+        What only the server's clock knows is left out, as it is of what is told.
+        """
         ids = list(self.model.conversations)
         for user in self.ids:
             mine = self.model.visible(user)
-            assert self.keys(user, "SELECT id AS a, name AS b FROM conversations WHERE id = ANY ($1)", ids) == {
-                (key, conversation.name) for key, conversation in mine.items()
-            }
+            seen = self.keys(
+                user,
+                "SELECT id AS a, type AS b, name AS c, description AS d, last_seq AS e FROM conversations "
+                "WHERE id = ANY ($1)",
+                ids,
+            )
+            assert seen == {(key, one.type, one.name, None, len(one.messages)) for key, one in mine.items()}
             seen = self.keys(
                 user,
                 "SELECT conversation_id AS a, user_id AS b, role AS c, last_read_seq AS d "
@@ -304,12 +319,13 @@ class ConversationMachine(RuleBasedStateMachine):
             }
             seen = self.keys(
                 user,
-                "SELECT conversation_id AS a, seq AS b, content AS c FROM chat_messages "
+                "SELECT conversation_id AS a, seq AS b, content AS c, sender_id AS d, client_id AS e, "
+                "edited_at IS NOT NULL AS f, deleted_at IS NOT NULL AS g FROM chat_messages "
                 "WHERE conversation_id = ANY ($1)",
                 ids,
             )
             assert seen == {
-                (key, seq, one.content)
+                (key, seq, one.content, one.sender, one.client_id, one.is_edited, one.is_deleted)
                 for key, conversation in mine.items()
                 for seq, one in enumerate(conversation.messages, 1)
             }
@@ -319,6 +335,6 @@ class ConversationMachine(RuleBasedStateMachine):
         return {tuple(row) for row in type(self).see(user, statement, ids)}
 
 
-def _place(event: Told) -> tuple[str, object]:
-    """Conversations are replayed in any order, messages of one in theirs."""
-    return str(event[1]), event[2]
+def by_conversation(events: list[Told]) -> list[Told]:
+    """Conversations are replayed in any order, messages of one in theirs, which is kept."""
+    return sorted(events, key=lambda event: str(event[1]))

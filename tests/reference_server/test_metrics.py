@@ -14,6 +14,7 @@ from reference_server.frames import (
     UnsubscribeMessages,
     UpdatePresence,
 )
+from reference_server.statement_times import COMMANDS
 from reference_server.statements import SQL_FOLDER, STRATEGIES_FOLDER
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -46,12 +47,12 @@ def test_every_metric_is_documented_and_the_other_way_round(server: Any) -> None
 
 
 def test_every_statement_has_its_series(server: Any) -> None:
-    """Each file below sql/ that is no index strategy, executed or not: a rate from nothing needs a zero to start at."""
+    """Each file below sql/, and what strategies do, executed or not: a rate from nothing needs a zero to start at."""
     text = server.http.get("/metrics").text
     named = set(re.findall(r'^chat_statement_seconds_count\{statement="(\w+)"\}', text, re.MULTILINE))
     files = [path for path in SQL_FOLDER.glob("*/*.sql") if path.parent != STRATEGIES_FOLDER]
-    assert len(named) == len(files), "no two of the same name"
-    assert named == {path.stem for path in files}
+    assert len(named) == len(files) + len(COMMANDS), "no two of the same name"
+    assert named == {path.stem for path in files} | set(COMMANDS)
 
 
 def test_statements_are_counted_and_timed(database: str, launch: Any) -> None:

@@ -250,6 +250,16 @@ def test_typing_is_visible_to_members_and_written_for_oneself(
     assert user_sql(owner.id, TYPING, conversation) == []
 
 
+def test_typing_that_has_expired_is_seen_by_nobody_else(user_sql: Any, people: list[Any], conversation: Any) -> None:
+    """Its row stays until it is written again, which its typist alone must see to do so."""
+    owner, member, _ = people
+    user_sql(member.id, ANNOUNCE, conversation, member.id, -1.0)
+    assert user_sql(owner.id, TYPING, conversation) == []
+    user_sql(member.id, ANNOUNCE, conversation, member.id, 6.0)
+    assert [row["user_id"] for row in user_sql(owner.id, TYPING, conversation)] == [member.id]
+    user_sql(member.id, "SELECT chatbench.end_typing($1)", conversation)
+
+
 @pytest.mark.parametrize(
     ("caller", "typist", "seconds"), [(1, 0, 6.0), (2, 2, 6.0), (1, 1, 3600.0)], ids=["another", "stranger", "for ever"]
 )
@@ -262,14 +272,14 @@ def test_typing_cannot_be_announced(  # noqa: PLR0917 - fixtures and cases
 
 
 def test_who_has_left_types_no_more(server: Any, user_sql: Any, administrator_sql: Any, people: list[Any]) -> None:
-    """They see nobody's typing and announce none, but can still take theirs back."""
+    """They see nobody's typing, their own included, and announce none, but can still take theirs back."""
     owner, member, _ = people
     made = server.group(owner, member)
     for person in (owner, member):
         user_sql(person.id, ANNOUNCE, made, person.id, 6.0)
     leave = "UPDATE conversation_participants SET left_at = now() WHERE conversation_id = $1 AND user_id = $2"
     administrator_sql(leave, made, member.id)
-    assert [row["user_id"] for row in user_sql(member.id, TYPING, made)] == [member.id]
+    assert user_sql(member.id, TYPING, made) == []
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         user_sql(member.id, ANNOUNCE, made, member.id, 6.0)
     user_sql(member.id, "SELECT chatbench.end_typing($1)", made)

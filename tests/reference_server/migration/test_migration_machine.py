@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from chat_model import Rule
-from conversation_machine import ConversationMachine
+from conversation_machine import ConversationMachine, by_conversation
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
@@ -79,7 +79,7 @@ class MigrationMachine(ConversationMachine):
         self.is_idle = step.action == "nothing" or len(self.taken) >= self.length
         if not self.is_idle:
             self.taken.append(step.action)
-            getattr(self, step.action)(step.choice)
+            self.is_idle = getattr(self, step.action)(step.choice) is False
 
     @invariant()
     def everyone_is_told_exactly_what_concerns_them(self) -> None:
@@ -230,10 +230,10 @@ class MigrationMachine(ConversationMachine):
         answer = self.operator.put("rollout", percentage=percentage)
         assert answer.status_code == self.model.set_rollout(percentage), answer.text
 
-    def backfill(self, choice: Choice) -> None:
+    def backfill(self, choice: Choice) -> bool:
         """Lets the server copy: at least one connection, or everything that is left."""
         if self.model.phase != "running":
-            return
+            return False
         is_whole = choice.is_first
         self.operator.put("pace", **(ALL_AT_ONCE if is_whole else ONE_AT_A_TIME))
         before = self.operator.post("pause").json()["connections_copied"]
@@ -258,6 +258,7 @@ class MigrationMachine(ConversationMachine):
             self.model.phase = "complete"
         assert is_complete or not is_whole
         assert self.operator.get()["phase"] == self.model.phase
+        return True
 
     def verify(self, _choice: Choice) -> None:
         """At any moment nothing differs that should not."""
@@ -324,8 +325,15 @@ def run_machine(  # noqa: PLR0917 - fixtures
 
 
 def test_server_and_model_agree(run_machine: Any) -> None:
-    """At least two thousand steps."""
+    """At least two thousand steps, those not counted that found nothing to do."""
     assert run_machine(CI) >= 2_000
+
+
+def test_a_replay_in_disorder_is_told() -> None:
+    """Of one conversation; which conversation comes first is nobody's business."""
+    first, second, other = ("m", "a", 1), ("m", "a", 2), ("m", "b", 1)
+    assert by_conversation([other, first, second]) == by_conversation([first, other, second])
+    assert by_conversation([other, second, first]) != by_conversation([first, second, other])
 
 
 def test_a_fault_is_told_in_few_steps(run_machine: Any, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
