@@ -7,6 +7,9 @@
 -- schema; then the record of the migration. Copying locks the connection with an UPDATE, not with SELECT FOR UPDATE:
 -- it does not stand in the way of foreign keys (a mirrored message has one on the connection, and its sender holds the
 -- conversation already), and a REPEATABLE READ transaction that began before it fails instead of deciding from the past.
+--
+-- Copying and going back exclude each other by a lock on the table of mappings, which going back takes before anything
+-- else. Sends take none of it, in either chat, and no user can take it but by copying.
 
 -- Marks as read in the older schema what a watermark covers in the new one.
 CREATE FUNCTION chatbench.mark_legacy_copies_read(conversation uuid, reader uuid, after_seq bigint, through_seq bigint)
@@ -41,6 +44,22 @@ BEGIN
       FROM public.chat_messages m
      WHERE m.conversation_id = conversation AND l.id = m.id AND l.content <> m.content;
     RETURN filled;
+END
+$$;
+
+-- To be asked before copying: the phase, which until the end of the transaction no roll back and no abort changes.
+CREATE FUNCTION chatbench.enter_copying()
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    phase_now text;
+BEGIN
+    LOCK TABLE chatbench.migrated_connections IN ROW EXCLUSIVE MODE;
+    SELECT s.phase INTO phase_now FROM chatbench.migration_state s;  -- by a snapshot that is younger than the lock
+    IF phase_now IN ('running', 'paused', 'complete') AND current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE feature_not_supported
+            USING MESSAGE = 'a connection becomes a conversation in READ COMMITTED only, which sees a roll back';
+    END IF;
+    RETURN phase_now;
 END
 $$;
 
@@ -234,7 +253,7 @@ $$;
 CREATE FUNCTION chatbench.map_accepted_connection() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    IF EXISTS (SELECT FROM chatbench.migration_state s WHERE s.phase IN ('running', 'paused', 'complete')) THEN
+    IF chatbench.enter_copying() IN ('running', 'paused', 'complete') THEN
         PERFORM chatbench.copy_connection(NEW.id);
     END IF;
     RETURN NULL;
@@ -261,7 +280,7 @@ BEGIN
     IF mapping.is_current THEN
         RETURN mapping.conversation_id;
     END IF;
-    IF phase_now <> 'paused' THEN
+    IF phase_now <> 'paused' AND chatbench.enter_copying() IN ('running', 'complete') THEN
         SELECT c.conversation_id INTO found_conversation FROM chatbench.copy_connection(wanted) c;
     END IF;
     RETURN found_conversation;
@@ -310,7 +329,7 @@ $$;
 
 -- --- what operators ask ---------------------------------------------------------------------------------------
 
--- One step of the backfill: a connection, and that it has been visited, in one transaction.
+-- One step of the backfill: a connection, and that it has been visited, in one transaction. None unless it shall work.
 CREATE FUNCTION chatbench.backfill_connection(wanted uuid)
 RETURNS TABLE (conversation_id uuid, messages_copied bigint, last_seq bigint, sender_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -318,6 +337,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp 
 DECLARE
     copied record;
 BEGIN
+    IF chatbench.enter_copying() <> 'running' THEN
+        RETURN;
+    END IF;
     SELECT * INTO copied FROM chatbench.copy_connection(wanted);
     UPDATE chatbench.migration_state s
        SET reached_connection_id = wanted,
@@ -360,6 +382,9 @@ BEGIN
     IF command = 'start' THEN
         -- Whoever accepts a connection from now on sees that the migration runs, and maps it.
         LOCK TABLE public.connection_requests IN SHARE MODE;
+    ELSIF command IN ('abort', 'roll_back') THEN
+        -- What is being copied is committed before, and seen below; whoever comes to copy waits, and looks again.
+        LOCK TABLE chatbench.migrated_connections IN SHARE ROW EXCLUSIVE MODE;
     END IF;
     SELECT s.phase INTO phase_now FROM chatbench.migration_state s FOR UPDATE;  -- one command at a time
     is_possible := CASE command
