@@ -167,8 +167,8 @@ class ConnectStorm(LoadScenario):
         arrivals = ARRIVALS[self.session.options.arrivals](float(self.options.rate), seed)
         random = Random(f"{seed} groups")
         sends = DrawnArrivals(arrivals, lambda: random.randrange(self.group_count), is_own=self.groups.__contains__)
-        drive = self.session.open_loop("send_message").drive
-        gevent.spawn(drive, iter(sends), begin_ns, lambda at_ns: self.send(self.groups[sends.take()], at_ns))
+        drive = self.session.open_loop("send_message").drive_drawn
+        gevent.spawn(drive, sends, begin_ns, lambda place, at_ns: self.send(self.groups[place], at_ns))
         gevent.spawn(self._storms)
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - storms have the schedule
