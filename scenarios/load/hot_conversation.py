@@ -186,6 +186,8 @@ class HotConversation(LoadScenario):
     def tell(self, findings: list[list[RateWindow]]) -> list[LedgerTotals]:
         """What was achieved altogether: all processes have the same windows."""
         session, achievements = self.session, Achievements()
+        if session.lacks_findings:
+            return []
         for window in joined(findings):
             achievements.add(window)
         for rate in self.rates:
