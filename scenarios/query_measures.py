@@ -17,7 +17,7 @@ from scenarios.run_records import QueryLine, ScenarioRecord
 from scenarios.study import SCENARIO, WRONG_RESULTS
 
 QUERY_LABELS = ("strategy", "statement", "parameter_class")
-_WRONG_LABELS = ("statement", "parameter_class", "strategy")  # as the record lists them
+_CELL_LABELS = ("statement", "parameter_class", "strategy")  # in the order of the record's wrong results
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,31 @@ def query_value(
 ) -> float | None:
     """The value of one of QUERY_MEASURES; None when the laboratory did not measure it."""
     if name == WRONG_RESULTS:
-        return _wrong_results(labels, records)
+        return _wrong_results(labels, records, lines)
     figure = _FIGURES[name]
     cells: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for line in lines:
         value = figure.of(line)
-        found = {"strategy": line.strategy, "statement": line.statement, "parameter_class": line.parameter_class}
-        if line.policy is None and value is not None and _within(labels, found):
+        if line.policy is None and value is not None and _within(labels, _labels(line)):
             cells[line.strategy, line.statement, line.parameter_class].append(value)
     return float(figure.worst(median(values) for values in cells.values())) if cells else None
 
 
-def _wrong_results(labels: Mapping[str, str], records: Iterable[ScenarioRecord]) -> float | None:
+def _wrong_results(
+    labels: Mapping[str, str], records: Iterable[ScenarioRecord], lines: Iterable[QueryLine]
+) -> float | None:
+    """How many cells were wrong; None when there is none that was compared: one that is right has lines."""
     record = next((one for one in records if one.name == SCENARIO and WRONG_RESULTS in one.options), None)
     if record is None:
         return None
-    wrong = [dict(zip(_WRONG_LABELS, cell, strict=False)) for cell in record.options[WRONG_RESULTS]]
-    return float(sum(_within(labels, found) for found in wrong))
+    cells = [dict(zip(_CELL_LABELS, cell, strict=False)) for cell in record.options[WRONG_RESULTS]]
+    wrong = sum(_within(labels, found) for found in cells)
+    is_compared = wrong or any(line.policy is None and _within(labels, _labels(line)) for line in lines)
+    return float(wrong) if is_compared else None
+
+
+def _labels(line: QueryLine) -> dict[str, str]:
+    return {name: getattr(line, name) for name in _CELL_LABELS}
 
 
 def _within(labels: Mapping[str, str], found: Mapping[str, str]) -> bool:

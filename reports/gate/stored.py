@@ -66,7 +66,7 @@ def _doubts(name: str, path: Path, measurements: Measurements) -> tuple[str, ...
     if verdict.cut_short and not found:
         found.append(f"{name} was cut short")
     if not found:
-        found += [f"{name} is not whole: {sentence}" for sentence in (*_cuts(path), *_damages(measurements))]
+        found += [f"{name} is not whole: {sentence}" for sentence in (*_cuts(path), *damages(measurements))]
     for scenario in measurements.manifest.arms:
         arms = measurements.arms(scenario)
         if arms:
@@ -85,7 +85,7 @@ def _cuts(path: Path) -> list[str]:
     ]
 
 
-def _damages(measurements: Measurements) -> list[str]:
+def damages(measurements: Measurements) -> list[str]:
     """Where the record of a finished run and its measurements do not add up: files that were cut, doubled or edited."""
     found = []
     records: dict[str, list[ScenarioRecord]] = defaultdict(list)
@@ -94,7 +94,9 @@ def _damages(measurements: Measurements) -> list[str]:
     for scenario, parts in records.items():
         started = sum(part.started for part in parts)
         measured = _measured(scenario, measurements)
-        if measured not in (None, started):
+        # The lines of a worker that was lost are there; its account of what it started went with it.
+        has_lost = any(worker.lost for part in parts for worker in part.workers)
+        if measured is not None and (measured < started if has_lost else measured != started):
             found.append(f"{scenario} began {started} operations and {measured} are measured; run it again")
         if started and not any(part.seconds > 0 for part in parts):
             found.append(f"{scenario} began {started} operations in no time; run it again")
@@ -106,12 +108,12 @@ def _measured(scenario: str, measurements: Measurements) -> int | None:
     """How many operations a scenario's measurements hold; None when they do not say."""
     if scenario == LABORATORY:
         return sum(len(line.latency_us) for line in measurements.queries)
-    # Returns after an outage are timed beside the operations.
+    # Returns after an outage (`reconnect, gentle`) are timed beside the operations; `reconnect` alone is one.
     delays = [
         one
         for one in measurements.series
         if (one.scenario, one.metric) == (scenario, "start_delay_us")
-        and not one.labels.get("operation", "").startswith("reconnect")
+        and not one.labels.get("operation", "").startswith("reconnect, ")
     ]
     return sum(part.count for one in delays for part in one.blocks.values()) if delays else None
 

@@ -1,5 +1,6 @@
 """Thresholds that need no baseline: objectives with a reason each, in one TOML file, judged on one stored run."""
 
+import difflib
 import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,11 +11,13 @@ from typing import Any
 import msgspec
 
 from fixtures.errors import InputError
+from reference_server.statements import shipped_strategies
 from reports.gate.decisions import Verdict
 from reports.gate.run_numbers import RunNumber
 from reports.numbers import quantity
 from scenarios.catalogue import SCENARIOS
 from scenarios.objectives import Objective, judge, parse_objective
+from scenarios.queries.request import available_statements
 from scenarios.run_measures import Measure, parse_measure
 from scenarios.run_records import ScenarioRecord
 from scenarios.study import SCENARIO as LABORATORY
@@ -120,14 +123,28 @@ def applying(thresholds: Sequence[Threshold], records: Iterable[ScenarioRecord])
 
 
 def _is_unasked(threshold: Threshold, options: Mapping[str, Any]) -> bool:
-    """Whether a threshold is about a strategy or a statement that the laboratory's record says was left out."""
+    """Whether a threshold is about a strategy or a statement that the laboratory's record says was left out.
+
+    InputError for one that neither the record nor the catalogue knows: a misspelt name would never be asked.
+    """
     if threshold.scenario != LABORATORY:
         return False
-    kinds = {"strategy": "strategies", "statement": "statements"}
-    return any(
-        name in kinds and kinds[name] in options and value not in options[kinds[name]]
+    measured = {"strategy": "strategies", "statement": "statements"}
+    left_out = [
+        (name, value)
         for name, value in threshold.measure.labels
-    )
+        if name in measured and measured[name] in options and value not in options[measured[name]]
+    ]
+    for name, value in left_out:
+        shipped = shipped_strategies() if name == "strategy" else available_statements()
+        if value not in shipped:
+            near = difflib.get_close_matches(value, {*shipped, *options[measured[name]]}, n=3)
+            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise InputError(
+                f"{threshold.name}: neither chatbench nor this run has a {name} named {value!r}{meant} "
+                f"The run measured: {', '.join(sorted(options[measured[name]])) or 'none'}"
+            )
+    return bool(left_out)
 
 
 def judge_threshold(threshold: Threshold, number: RunNumber) -> ThresholdFinding:

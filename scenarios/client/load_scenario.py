@@ -118,7 +118,10 @@ class LoadScenario(ABC):
         return None
 
     def tell(self, findings: list[Any]) -> list[LedgerTotals]:  # noqa: ARG002 - many have nothing to do
-        """Figures of the whole run by the findings of its processes; once, in the one that keeps the run folder."""
+        """Figures of the whole run by the findings of its processes; once, in the one that keeps the run folder.
+
+        Where the session lacks findings, sums over all processes must not be told.
+        """
         return []
 
 

@@ -326,8 +326,15 @@ class MasterRun(ActiveRun):
         ]
 
     def _findings(self) -> list[Any]:
-        """What the workers found that handed over."""
+        """What the workers found that handed over; warns of those that did not."""
         decode, kind = msgspec.msgpack.decode, self.scenario.findings_type
+        lost = [one.name for one in self._workers.values() if one.account is None]
+        if lost and kind is not None:
+            self.session.lacks_findings = True
+            self.session.warnings.append(
+                f"what worker {', '.join(lost)} found is lost: figures that add up all workers' findings are left out, "
+                "others are those of the rest"
+            )
         return [decode(one.findings, type=kind) for one in self._workers.values() if one.account is not None]
 
     def _look_at_clocks(self) -> None:

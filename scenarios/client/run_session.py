@@ -101,6 +101,7 @@ class RunSession:
         self.token_ends = 0  # those that ended with their token, as agreed
         self.reasons: list[str] = []
         self.warnings: list[str] = []
+        self.lacks_findings = False  # a process of the run was lost with what it found: no sum over all can be told
         self.on_give_up: Callable[[], None] = lambda: None
         self.on_second: Callable[[int], None] = lambda _now_ns: None  # scenario's own books, once per second
         self._counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()

@@ -48,7 +48,7 @@ WORKLOAD = {
 }
 GENTLE, THUNDERING = "gentle", "thundering"
 LOOK_SECONDS = 0.5
-Finding = tuple[int, int]  # comebacks of finished storms, unfinished storms
+Finding = tuple[dict[str, tuple[int, float]], int]  # mode → comebacks of finished storms, seconds; unfinished storms
 
 
 @dataclass
@@ -167,8 +167,8 @@ class ConnectStorm(LoadScenario):
         arrivals = ARRIVALS[self.session.options.arrivals](float(self.options.rate), seed)
         random = Random(f"{seed} groups")
         sends = DrawnArrivals(arrivals, lambda: random.randrange(self.group_count), is_own=self.groups.__contains__)
-        drive = self.session.open_loop("send_message").drive
-        gevent.spawn(drive, iter(sends), begin_ns, lambda at_ns: self.send(self.groups[sends.take()], at_ns))
+        drive = self.session.open_loop("send_message").drive_drawn
+        gevent.spawn(drive, sends, begin_ns, lambda place, at_ns: self.send(self.groups[place], at_ns))
         gevent.spawn(self._storms)
 
     def user_lives(self, user: ChatUser, begin_ns: int) -> None:  # noqa: ARG002 - storms have the schedule
@@ -211,7 +211,6 @@ class ConnectStorm(LoadScenario):
         session = self.session
         for mode, connects in self.connects.items():
             session.count("storm_connects", connects, mode=mode)
-            session.count("storm_connects_per_second", round(connects / self.connect_seconds[mode], 1), mode=mode)
         gaps = sum(len(device.client.resume_gaps) for device in self.devices.values())
         if gaps:
             session.warnings.append(
@@ -221,11 +220,17 @@ class ConnectStorm(LoadScenario):
         return self.books.ledger.reconcile()
 
     def findings(self) -> Finding:
-        """How many storms this process told of, and how many it told as unfinished."""
-        return self.connects.total(), self.unfinished_storms
+        """The comebacks of the storms that this process told of, and how many it told as unfinished."""
+        told = {mode: (connects, self.connect_seconds[mode]) for mode, connects in self.connects.items()}
+        return told, self.unfinished_storms
 
     def tell(self, findings: list[Finding]) -> list[LedgerTotals]:
-        """Whether there were storms, and all of them ended."""
+        """How fast everybody came back, whether there were storms, and whether all of them ended."""
+        for mode in (GENTLE, THUNDERING):
+            told = [found[mode] for found, _ in findings if mode in found]
+            if told and not self.session.lacks_findings:
+                connects, seconds = (sum(column) for column in zip(*told, strict=True))
+                self.session.count("storm_connects_per_second", round(connects / seconds, 1), mode=mode)
         unfinished = sum(found for _, found in findings)
         if unfinished:
             self.session.warnings.append(

@@ -186,6 +186,8 @@ class HotConversation(LoadScenario):
     def tell(self, findings: list[list[RateWindow]]) -> list[LedgerTotals]:
         """What was achieved altogether: all processes have the same windows."""
         session, achievements = self.session, Achievements()
+        if session.lacks_findings:
+            return []
         for window in joined(findings):
             achievements.add(window)
         for rate in self.rates:
@@ -233,8 +235,8 @@ class HotConversation(LoadScenario):
             lambda: random.randrange(session.options.user_count),
             is_own=self.hands.__contains__,
         )
-        session.open_loop("send_message").drive(
-            iter(sends), begin_ns, lambda at_ns: self._send(window, sends.take(), at_ns)
+        session.open_loop("send_message").drive_drawn(
+            sends, begin_ns, lambda number, at_ns: self._send(window, number, at_ns)
         )
         was_whole = session.timer.wait_until(begin_ns + length_ns)
         deadline = time.monotonic() + float(WORKLOAD["patience_seconds"].value)

@@ -132,8 +132,8 @@ class MixedDay(WithGroupTraffic, LoadScenario):
             lambda: self.behaviour.draw(random, self.user_count),
             is_own=lambda drawn: self.session.is_own(drawn[1]),
         )
-        drive = self.session.open_loop("day_action").drive
-        gevent.spawn(drive, iter(actions), begin_ns, lambda at_ns: self.act(*actions.take(), at_ns))
+        drive = self.session.open_loop("day_action").drive_drawn
+        gevent.spawn(drive, actions, begin_ns, lambda drawn, at_ns: self.act(drawn[0], drawn[1], at_ns))
 
     def oversee(self, begin_ns: int) -> None:
         """Ends the run with the day."""

@@ -227,6 +227,8 @@ class Noop(WithGroupTraffic, LoadScenario):
 
     def tell(self, findings: list[list[Window]]) -> list[LedgerTotals]:
         """What a unit costs, whichever process pays for it: windows are those of all, added up."""
+        if self.session.lacks_findings:
+            return []
         windows = joined(findings)
         for work in WORKS:
             self._tell_sums(work, [window for window in windows if window.work == work])

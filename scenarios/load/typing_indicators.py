@@ -268,8 +268,8 @@ class TypingIndicators(LoadScenario):
             lambda: random.randrange(self.room_count),
             is_own=self.rooms.__contains__,
         )
-        session.open_loop("send_message").drive(
-            iter(messages), begin_ns, lambda at_ns: self.send(self.rooms[messages.take()], at_ns)
+        session.open_loop("send_message").drive_drawn(
+            messages, begin_ns, lambda room, at_ns: self.send(self.rooms[room], at_ns)
         )
         session.timer.wait_until(begin_ns + length_ns)
         for typist in self.typists:

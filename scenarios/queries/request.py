@@ -58,6 +58,11 @@ def measured_statements() -> dict[str, Variant]:
     return {name: item for name, item in server_variants().items() if name not in UNMEASURED_STATEMENTS}
 
 
+def available_statements() -> dict[str, Variant]:
+    """What can be asked for by name: the server's statements that are compared, and every shipped variant."""
+    return measured_statements() | shipped_variants()
+
+
 def check_request(strategies: Sequence[Strategy], options: LaboratoryOptions) -> list[Variant]:
     """The statements to measure; InputError when the request makes no sense, before anything is made."""
     names = [strategy.name for strategy in strategies]
@@ -79,7 +84,7 @@ def check_request(strategies: Sequence[Strategy], options: LaboratoryOptions) ->
 
 def _asked_statements(options: LaboratoryOptions) -> list[Variant]:
     server = measured_statements()
-    available = server | shipped_variants()
+    available = available_statements()
     asked = [*server] if options.statements is None else [*options.statements]
     unknown = [name for name in asked if name not in available]
     if unknown or not (asked or options.questions or options.statement_files):

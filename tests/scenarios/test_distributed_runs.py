@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from load_runs import FANOUT, channel, counts, free_port, ledgers, run, start, start_worker, truth
 
+from reports.gate.stored import damages
+from reports.measurements import read_measurements
 from scenarios import histograms
 from scenarios.run_folder import RunFolder
 from scenarios.runner import RunOptions
@@ -112,19 +114,34 @@ def test_pagination_across_processes(scripted_server: Callable[..., Any], tmp_pa
     assert deep == {"1", "2"}
 
 
-@pytest.mark.parametrize(("measured_seconds", "killed_second", "is_asked_load"), [(8, 2, False), (20, 18, True)])
-def test_a_worker_that_is_killed_is_named_and_the_rest_counts(
-    scripted_server: Callable[..., Any], tmp_path: Path, measured_seconds: int, killed_second: int, is_asked_load: bool
+HOT = ("--users", "18", "--rates", "20,40", "--window-seconds", "0.5", "--drain-seconds", "2")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "measured_seconds", "killed_second", "is_asked_load"),
+    [("fanout", FANOUT, 8, 2, False), ("hot_conversation", HOT, 20, 18, True)],
+)
+def test_a_worker_that_is_killed_is_named_and_the_rest_counts(  # noqa: PLR0917 - the cases and two fixtures
+    scripted_server: Callable[..., Any],
+    tmp_path: Path,
+    name: str,
+    options: tuple[str, ...],
+    measured_seconds: int,
+    killed_second: int,
+    is_asked_load: bool,
 ) -> None:
-    """A master and two workers, one of them killed: early, it is another load than asked for; late, the run counts."""
+    """A master and two workers, one of them killed: early, it is another load than asked for; late, the run counts.
+
+    What it had found is gone, so no sum of both's findings is told.
+    """
     server = scripted_server()
     port = free_port()
-    options = (*FANOUT, "--master", "--expect-workers", "2", "--progress", *channel(port)[:4])
+    options = (*options, "--master", "--expect-workers", "2", "--progress", *channel(port)[:4])
     options = (*options, "--measured-seconds", str(measured_seconds))
     with ExitStack() as stack:
-        workers = [stack.enter_context(start_worker("fanout", port)) for _ in range(2)]
+        workers = [stack.enter_context(start_worker(name, port)) for _ in range(2)]
         stack.callback(lambda: [worker.kill() for worker in workers])
-        master = stack.enter_context(start("fanout", server.url, tmp_path, *options, run_time="50s"))
+        master = stack.enter_context(start(name, server.url, tmp_path, *options, run_time="50s"))
         assert master.stderr is not None
         for line in master.stderr:
             if line.startswith("chatbench-progress") and f'"second": {killed_second}' in line:
@@ -142,11 +159,15 @@ def test_a_worker_that_is_killed_is_named_and_the_rest_counts(
     assert any(told_of in reason for reason in record.reasons) != is_asked_load, said
     assert any(told_of in warning for warning in record.warnings) == is_asked_load, said
     assert master.returncode == (3 if record.reasons else 0)
+    assert damages(read_measurements(tmp_path)) == []
     # Until it was lost its lines came; what the other's recipients were to get of both, they got.
     lines = list(RunFolder(tmp_path).read_histograms())
-    seconds = {name: {line.second for line in lines if line.worker == name} for name in (lost.name, left.name)}
+    seconds = {one: {line.second for line in lines if line.worker == one} for one in (lost.name, left.name)}
     assert 0 < len(seconds[lost.name]) < len(seconds[left.name])
-    told = ledgers(tmp_path, "group_size").values()
+    is_hot = name == "hot_conversation"
+    assert any(f"what worker {lost.name} found is lost" in warning for warning in record.warnings) == is_hot, said
+    assert not any(count.name.startswith("room_sends") for count in record.counts)
+    told = ledgers(tmp_path, "conversations" if is_hot else "group_size").values()
     assert sum(totals.expected for totals in told) == sum(totals.delivered for totals in told) > 0
     assert sum(totals.messages for totals in told) > record.started
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from load_runs import channel, free_port, run
 
+from reports.gate.stored import damages
+from reports.measurements import read_measurements
 from scenarios.generator_health import is_generators_own
 from scenarios.run_folder import RunFolder
 
@@ -78,6 +80,7 @@ def test_two_processes_make_one_run(chat_server: Callable[..., str], tmp_path: P
             measured[line.worker] += line.count
     assert set(measured) == {"1", "2"}, said
     assert record.started > 0
+    assert damages(read_measurements(tmp_path)) == []
     ledgers = folder.read_ledger().ledgers
     for totals in ledgers:
         assert totals.expected == totals.delivered + totals.superseded, said

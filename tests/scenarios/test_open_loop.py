@@ -1,4 +1,5 @@
 import time
+from collections.abc import Iterator
 from itertools import count
 
 import gevent
@@ -8,7 +9,7 @@ import pytest
 from scenarios.client.open_loop import OpenLoop
 from scenarios.client.precise_timer import PreciseTimer
 from scenarios.clock import ClockRelation
-from scenarios.schedules import StartLog
+from scenarios.schedules import DrawnArrivals, StartLog
 
 MS = 1_000_000
 
@@ -86,6 +87,29 @@ def test_beyond_the_limit_starts_are_dropped_and_counted() -> None:
     assert (drive.starts.started, drive.starts.dropped) == (2, 3)
     release.set()
     gevent.sleep(0)
+
+
+def test_a_dropped_arrival_takes_what_was_drawn_for_it_along() -> None:
+    """Those that are begun after it are whose they would have been."""
+    drive = Drive(in_flight_limit=2)
+    release = gevent.event.Event()
+    names = iter("abcdef")
+    began: list[str] = []
+
+    def offsets() -> Iterator[int]:
+        yield from (0, 0, 0, 0)
+        release.set()
+        while drive.loop.in_flight:
+            gevent.sleep(0)
+        yield from (MS, MS)
+
+    def operation(name: str, _intended_ns: int) -> None:
+        began.append(name)
+        release.wait()
+
+    arrivals = DrawnArrivals(offsets(), lambda: next(names), is_own=lambda _name: True)
+    drive.loop.drive_drawn(arrivals, drive.begin_ns, operation)
+    assert (began, drive.starts.dropped) == (["a", "b", "e", "f"], 2)
 
 
 def test_stopping_wakes_every_schedule() -> None:

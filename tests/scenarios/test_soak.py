@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from reports.gate.stored import damages
+from reports.measurements import read_measurements
 from scenarios.local_target import Target
 from scenarios.run_folder import RunFolder
 from scenarios.run_records import ScenarioRecord
@@ -56,6 +58,7 @@ def test_connections_come_and_go_and_nothing_is_lost(
     assert set(reconnects) == {("back",)}, said
     assert reconnects["back",] > 12
     assert record.failed == 0
+    assert damages(read_measurements(tmp_path)) == []
     ledgers = folder.read_ledger().ledgers
     (stored,) = ask_database("SELECT count(*) FROM chat_messages WHERE content LIKE 'cb1.%'")
     assert sum(totals.messages for totals in ledgers) == stored["count"] > 50

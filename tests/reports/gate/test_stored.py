@@ -13,7 +13,7 @@ from reports.gate.stored import judge_stored
 from reports.gate.thresholds import Threshold
 from scenarios.objectives import parse_objective
 from scenarios.run_folder import RunFolder
-from scenarios.run_records import ArmRecord, HistogramLine
+from scenarios.run_records import ArmRecord, HistogramLine, WorkerRecord
 
 DELIVERY = Threshold(parse_objective("delivery_ms_p95<=100"), "fanout", "people wait")
 BYTES = Threshold(parse_objective("bytes_per_delivery<=200"), "fanout", "phones pay")
@@ -207,3 +207,33 @@ def test_what_is_to_be_large_is_left_to_its_threshold(stored: Stored) -> None:
     outcome = judge_stored(stored("head").path, (delivered, DELIVERY), stored("base").path)
     assert "delivered" not in verdicts(outcome)
     assert any("fanout: delivered is to be large" in remark for remark in outcome.remarks)
+
+
+@pytest.mark.parametrize(
+    ("operation", "worker_is_lost", "measured", "verdict"),
+    [
+        ("reconnect", False, 40, "PASS"),  # the soak's, which are among what began
+        ("reconnect", False, 39, "INVALID"),
+        ("reconnect, gentle", False, 40, "INVALID"),  # a storm's, which are not
+        ("send_message", True, 45, "PASS"),  # lines of a worker whose account was lost with it
+        ("send_message", True, 39, "INVALID"),
+        ("send_message", False, 45, "INVALID"),
+    ],
+)
+def test_what_began_and_what_is_measured_add_up(  # noqa: PLR0917 - the cases and two fixtures
+    parts: SimpleNamespace, tmp_path: Path, operation: str, worker_is_lost: bool, measured: int, verdict: str
+) -> None:
+    """Each start once; of a worker that was lost, more is measured than anybody says began."""
+    workers = [
+        WorkerRecord(name=name, users=3, same_host=True, clock_offset_us=0, clock_error_us=0, lost=lost)
+        for name, lost in (("1", False), ("2", worker_is_lost))
+    ]
+    lines = [
+        parts.line(0, "start_delay_us", [5] * 60, scenario="soak", operation="send"),
+        parts.line(1, "start_delay_us", [5] * measured, scenario="soak", operation=operation),
+    ]
+    written = parts.manifest([parts.record("soak", 0, started=100, workers=workers)])
+    failed = Threshold(parse_objective("failed==0"), "soak", "nothing fails")
+    outcome = judge_stored(parts.write_run(tmp_path / "run", written, lines).path, (failed,))
+    assert outcome.verdict == verdict, outcome.reasons
+    assert all("soak began 100 operations and" in reason for reason in outcome.reasons)

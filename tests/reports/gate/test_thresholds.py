@@ -119,12 +119,34 @@ def test_the_laboratory_is_asked_for_what_it_was_to_measure() -> None:
     assert not applying(asked, [ScenarioRecord(name="fanout", options={}, started_second=0, seconds=1)])
 
 
-def test_wrong_rows_are_counted() -> None:
-    """As the laboratory's record lists them, statement, class and strategy."""
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("query_buffers_max.statement=is_membr<=1", "is_membr'; did you mean is_member"),
+        ("wrong_results.strategy=raodmap==0", "raodmap'; did you mean roadmap"),
+        ("wrong_results.statement=set_role==0", "set_role'"),  # never measured
+    ],
+)
+def test_a_misspelt_statement_is_refused(name: str, value: str) -> None:
+    """Not taken for one that was left out; one that only the run knows can be asked for."""
+    listed = {"strategies": {"none": {}, "mine": {}}, "statements": {"is_member": ""}}
+    record = ScenarioRecord(name="queries", options=listed, started_second=0, seconds=1)
+    own = threshold("wrong_results.strategy=mine==0", "queries")
+    assert applying([own], [record]) == (own,)
+    with pytest.raises(InputError, match=f"named '{value}.*The run measured: "):
+        applying([threshold(name, "queries")], [record])
+
+
+def test_wrong_rows_are_counted(parts: SimpleNamespace) -> None:
+    """As the laboratory's record lists them, statement, class and strategy; None where nothing was compared."""
     wrong = {WRONG_RESULTS: [["list_messages", "deep", "roadmap"], ["is_member", "heavy", "none"]]}
     record = ScenarioRecord(name="queries", options=wrong, started_second=0, seconds=1)
-    for name, count in (("wrong_results", 2), ("wrong_results.strategy=none", 1), ("wrong_results.statement=x", 0)):
-        assert counted(parse_measure(name), [record], []) == count
+    lines = [parts.query(0, "roadmap", "get_message", "hot"), parts.query(0, "own", "x", "hot", policy="join")]
+    known = {"": 2, ".strategy=none": 1, ".statement=get_message": 0, ".statement=x": None, ".strategy=own": None}
+    for name, count in known.items():
+        assert counted(parse_measure(f"wrong_results{name}"), [record], [], lines) == count, name
+    record.options = {WRONG_RESULTS: []}
+    assert counted(parse_measure("wrong_results"), [record], [], []) is None
 
 
 def test_a_number_that_is_none_is_no_pass() -> None:

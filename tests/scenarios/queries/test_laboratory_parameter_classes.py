@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from itertools import chain
 from uuid import UUID
 
 import asyncpg
@@ -89,6 +90,27 @@ def test_leaving_changes_no_other_class(tiny_url: str) -> None:
     assert leaving.caller_id not in {case.values.get("user_id") for case in others}
 
 
+def test_where_no_group_can_be_left_none_is(tiny_url: str) -> None:
+    """Owners stay; in the groups that are left others ask: no case without values, and no leaving of what they read."""
+    groups = [case.values.get("conversation_id") for case in chain(*cases_of(tiny_url).values())]
+
+    async def own_the_others() -> None:
+        connection = await asyncpg.connect(tiny_url)
+        try:
+            await connection.execute(
+                "UPDATE conversation_participants SET role = 'owner' "
+                "WHERE conversation_type = 'group' AND conversation_id <> ALL ($1::uuid[])",
+                [group for group in groups if group is not None],
+            )
+        finally:
+            await connection.close()
+
+    asyncio.run(own_the_others())
+    cases = cases_of(tiny_url)
+    assert cases["leaving_classes"] == []
+    assert units_of(measured_statements()["leave_group"].statement, cases) == []
+
+
 CASE = Case("hot", UUID(int=7), {"conversation_id": UUID(int=1), "sender_id": UUID(int=7)}, {})
 SUPPLIED = Case("new_pair", UUID(int=7), {}, {"other_user_id": (UUID(int=1), UUID(int=2))})
 
@@ -112,7 +134,7 @@ def test_writes_skip_what_is_absent() -> None:
     """A write to a conversation that does not exist is an error and no measurement."""
     absent = Case(ABSENT, UUID(int=7), CASE.values, {})
     cases: dict[str, list[Case]] = {axis.name: [] for axis in AXES} | {"conversation_classes": [CASE, absent]}
-    write = statement("conversation_id", text="DELETE FROM t")
+    write = statement("conversation_id", "content", text="UPDATE t SET x = 1")
     assert [unit.case.parameter_class for unit in units_of(write, cases)] == ["hot"]
 
 
