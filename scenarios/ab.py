@@ -172,17 +172,19 @@ class AbRun:
             if not block:
                 self._name_arms(places)
             turn = self._turn(block, base, head)
-            before = {arm: executed_statements(place.target.http_url) for arm, place in places.items()}
+            http_urls = {arm: place.target.http_url for arm, place in places.items()}
+            before = executed_statements(http_urls)
             runner.run_load_scenario(turn, self._run_options, self._so_far, told)
+            statements, warnings = statement_counts(before, executed_statements(http_urls))
+            counted += statements
             for arm, place in places.items():
-                counted += statement_counts(arm, before[arm], executed_statements(place.target.http_url))
                 if place.server is not None and not place.server.alive:
                     self._is_over = True
                     self._so_far.note(reason=f"{arm} ended in block {block + 1}: {place.server.ending}")
             urls = {arm: place.database_url for arm, place in places.items() if place.database_url is not None}
             if len(urls) == len(places):
                 counted += wal_counts(urls)  # the last thing: it ends the servers' sessions
-        self._so_far.add_counts(turn.part, counted)
+        self._so_far.add_counts(turn.part, counted, [f"{turn.part}: {one}" for one in warnings])
         self._is_over |= turn.part not in self._so_far.recorded  # its generator has failed, and said why
         if not self._rate:
             # All blocks meet the same load; 0, and the next one measures anew, when this one was not finished.

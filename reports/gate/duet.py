@@ -30,6 +30,7 @@ METRICS = tuple(
 REPORTED_PERCENT = 99  # shown and not gated: a round holds two values beyond it
 
 _CHANGE_OF_USER = "set_claims"  # which of the pool's connections a request meets, and for whom that acted, is chance
+_OF_STATEMENTS = "asked in blocks whose statements were read"
 _LOST = 0.001  # a share that a machine's hiccup may lose of requests or deliveries
 _COUNTERS = (
     Counter("failed_requests_share", "", 0.0, "guess: one in a thousand may meet a timeout", slack=_LOST),
@@ -141,13 +142,19 @@ def _count(distribution: Distribution | None) -> int:
 
 
 def _totals(manifest: RunManifest) -> dict[tuple[str, str, str], float]:
-    """(count, operation or statement, arm) → its sum over all blocks."""
+    """(count, operation or statement, arm) → its sum over all blocks.
+
+    What was asked in blocks whose statements were read is under _OF_STATEMENTS as well.
+    """
     totals: dict[tuple[str, str, str], float] = defaultdict(float)
     for record in _counted(manifest):
+        has_statements = any(count.name == "duet_statements" for count in record.counts)
         for count in record.counts:
             if "arm" in count.labels:
                 part = count.labels.get("operation") or count.labels.get("statement", "")
                 totals[count.name, part, count.labels["arm"]] += count.value
+                if count.name == "duet_asked" and has_statements:
+                    totals[_OF_STATEMENTS, "", count.labels["arm"]] += count.value
     return totals
 
 
@@ -174,7 +181,7 @@ def _per(totals: Mapping[tuple[str, str, str], float], arm: str) -> dict[str, fl
         "delivery_bytes": (total("duet_delivery_bytes"), total("duet_deliveries")),
         **{f"{name}_response_bytes": (total("duet_response_bytes", name), requests[name]) for name in REQUESTS},
         # Those of a block as a whole, which neither server nor database tells apart by rounds.
-        "statements_per_request": (statements, asked if statements else 0),
+        "statements_per_request": (statements, total(_OF_STATEMENTS) if statements else 0),
         "buffers_per_request": (total("duet_buffers"), asked if stored else 0),
         "wal_records_per_message": (total("duet_wal_records"), stored if total("duet_wal_records") else 0),
         "wal_bytes_per_message": (total("duet_wal_bytes"), stored if total("duet_wal_bytes") else 0),
