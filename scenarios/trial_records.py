@@ -60,6 +60,7 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     effect_high: float | None = None
     verdict: str
     slower: list[str]  # metrics that were called REGRESSED
+    more: list[str] = []  # counters that were; what a record of before does not say, its verdict holds
     reasons: list[str]  # why it judges nothing
     replaced: list[str]  # late blocks, and why
     blocks: list[dict[str, list[tuple[float, float, int]]]]  # metric → (base ms, head ms, operations) of each round

@@ -45,7 +45,7 @@ class TrialResult:
     @property
     def real_hits(self) -> int:
         """Real decisions that failed (identical arms), or found the slow metric."""
-        return sum(_hits(self.trial, one.slower) for one in self.decisions)
+        return sum(_is_hit(one) for one in self.decisions)
 
     @property
     def share(self) -> float | None:
@@ -137,6 +137,11 @@ def prove(
 
 def _hits(trial: Trial, slower: Sequence[str]) -> bool:
     return trial.metric in slower if trial.effect else bool(slower)
+
+
+def _is_hit(one: TrialRecord) -> bool:
+    """Of a real decision: identical code fails by its counters as well, which are part of the verdict."""
+    return one.trial.metric in one.slower if one.trial.effect else one.verdict == "REGRESSED"
 
 
 def _blocks(records: Sequence[TrialRecord]) -> list[Block]:

@@ -60,6 +60,7 @@ def record_of(data: DuetData, seconds: float, command: str) -> TrialRecord:
         effect_high=effect[2],
         verdict=outcome.verdict,
         slower=[one.metric.name for one in outcome.decision.findings if one.verdict == "REGRESSED"],
+        more=[one.counter.name for one in outcome.counters if one.verdict == "REGRESSED"],
         reasons=_reasons(outcome.reasons, [one.sentence for one in outcome.decision.findings if not one.rounds]),
         replaced=[warning for one in manifest.scenarios if one.replaced for warning in one.warnings],
         blocks=[_block(data, number) for number in sound],

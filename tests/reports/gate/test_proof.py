@@ -1,6 +1,7 @@
 """Duets of known truth give the shares, the real decisions and the sentences that they should."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -103,6 +104,15 @@ def test_identical_arms_never_fail() -> None:
     assert (result.hits, sum(result.verdicts.values())) == (0, DRAWN)
     assert (len(result.decisions), result.real_hits) == (1, 0)
     assert result.is_met
+
+
+def test_identical_arms_that_fail_by_a_counter_have_failed() -> None:
+    """With no time slower: the verdict, which is CI's exit code, is what counts; which counter it was is kept."""
+    data = duet()
+    line = record_of(replace(data, base={"statements_per_request": 4.0}, head={"statements_per_request": 5.0}), 1, "")
+    assert (line.verdict, line.slower, line.more) == ("REGRESSED", [], ["statements_per_request"])
+    result = only(proven(line))
+    assert (result.hits, result.real_hits, result.is_met) == (0, 1, False)
 
 
 def test_a_slow_down_beyond_the_margin_is_found() -> None:
