@@ -5,6 +5,7 @@ A line holds every round that counted, so decisions can be drawn and documents c
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,22 @@ class Trial(msgspec.Struct, frozen=True):
     effect: float = 0.0  # of the operation's median, that was meant
     metric: str = ""  # that has to show it
     is_calibration: bool = False  # too short to decide: it finds the delay that has the effect
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many real decisions there are to be, earlier sessions included."""
+
+    identical: int
+    slowed: int  # of each slow-down and effect
+
+    def of(self, trial: Trial) -> int:
+        """Those of one trial."""
+        return self.slowed if trial.effect else self.identical
+
+
+QUICK = Amount(identical=1, slowed=1)
+FULL = Amount(identical=20, slowed=10)
 
 
 class StoredCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,13 +89,20 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
         return not self.trial.is_calibration and self.verdict != "INVALID"
 
     @property
+    def meant_for(self) -> Trial:
+        """The trial that it was to be."""
+        return Trial(self.trial.name, self.trial.effect, self.trial.metric)
+
+    @property
     def counts_for(self) -> Trial | None:
-        """The trial that it is one of, by what the slow-down really came to; None when by none that is asked for."""
+        """The trial that it is one of, by what the slow-down really came to; None when by none that is asked for.
+
+        Where nothing was measured, it is what was meant.
+        """
         trial = self.trial
-        if not trial.effect:
-            return Trial(trial.name)
-        came = self.effect or 0.0
-        near = [effect for effect in EFFECTS if abs(came / effect - 1) <= EFFECT_TOLERANCE]
+        if not trial.effect or self.effect is None:
+            return self.meant_for
+        near = [effect for effect in EFFECTS if abs(self.effect / effect - 1) <= EFFECT_TOLERANCE]
         return Trial(trial.name, near[0], trial.metric) if near else None
 
 

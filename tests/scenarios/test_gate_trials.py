@@ -18,14 +18,13 @@ from scenarios.gate_trials import (
     CALIBRATED,
     SLOW_DOWNS,
     TRIALS,
-    Amount,
     Session,
     fitting_delay,
     measure_trials,
     missing_trials,
 )
 from scenarios.run_folder import RunFolder
-from scenarios.trial_records import Trial, TrialRecord, append_record, read_records
+from scenarios.trial_records import Amount, Trial, TrialRecord, append_record, read_records
 
 FAN_OUT = next(trial for trial in TRIALS if trial.name == "the fan-out")
 
