@@ -26,7 +26,7 @@ def measure_proof(
         from scenarios.gate_trials import Session, measure_trials
         from scenarios.trial_records import FULL, QUICK
 
-    given = "".join(f" --{name.replace('_', '-')} {value:g}" for name, value in pairs.items())
+    given = "".join(f" --{name.replace('_', '-')} {value:.12g}" for name, value in pairs.items())
     session = Session(
         file=file,
         command=f"chatbench doctor --gate{' --full' if is_full else ''}{given}",

@@ -196,7 +196,7 @@ class AbRun:
         options = self._options
         given = {
             "--head-host": head.target.http_url,
-            "--rate": f"{self._rate:g}",
+            "--rate": str(self._rate),
             "--rounds": str(options.rounds),
             "--round-seconds": f"{self._round_seconds:g}",
         }

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from fixtures.errors import InputError
+from fixtures.errors import InputError, RunInvalidError
 
 FORMAT_VERSION = 1
 EFFECTS = (0.10, 0.20)  # of the median: what a slow-down is to come to
@@ -131,11 +131,21 @@ def read_records(path: Path) -> list[TrialRecord]:
 
 
 def append_record(path: Path, record: TrialRecord) -> None:
-    """Adds a line, whole or not at all; InputError when the others are of another machine."""
+    """Adds a line, whole or not at all; InputError when the others are of another machine.
+
+    RunInvalidError for a record that could not be read again: it would cost all others.
+    """
     check_one_machine(path, [*read_records(path), record])
+    line = msgspec.json.encode(record)
+    try:
+        msgspec.json.decode(line, type=TrialRecord)
+    except msgspec.DecodeError as error:
+        raise RunInvalidError(
+            f"the trial in {record.run_id} holds a value that is none ({error}) and is not added; run it again"
+        ) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab", buffering=0) as file:
-        file.write(msgspec.json.encode(record) + b"\n")
+        file.write(line + b"\n")
         os.fsync(file.fileno())
 
 

@@ -131,7 +131,7 @@ def _real(one: TrialResult) -> str:
 
 def _aim(one: TrialResult) -> str:
     sign = "≥" if one.trial.effect else "≤"
-    few = f"not contradicted, by {len(one.decisions)} real decisions of {one.needed} that it takes"
+    few = f"not contradicted by {len(one.decisions)} of the {one.needed} real decisions that it takes"
     met = "not shown" if not one.blocks else "met" if one.is_met else "missed" if one.is_missed else few
     return f"{sign} {one.aim:.0%}: {met}"
 

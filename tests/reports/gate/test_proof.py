@@ -18,7 +18,7 @@ from reports.gate.trial_reading import record_of
 from scenarios import histograms
 from scenarios.gate_trials import TRIALS
 from scenarios.run_records import ArmRecord, RunManifest, ScenarioRecord
-from scenarios.trial_records import Amount, Trial, TrialRecord, read_records
+from scenarios.trial_records import Amount, Trial, TrialRecord, append_record, read_records
 
 IDENTICAL = Trial("A/A")
 SLOW = Trial("one statement", 0.10, "list_conversations_ms_p50")
@@ -163,7 +163,7 @@ def test_few_real_decisions_can_only_contradict_an_aim() -> None:
     """One that passed does not show that at most one of a hundred fails."""
     proof = prove([record(IDENTICAL)], [IDENTICAL], 5, 3, drawn=DRAWN, needed=Amount(identical=2, slowed=1))
     assert (only(proof).is_missed, only(proof).is_met, proof.is_met) == (False, False, False)
-    assert "≤ 1%: not contradicted, by 1 real decisions of 2 that it takes" in proof_document.markdown(proof)
+    assert "≤ 1%: not contradicted by 1 of the 2 real decisions that it takes" in proof_document.markdown(proof)
 
 
 def test_identical_rounds_made_slower_show_what_their_noise_lets_through() -> None:
@@ -189,6 +189,23 @@ def test_decisions_that_judge_nothing_prove_nothing() -> None:
     assert len(only(proof).unjudged) == 1
     assert "100 operations in one round and 200 are needed" in proof_document.markdown(proof)
     assert not proof.is_met
+
+
+def test_a_block_with_a_round_that_one_arm_lacks_is_not_drawn_from(tmp_path: Path) -> None:
+    """Its line is whole, and can be read again."""
+    data = duet()
+    values = {key: value for key, value in data.values.items() if key != ("send_message", "head", 2, 1)}
+    line = record_of(replace(data, values=values), 200.0, COMMAND)
+    assert len(line.blocks) == 7
+    append_record(tmp_path / "trials.jsonl", line)
+    assert read_records(tmp_path / "trials.jsonl") == [line]
+
+
+def test_a_rate_is_kept_as_it_was_asked_for() -> None:
+    """Whatever was measured, or nothing: by it trials are told from those under another load."""
+    data = duet()
+    data.manifest.options["rate"] = 1234.5678
+    assert record_of(data, 200.0, COMMAND).rate == 1234.5678
 
 
 def test_drawn_decisions_alone_meet_no_aim() -> None:
