@@ -142,6 +142,18 @@ def test_requests_of_a_block_without_statements_are_not_divided_by(build: Build,
     assert (data.base["statements_per_request"], data.head["statements_per_request"]) == (3, 3)
 
 
+@pytest.mark.parametrize(("changes", "verdict"), [(2893, "PASS"), (3850, "REGRESSED")])
+def test_changes_of_user_count_by_themselves(build: Build, changes: int, verdict: str) -> None:
+    """What chance makes of them passes; one for every request is more. Other statements are as they were."""
+    counts = [
+        *per_arm("duet_asked", 3850, 3850),
+        *per_arm("duet_statements", 3850, 3850, statement="read"),
+        *per_arm("duet_statements", 2575, changes, statement="set_claims"),
+    ]
+    found = {one.counter.name: one.verdict for one in judge_duet(build(more_counts=counts), 5).counters}
+    assert (found["user_changes_per_request"], found["statements_per_request"]) == (verdict, "PASS")
+
+
 def test_a_statement_of_one_arm_alone_is_named(build: Build) -> None:
     """What vanished and what appeared; and a count that only one arm has is no pass."""
     counts = [
