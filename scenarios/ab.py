@@ -165,9 +165,11 @@ class AbRun:
             login_key=options.login_key,
             log_folder=options.out / "logs",
             on_end=count,
+            # In turns: whatever the first or the last one gains by it is no difference between the versions.
+            is_head_first=block % 2 == 1,
         )
-        with opened as (base, head):
-            places = dict(zip(ARMS, (base, head), strict=True))
+        with opened as places:
+            base, head = (places[arm] for arm in ARMS)
             self._so_far.folder(base)
             if not block:
                 self._name_arms(places)
@@ -217,8 +219,8 @@ class AbRun:
         """Puts down what each arm is: as it was named, and every setting of its server."""
         manifest = self.folder.read_manifest()
         manifest.arms[DUET.name] = [
-            ArmRecord(name=name, settings={"version": version.text, **_settings(version, place)})
-            for (name, place), version in zip(places.items(), self._versions, strict=True)
+            ArmRecord(name=name, settings={"version": version.text, **_settings(version, places[name])})
+            for name, version in zip(ARMS, self._versions, strict=True)
         ]
         self.folder.write_manifest(manifest)
 
