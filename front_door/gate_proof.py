@@ -23,12 +23,13 @@ def measure_proof(
         from reports.gate.duet import judge_duet, needs_confirmation, read_duet
         from reports.gate.trial_reading import trial_record
         from scenarios.ab import BLOCKS, AbOptions
-        from scenarios.gate_trials import FULL, QUICK, Session, measure_trials
+        from scenarios.gate_trials import Session, measure_trials
+        from scenarios.trial_records import FULL, QUICK
 
-    given = "".join(f" --{name.replace('_', '-')} {value:g}" for name, value in pairs.items())
+    given = "".join(f" --{name.replace('_', '-')} {value:.12g}" for name, value in pairs.items())
     session = Session(
         file=file,
-        command=f"chatbench doctor --{'full' if is_full else 'gate'}{given}",
+        command=f"chatbench doctor --gate{' --full' if is_full else ''}{given}",
         record_of=trial_record,
         needs_confirmation=lambda run: needs_confirmation(judge_duet(read_duet(run), BLOCKS)),
         seconds=None if minutes is None else minutes * 60,

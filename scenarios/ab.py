@@ -165,24 +165,28 @@ class AbRun:
             login_key=options.login_key,
             log_folder=options.out / "logs",
             on_end=count,
+            # In turns: whatever the first or the last one gains by it is no difference between the versions.
+            is_head_first=block % 2 == 1,
         )
-        with opened as (base, head):
-            places = dict(zip(ARMS, (base, head), strict=True))
+        with opened as places:
+            base, head = (places[arm] for arm in ARMS)
             self._so_far.folder(base)
             if not block:
                 self._name_arms(places)
             turn = self._turn(block, base, head)
-            before = {arm: executed_statements(place.target.http_url) for arm, place in places.items()}
+            http_urls = {arm: place.target.http_url for arm, place in places.items()}
+            before = executed_statements(http_urls)
             runner.run_load_scenario(turn, self._run_options, self._so_far, told)
+            statements, warnings = statement_counts(before, executed_statements(http_urls))
+            counted += statements
             for arm, place in places.items():
-                counted += statement_counts(arm, before[arm], executed_statements(place.target.http_url))
                 if place.server is not None and not place.server.alive:
                     self._is_over = True
                     self._so_far.note(reason=f"{arm} ended in block {block + 1}: {place.server.ending}")
             urls = {arm: place.database_url for arm, place in places.items() if place.database_url is not None}
             if len(urls) == len(places):
                 counted += wal_counts(urls)  # the last thing: it ends the servers' sessions
-        self._so_far.add_counts(turn.part, counted)
+        self._so_far.add_counts(turn.part, counted, [f"{turn.part}: {one}" for one in warnings])
         self._is_over |= turn.part not in self._so_far.recorded  # its generator has failed, and said why
         if not self._rate:
             # All blocks meet the same load; 0, and the next one measures anew, when this one was not finished.
@@ -194,7 +198,7 @@ class AbRun:
         options = self._options
         given = {
             "--head-host": head.target.http_url,
-            "--rate": f"{self._rate:g}",
+            "--rate": str(self._rate),
             "--rounds": str(options.rounds),
             "--round-seconds": f"{self._round_seconds:g}",
         }
@@ -215,8 +219,8 @@ class AbRun:
         """Puts down what each arm is: as it was named, and every setting of its server."""
         manifest = self.folder.read_manifest()
         manifest.arms[DUET.name] = [
-            ArmRecord(name=name, settings={"version": version.text, **_settings(version, place)})
-            for (name, place), version in zip(places.items(), self._versions, strict=True)
+            ArmRecord(name=name, settings={"version": version.text, **_settings(version, places[name])})
+            for name, version in zip(ARMS, self._versions, strict=True)
         ]
         self.folder.write_manifest(manifest)
 

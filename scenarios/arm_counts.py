@@ -5,6 +5,7 @@ both arms write at once: arm_wal.py tells theirs apart.
 """
 
 import asyncio
+from collections.abc import Mapping
 
 from fixtures.database import connect, database_name
 from scenarios.database_counts import counts_after
@@ -15,19 +16,35 @@ from scenarios.server_observer import DATABASE_COUNTERS
 _MESSAGES = "chat_messages"
 
 
-def executed_statements(http_url: str) -> dict[str, int]:
-    """How often a server has executed each statement since it started; nothing when it does not say."""
-    found = scrape(http_url, STATEMENTS)
-    return {} if found is None else {name: int(count) for name, count in found.by_label(STATEMENTS[1]).items()}
+Executed = dict[str, dict[str, int] | None]  # arm → statement → how often; None when its server did not answer
 
 
-def statement_counts(arm: str, before: dict[str, int], after: dict[str, int]) -> list[CountRecord]:
-    """The statements executed between two readings."""
-    return [
-        CountRecord(name="duet_statements", labels={"statement": name, "arm": arm}, value=count - before.get(name, 0))
-        for name, count in sorted(after.items())
-        if count > before.get(name, 0)
-    ]
+def executed_statements(urls: Mapping[str, str]) -> Executed:
+    """How often each arm's server has executed each statement since it started, by the arms' URLs."""
+    found = {arm: scrape(url, STATEMENTS) for arm, url in urls.items()}
+    return {
+        arm: None if one is None else {name: int(count) for name, count in one.by_label(STATEMENTS[1]).items()}
+        for arm, one in found.items()
+    }
+
+
+def statement_counts(before: Executed, after: Executed) -> tuple[list[CountRecord], list[str]]:
+    """The statements that both arms executed between two readings, and warnings.
+
+    Nothing of either arm when one did not answer: the other's count alone would look like a difference.
+    """
+    silent = [arm for arm in after if before[arm] is None or after[arm] is None]
+    if silent:
+        names = " and ".join(silent)
+        return [], [f"statements are not compared in this block: {names} did not answer at /metrics"]
+    counts = []
+    for arm, executed in after.items():
+        earlier = before[arm] or {}
+        for name, count in sorted((executed or {}).items()):
+            if count > earlier.get(name, 0):
+                labels = {"statement": name, "arm": arm}
+                counts.append(CountRecord(name="duet_statements", labels=labels, value=count - earlier.get(name, 0)))
+    return counts, []
 
 
 def database_counts(arm: str, url: str) -> list[CountRecord]:

@@ -6,11 +6,12 @@ cluster's own counters gain by that is theirs as well, but for what others publi
 
     arm = published by its sessions + gained by the cluster as they ended − published by others meanwhile
 
-Exact for what sessions write. What nobody's session writes is in neither arm: checkpoints, autovacuum, copies.
+Exact for what sessions write, as long as no other session ends meanwhile: what that had not published yet is counted
+here. What no client's session writes is in neither arm: checkpoints, autovacuum, copies.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +27,20 @@ _SESSION_WAL = read_statement(Path(__file__).parent / "sql" / "session_wal.sql")
 
 
 @dataclass(frozen=True)
-class _Published:
-    """What has been published at one moment: of one arm's sessions, of all others, and by the cluster."""
+class Published:
+    """What has been published at one moment: of one arm's sessions, by each other one, and by the cluster."""
 
     own: int
-    others: int
+    others: Mapping[Hashable, int]
     cluster: int
 
-    def written(self, after: "_Published") -> int:
-        """What the arm had written, when its sessions have ended between this moment and `after`."""
-        return self.own + (after.cluster - self.cluster) - (after.others - self.others)
+    def written(self, after: "Published") -> int:
+        """What the arm had written, when its sessions have ended between this moment and `after`.
+
+        A session of others that ended as well takes along what it had published; that is no gain of the arm's.
+        """
+        gained = sum(value - self.others.get(one, 0) for one, value in after.others.items())
+        return self.own + (after.cluster - self.cluster) - gained
 
 
 def wal_counts(urls: Mapping[str, str]) -> list[CountRecord]:
@@ -57,9 +62,13 @@ async def _counts(urls: Mapping[str, str]) -> list[CountRecord]:
     return counted
 
 
-async def _published(connection: asyncpg.Connection, url: str) -> dict[str, _Published]:
-    row = await connection.fetchrow(_SESSION_WAL.text, database_name(url))
+async def _published(connection: asyncpg.Connection, url: str) -> dict[str, Published]:
+    rows = await connection.fetch(_SESSION_WAL.text, database_name(url))
     return {
-        name: _Published(row[f"own_{name}"], row[f"other_{name}"], row[f"cluster_{name}"])
+        name: Published(
+            own=sum(row[name] for row in rows if row["is_own"]),
+            others={(row["pid"], row["backend_start"]): row[name] for row in rows if not row["is_own"]},
+            cluster=rows[0][f"cluster_{name}"],
+        )
         for name in ("records", "bytes")
     }

@@ -20,7 +20,7 @@ from fixtures.errors import InputError, RunInvalidError
 from fixtures.progress import Progress
 from reference_server.injected_delay import InjectedDelay
 from scenarios.ab import CONFIRMING_BLOCKS, AbOptions, ab_run
-from scenarios.trial_records import EFFECTS, Trial, TrialRecord, append_record, read_records
+from scenarios.trial_records import EFFECTS, Amount, Trial, TrialRecord, append_record, read_records
 
 THIS = "."
 RATE = 210.0  # pairs/s, measured: a quarter of what 2 cores managed; at half, both arms' p99 was 50 times their p50
@@ -70,18 +70,6 @@ TRIALS = (A_A, *(Trial(one.name, effect, f"{one.operation}_ms_p50") for one in S
 
 
 @dataclass(frozen=True)
-class Amount:
-    """How many real decisions there are to be, earlier sessions included."""
-
-    identical: int
-    slowed: int  # of each slow-down and effect
-
-
-QUICK = Amount(identical=1, slowed=1)
-FULL = Amount(identical=20, slowed=10)
-
-
-@dataclass(frozen=True)
 class Session:
     """One invocation: where its trials are recorded, what reads them, and when it ends."""
 
@@ -103,7 +91,7 @@ def missing_trials(records: Sequence[TrialRecord], amount: Amount) -> list[Trial
     for one in records:
         if one.is_decision:
             there[one.counts_for] += 1
-    wanted = {trial: amount.slowed if trial.effect else amount.identical for trial in TRIALS}
+    wanted = {trial: amount.of(trial) for trial in TRIALS}
     return [
         trial for number in range(max(wanted.values())) for trial in TRIALS if there[trial] <= number < wanted[trial]
     ]

@@ -22,7 +22,7 @@ from fixtures.errors import ChatbenchError, InputError
 from fixtures.progress import Progress
 from reference_server.statements import named_strategy
 from scenarios.arms import DEFAULT_BLOCKS, SECONDS_MIN, arms_of
-from scenarios.catalogue import COMMON_OPTIONS, SCENARIOS, SPAWN_RATE, Scenario, scenario_named
+from scenarios.catalogue import COMMON_OPTIONS, DUET, SCENARIOS, SPAWN_RATE, Scenario, scenario_named
 from scenarios.child_process import log_tail, start_child, stop_child
 from scenarios.comparison import Comparison, Turn, compare
 from scenarios.peers import Peer, own_peers, peers_text
@@ -304,9 +304,10 @@ def run_load_scenario(turn: Turn, options: RunOptions, so_far: RunSoFar, progres
     log = folder.path / f"locust-{_file_name(turn)}.log"
     command = _locust_command(turn, options, folder)
     arm = turn.arm.name if turn.arm is not None else None
-    # It holds no session of the observed database, which a comparison ends to count what was written.
-    observing = ServerObserver(turn.place.subject, folder, turn.scenario, arm=arm, block=turn.block)
-    with _peers(turn, options) as peers, observing:
+    # It holds no session of the observed database, which a comparison ends to count what was written. A duet's place
+    # is one of its two servers: observed alone, it would be slower than the other.
+    observer = ServerObserver(turn.place.subject, folder, turn.scenario, arm=arm, block=turn.block)
+    with _peers(turn, options) as peers, nullcontext() if turn.scenario == DUET.name else observer:
         if peers:
             command += ["--peers", peers_text({one: peer.target.http_url for one, peer in peers.items()})]
         process = start_child(command, log=log, environment={"CHATBENCH_LOGIN_KEY": options.login_key})

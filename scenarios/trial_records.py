@@ -5,12 +5,13 @@ A line holds every round that counted, so decisions can be drawn and documents c
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from fixtures.errors import InputError
+from fixtures.errors import InputError, RunInvalidError
 
 FORMAT_VERSION = 1
 EFFECTS = (0.10, 0.20)  # of the median: what a slow-down is to come to
@@ -24,6 +25,22 @@ class Trial(msgspec.Struct, frozen=True):
     effect: float = 0.0  # of the operation's median, that was meant
     metric: str = ""  # that has to show it
     is_calibration: bool = False  # too short to decide: it finds the delay that has the effect
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many real decisions there are to be, earlier sessions included."""
+
+    identical: int
+    slowed: int  # of each slow-down and effect
+
+    def of(self, trial: Trial) -> int:
+        """Those of one trial."""
+        return self.slowed if trial.effect else self.identical
+
+
+QUICK = Amount(identical=1, slowed=1)
+FULL = Amount(identical=20, slowed=10)
 
 
 class StoredCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +77,7 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     effect_high: float | None = None
     verdict: str
     slower: list[str]  # metrics that were called REGRESSED
+    more: list[str] = []  # counters that were; what a record of before does not say, its verdict holds
     reasons: list[str]  # why it judges nothing
     replaced: list[str]  # late blocks, and why
     blocks: list[dict[str, list[tuple[float, float, int]]]]  # metric → (base ms, head ms, operations) of each round
@@ -71,13 +89,20 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
         return not self.trial.is_calibration and self.verdict != "INVALID"
 
     @property
+    def meant_for(self) -> Trial:
+        """The trial that it was to be."""
+        return Trial(self.trial.name, self.trial.effect, self.trial.metric)
+
+    @property
     def counts_for(self) -> Trial | None:
-        """The trial that it is one of, by what the slow-down really came to; None when by none that is asked for."""
+        """The trial that it is one of, by what the slow-down really came to; None when by none that is asked for.
+
+        Where nothing was measured, it is what was meant.
+        """
         trial = self.trial
-        if not trial.effect:
-            return Trial(trial.name)
-        came = self.effect or 0.0
-        near = [effect for effect in EFFECTS if abs(came / effect - 1) <= EFFECT_TOLERANCE]
+        if not trial.effect or self.effect is None:
+            return self.meant_for
+        near = [effect for effect in EFFECTS if abs(self.effect / effect - 1) <= EFFECT_TOLERANCE]
         return Trial(trial.name, near[0], trial.metric) if near else None
 
 
@@ -106,11 +131,21 @@ def read_records(path: Path) -> list[TrialRecord]:
 
 
 def append_record(path: Path, record: TrialRecord) -> None:
-    """Adds a line, whole or not at all; InputError when the others are of another machine."""
+    """Adds a line, whole or not at all; InputError when the others are of another machine.
+
+    RunInvalidError for a record that could not be read again: it would cost all others.
+    """
     check_one_machine(path, [*read_records(path), record])
+    line = msgspec.json.encode(record)
+    try:
+        msgspec.json.decode(line, type=TrialRecord)
+    except msgspec.DecodeError as error:
+        raise RunInvalidError(
+            f"the trial in {record.run_id} holds a value that is none ({error}) and is not added; run it again"
+        ) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab", buffering=0) as file:
-        file.write(msgspec.json.encode(record) + b"\n")
+        file.write(line + b"\n")
         os.fsync(file.fileno())
 
 

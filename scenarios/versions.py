@@ -175,17 +175,20 @@ def servers(
     login_key: str,
     log_folder: Path,
     on_end: Callable[[str, str], None],
-) -> Iterator[tuple[Place, Place]]:
+    is_head_first: bool = False,
+) -> Iterator[dict[str, Place]]:
     """A server of each arm at once, each on a fresh copy of the same data set; both are gone afterwards.
 
+    By the arms' names, in the order in which they were started: the cluster is not the same to the second.
     `on_end` gets an arm's name and its database once its server has ended, and before the copy goes.
     """
     log_folder.mkdir(parents=True, exist_ok=True)
     with asyncio.Runner() as runner, ExitStack() as stack:
-        places: list[Place] = []
-        for name, version in zip(ARMS, versions, strict=True):
+        places: dict[str, Place] = {}
+        arms = list(zip(ARMS, versions, strict=True))
+        for name, version in reversed(arms) if is_head_first else arms:
             if version.url is not None:  # checked when it was parsed
-                places.append(stack.enter_context(running_target(version.url, allow_remote=True)))
+                places[name] = stack.enter_context(running_target(version.url, allow_remote=True))
                 continue
             template = runner.run(_template(version, cluster_url, population))
             url = stack.enter_context(copy_of(runner, cluster_url, template))
@@ -193,8 +196,8 @@ def servers(
             stack.callback(on_end, name, url)
             log = log_folder / f"ab-{name}.log"
             server = LocalTarget(url, login_key, log, version.settings, python=version.python, tree=version.tree)
-            places.append(stack.enter_context(serving(runner, server, cluster_url, url)))
-        yield places[0], places[1]
+            places[name] = stack.enter_context(serving(runner, server, cluster_url, url))
+        yield places
 
 
 async def _without_autovacuum(url: str) -> None:

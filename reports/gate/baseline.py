@@ -17,8 +17,8 @@ _MIX_TOLERANCE = 0.05  # guess: half of what would move a percentile of equally 
 
 WARNING = (
     "A stored baseline judges the machine as much as the change: times of identical code were measured to differ by up "
-    f"to {DRIFT * 100:.0f} % between two runs, so only what lies beyond counts here. To find slow-downs of 10 %, let "
-    "chatbench ab run both versions side by side."
+    f"to {DRIFT * 100:.0f} % between two runs, so only what lies beyond counts here. To find less, let "
+    "chatbench ab run both versions side by side; how much less, chatbench doctor --gate measures."
 )
 
 _TIME_UNITS = frozenset({"µs", "ms", "s", "%", "‰"})

@@ -18,7 +18,7 @@ from statistics import median
 from reports.gate.decisions import Round, Verdict, decide
 from reports.gate.duet import METRICS
 from reports.gate.signed_rank import Estimate, estimate
-from scenarios.trial_records import EFFECTS, StoredCounts, Trial, TrialRecord
+from scenarios.trial_records import EFFECTS, FULL, Amount, StoredCounts, Trial, TrialRecord
 
 DRAWN_DECISIONS = 300
 FALSE_FAILURES_MAX = 0.01
@@ -38,14 +38,27 @@ class TrialResult:
     blocks: int
     verdicts: Mapping[Verdict, int]  # of drawn decisions
     hits: int  # drawn decisions that failed (identical arms), or found the slow metric
+    needed: int  # real decisions; fewer can only contradict the aim
     decisions: tuple[TrialRecord, ...]  # the real ones
     unjudged: tuple[TrialRecord, ...]  # that were INVALID
+    meant: tuple[TrialRecord, ...]  # the real ones that were to be of this trial, whatever they came to
     shift: Estimate | None  # what the slow-down came to in the metric: head ÷ base
 
     @property
     def real_hits(self) -> int:
         """Real decisions that failed (identical arms), or found the slow metric."""
-        return sum(_hits(self.trial, one.slower) for one in self.decisions)
+        return sum(_is_hit(one) for one in self.decisions)
+
+    @property
+    def meant_hits(self) -> int:
+        """The same of those that were meant: they are not chosen by the rounds that decide."""
+        return sum(_is_hit(one) for one in self.meant)
+
+    @property
+    def real_share(self) -> float | None:
+        """Of real decisions, like `share`."""
+        count = len(self.decisions) + (len(self.unjudged) if self.trial.effect else 0)
+        return self.real_hits / count if count else None
 
     @property
     def share(self) -> float | None:
@@ -63,12 +76,17 @@ class TrialResult:
         return FOUND_MIN[self.trial.effect] if self.trial.effect else FALSE_FAILURES_MAX
 
     @property
+    def is_missed(self) -> bool:
+        """Whether drawn or real decisions do not keep to the aim, or there are none of either."""
+        drawn, real = self.share, self.real_share
+        if drawn is None or real is None:
+            return True
+        return min(drawn, real) < self.aim if self.trial.effect else max(drawn, real) > self.aim
+
+    @property
     def is_met(self) -> bool:
-        """Whether drawn and real decisions keep to the aim; not without either."""
-        if self.share is None or not self.decisions:
-            return False
-        real = self.real_hits / len(self.decisions)
-        return min(self.share, real) >= self.aim if self.trial.effect else max(self.share, real) <= self.aim
+        """Whether both keep to the aim, and the real ones are enough to say so."""
+        return not self.is_missed and len(self.decisions) >= self.needed
 
 
 @dataclass(frozen=True)
@@ -109,24 +127,28 @@ def prove(
     trials: Sequence[Trial],
     judging: int,
     confirming: int,
+    *,
     drawn: int = DRAWN_DECISIONS,
+    needed: Amount = FULL,
 ) -> Proof:
     """The gate's worth by those of the records that are of the newest one's load, for each of `trials`.
 
     A decision takes so many blocks to judge and to confirm; `drawn` of them are drawn per trial,
-    and per metric and effect.
+    and per metric and effect. An aim is met by `needed` real ones.
     """
     blocks = (judging, confirming)
     under_load = [one for one in records if one.rate == records[-1].rate]
     tried = [one for one in under_load if not one.trial.is_calibration]
     found: dict[Trial | None, list[TrialRecord]] = defaultdict(list)
+    meant: dict[Trial, list[TrialRecord]] = defaultdict(list)
     for one in tried:
         found[one.counts_for].append(one)
+        meant[one.meant_for].append(one)
     identical = [one for one in tried if not one.trial.effect]
     alike = _blocks(identical)
     slowed = [(metric, effect) for metric in MEDIANS for effect in EFFECTS] if alike else []
     return Proof(
-        results=tuple(_result(trial, found[trial], blocks, drawn) for trial in trials),
+        results=tuple(_result(trial, found[trial], meant[trial], blocks, drawn, needed) for trial in trials),
         powers=tuple(_power(alike, metric, effect, blocks, drawn) for metric, effect in slowed),
         uncounted=tuple(one for one in found[None] if one.is_decision),
         stored=_added([one.stored for one in identical if one.stored is not None]),
@@ -139,11 +161,25 @@ def _hits(trial: Trial, slower: Sequence[str]) -> bool:
     return trial.metric in slower if trial.effect else bool(slower)
 
 
+def _is_hit(one: TrialRecord) -> bool:
+    """Of a real duet: identical code fails by its counters as well, which are part of the verdict."""
+    if not one.is_decision:
+        return False
+    return one.trial.metric in one.slower if one.trial.effect else one.verdict == "REGRESSED"
+
+
 def _blocks(records: Sequence[TrialRecord]) -> list[Block]:
     return [block for one in records for block in one.blocks]
 
 
-def _result(trial: Trial, records: Sequence[TrialRecord], counts: tuple[int, int], drawn: int) -> TrialResult:
+def _result(  # noqa: PLR0917 - one call, every name spelled there
+    trial: Trial,
+    records: Sequence[TrialRecord],
+    meant: Sequence[TrialRecord],
+    counts: tuple[int, int],
+    drawn: int,
+    needed: Amount,
+) -> TrialResult:
     random = Random(f"{trial.name} {trial.effect}")
     blocks = _blocks(records)
     verdicts: Counter[Verdict] = Counter()
@@ -158,8 +194,10 @@ def _result(trial: Trial, records: Sequence[TrialRecord], counts: tuple[int, int
         blocks=len(blocks),
         verdicts=verdicts,
         hits=hits,
+        needed=needed.of(trial),
         decisions=tuple(one for one in records if one.is_decision),
         unjudged=tuple(one for one in records if not one.is_decision),
+        meant=tuple(meant),
         shift=_shift(blocks, trial.metric),
     )
 

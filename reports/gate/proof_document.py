@@ -46,7 +46,10 @@ def document(proof: Proof) -> dict[str, Any]:
                 "resampled_hits": one.hits,
                 "resampled_verdicts": dict(one.verdicts),
                 "real_decisions": len(one.decisions),
+                "real_needed": one.needed,
                 "real_hits": one.real_hits,
+                "real_meant": len(one.meant),
+                "real_meant_hits": one.meant_hits,
                 "real_unjudged": len(one.unjudged),
                 "real_seconds": [record.seconds for record in one.decisions],
                 "shift": None if one.shift is None else one.shift.value,
@@ -115,14 +118,21 @@ def _drawn(one: TrialResult) -> str:
 
 
 def _real(one: TrialResult) -> str:
-    verb = "found" if one.trial.effect else "failed"
-    more = f", and {len(one.unjudged)} INVALID" if one.unjudged else ""
-    return f"{one.real_hits} of {len(one.decisions)} {verb}{more}" if one.decisions else f"none{more}"
+    invalid = len(one.unjudged)
+    if not one.trial.effect:
+        more = f", and {invalid} INVALID" if invalid else ""
+        return f"{one.real_hits} of {len(one.decisions)} failed{more}" if one.decisions else f"none{more}"
+    count = len(one.decisions) + invalid  # what judges nothing has found nothing
+    found = f"{one.real_hits} of {count} found" if count else "none"
+    more = f" ({invalid} INVALID)" if invalid else ""
+    meant = f"; of {len(one.meant)} meant to be so {one.meant_hits} found" if one.meant else ""
+    return f"{found}{more}{meant}"
 
 
 def _aim(one: TrialResult) -> str:
     sign = "≥" if one.trial.effect else "≤"
-    met = "not shown" if not one.blocks else "met" if one.is_met else "missed"
+    few = f"not contradicted by {len(one.decisions)} of the {one.needed} real decisions that it takes"
+    met = "not shown" if not one.blocks else "met" if one.is_met else "missed" if one.is_missed else few
     return f"{sign} {one.aim:.0%}: {met}"
 
 

@@ -1,5 +1,6 @@
 """Reads a duet of the gate's trials into its line of the machine's file."""
 
+import math
 from pathlib import Path
 from statistics import median
 
@@ -45,7 +46,7 @@ def record_of(data: DuetData, seconds: float, command: str) -> TrialRecord:
         commit=manifest.commit,
         host=manifest.host,
         command=command,
-        rate=_rate(manifest),
+        rate=float(manifest.options.get("rate") or _rate(manifest)),  # as asked for: what is measured is rounded
         judging=judging,
         readers=_readers(manifest),
         delay=head.removeprefix("set:") if trial.effect else None,
@@ -60,6 +61,7 @@ def record_of(data: DuetData, seconds: float, command: str) -> TrialRecord:
         effect_high=effect[2],
         verdict=outcome.verdict,
         slower=[one.metric.name for one in outcome.decision.findings if one.verdict == "REGRESSED"],
+        more=[one.counter.name for one in outcome.counters if one.verdict == "REGRESSED"],
         reasons=_reasons(outcome.reasons, [one.sentence for one in outcome.decision.findings if not one.rounds]),
         replaced=[warning for one in manifest.scenarios if one.replaced for warning in one.warnings],
         blocks=[_block(data, number) for number in sound],
@@ -68,8 +70,14 @@ def record_of(data: DuetData, seconds: float, command: str) -> TrialRecord:
 
 
 def _sound(data: DuetData) -> list[int]:
+    """The blocks to draw from: what one arm lacks in a round is no value, and such a block measured no pairs."""
     unsound = {one.block for one in data.manifest.scenarios if one.reasons}
-    return [number for number in data.blocks if number not in unsound]
+    return [number for number in data.blocks if number not in unsound and _is_whole(data, number)]
+
+
+def _is_whole(data: DuetData, block: int) -> bool:
+    values = (value for found in data.rounds([block]).values() for one in found for value in (one.base, one.head))
+    return all(math.isfinite(value) for value in values)
 
 
 def _block(data: DuetData, number: int) -> dict[str, list[tuple[float, float, int]]]:

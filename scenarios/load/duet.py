@@ -30,7 +30,7 @@ from scenarios.workload import Row
 
 WORKLOAD = {
     "rate": Row(0, "pairs/s", "measured: half of what both arms manage together, so that neither queues for long"),
-    "rounds": Row(5, "rounds", "cited: five blocks of five find +10 % in 95 of 100 (this project's gate benchmark)"),
+    "rounds": Row(5, "rounds", "measured: 4, 5 or 6 in a block find about as much (docs/gate.md)"),
     "round_seconds": Row(4, "s", "guess: as short as 200 operations of each kind allow"),
     "round_seconds_max": Row(15, "s", "guess: beyond it a round is no moment any more; a slower server needs a rate"),
     "round_operations": Row(260, "of each operation", "computed: four standard deviations above the 200 it takes"),

@@ -67,6 +67,26 @@ def test_both_arms_meet_the_same_pairs(compared: tuple["subprocess.CompletedProc
         assert counted["delivery", block] == 10 * counted["send_message", block]  # ten members each
 
 
+def test_the_arms_start_in_turns(compared: tuple["subprocess.CompletedProcess[str]", Path]) -> None:
+    """Their servers are started, asked and ended in an order that changes with the block."""
+    _, folder = compared
+    (path,) = (folder / "out" / "runs").iterdir()
+    orders = [
+        list(dict.fromkeys(count.labels["arm"] for count in record.counts if count.name == "duet_statements"))
+        for record in RunFolder(path).read_manifest().scenarios
+    ]
+    assert orders[:2] == [["base", "head"], ["head", "base"]]
+
+
+def test_neither_arm_is_observed_alone(compared: tuple["subprocess.CompletedProcess[str]", Path]) -> None:
+    """Being observed costs a server time, which would be called a difference between the versions."""
+    _, folder = compared
+    (path,) = (folder / "out" / "runs").iterdir()
+    lines = Counter(line.arm for line in RunFolder(path).read_server())
+    assert lines.keys() <= {"base", "head"}
+    assert lines["base"] == lines["head"]
+
+
 @pytest.mark.parametrize(
     ("arms", "sentence"),
     [

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.database import connect, with_database
 from fixtures.postgres import EmbeddedPostgres
-from scenarios.arm_wal import wal_counts
+from scenarios.arm_wal import Published, wal_counts
 
 INSERTS = 300
 
@@ -57,3 +57,10 @@ def test_each_arm_gets_what_its_own_sessions_wrote(
     assert records["head"] - records["base"] == pytest.approx(2 * (head - base), abs=0.05 * INSERTS)
     assert min(records.values()) >= 2 * INSERTS
     assert all(found["duet_wal_bytes", arm] > 40 * records[arm] for arm in urls)
+
+
+def test_another_session_that_ends_meanwhile_adds_nothing_to_the_arm() -> None:
+    """Nor does one that begins: what it has published is its own."""
+    before = Published(own=100, others={"stays": 1_000, "ends": 50_000}, cluster=500_000)
+    after = Published(own=0, others={"stays": 1_010, "begins": 7}, cluster=500_000 + 30 + 10 + 7)
+    assert before.written(after) == 100 + 30

@@ -3,6 +3,7 @@
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,14 +19,13 @@ from scenarios.gate_trials import (
     CALIBRATED,
     SLOW_DOWNS,
     TRIALS,
-    Amount,
     Session,
     fitting_delay,
     measure_trials,
     missing_trials,
 )
 from scenarios.run_folder import RunFolder
-from scenarios.trial_records import Trial, TrialRecord, append_record, read_records
+from scenarios.trial_records import Amount, Trial, TrialRecord, append_record, read_records
 
 FAN_OUT = next(trial for trial in TRIALS if trial.name == "the fan-out")
 
@@ -106,6 +106,16 @@ def test_a_file_is_of_one_machine(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes() + b"{}\n")
     with pytest.raises(InputError, match="line 2 is no record of a trial"):
         read_records(file)
+
+
+def test_a_record_that_could_not_be_read_again_is_not_added(tmp_path: Path) -> None:
+    """A value that is none would make every other line unreadable with it."""
+    file = tmp_path / "trials.jsonl"
+    append_record(file, record(A_A))
+    broken = msgspec.structs.replace(record(A_A), base_ms={"delivery": float("nan")})
+    with pytest.raises(RunInvalidError, match="the trial in run holds a value that is none"):
+        append_record(file, broken)
+    assert read_records(file) == [record(A_A)]
 
 
 def session(folder: Path, *, is_suspicious: bool = False) -> Session:

@@ -8,6 +8,7 @@ import pytest
 from fixtures.errors import InputError
 from reports.gate.duet import METRICS, DuetData, judge_duet, needs_confirmation, read_duet
 from reports.gate.outputs import markdown
+from scenarios.run_folder import RunFolder
 from scenarios.run_records import ArmRecord, CountRecord
 
 Build = Callable[..., DuetData]
@@ -126,6 +127,31 @@ def test_counters_decide_where_times_cannot(build: Build) -> None:
     assert found["rows_written_per_message"] == ("PASS", 3, 3)
     assert found["cold_updates_per_message"][0] == "PASS"  # 9 in 500 is chance
     assert outcome.verdict == "REGRESSED"
+
+
+def test_requests_of_a_block_without_statements_are_not_divided_by(build: Build, tmp_path: Path) -> None:
+    """A block in which a server did not answer: what was asked there has no statements to it."""
+    counts = [*per_arm("duet_asked", 100, 100), *per_arm("duet_statements", 300, 300, statement="read")]
+    build(more_counts=counts)
+    folder = RunFolder(tmp_path / "run")
+    manifest = folder.read_manifest()
+    first = manifest.scenarios[0]
+    first.counts = [count for count in first.counts if count.name != "duet_statements"]
+    folder.write_manifest(manifest)
+    data = read_duet(folder.path)
+    assert (data.base["statements_per_request"], data.head["statements_per_request"]) == (3, 3)
+
+
+@pytest.mark.parametrize(("changes", "verdict"), [(2893, "PASS"), (3850, "REGRESSED")])
+def test_changes_of_user_count_by_themselves(build: Build, changes: int, verdict: str) -> None:
+    """What chance makes of them passes; one for every request is more. Other statements are as they were."""
+    counts = [
+        *per_arm("duet_asked", 3850, 3850),
+        *per_arm("duet_statements", 3850, 3850, statement="read"),
+        *per_arm("duet_statements", 2575, changes, statement="set_claims"),
+    ]
+    found = {one.counter.name: one.verdict for one in judge_duet(build(more_counts=counts), 5).counters}
+    assert (found["user_changes_per_request"], found["statements_per_request"]) == (verdict, "PASS")
 
 
 def test_a_statement_of_one_arm_alone_is_named(build: Build) -> None:

@@ -1,6 +1,8 @@
 """Duets of known truth give the shares, the real decisions and the sentences that they should."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,14 +18,14 @@ from reports.gate.trial_reading import record_of
 from scenarios import histograms
 from scenarios.gate_trials import TRIALS
 from scenarios.run_records import ArmRecord, RunManifest, ScenarioRecord
-from scenarios.trial_records import Trial, TrialRecord, read_records
+from scenarios.trial_records import Amount, Trial, TrialRecord, append_record, read_records
 
 IDENTICAL = Trial("A/A")
 SLOW = Trial("one statement", 0.10, "list_conversations_ms_p50")
 COMMAND = "chatbench doctor --gate"
 ROOT = Path(__file__).parent.parent.parent.parent
 COLUMNS = 7  # of the table of trials
-NOT_DRAWN = (0, 1, 2, 4, 6)  # trial, what it came to, blocks, real decisions, how long one took
+DRAWN_CELL = 3
 BASE_US = 5000
 DRAWN = 10
 
@@ -88,7 +90,7 @@ def record(trial: Trial, **how: Any) -> TrialRecord:
 
 def proven(*records: TrialRecord, trials: Sequence[Trial] = (IDENTICAL,)) -> Proof:
     """What they show, by few decisions."""
-    return prove(records, trials, 5, 3, DRAWN)
+    return prove(records, trials, 5, 3, drawn=DRAWN, needed=Amount(identical=1, slowed=1))
 
 
 def only(proof: Proof) -> TrialResult:
@@ -103,6 +105,15 @@ def test_identical_arms_never_fail() -> None:
     assert (result.hits, sum(result.verdicts.values())) == (0, DRAWN)
     assert (len(result.decisions), result.real_hits) == (1, 0)
     assert result.is_met
+
+
+def test_identical_arms_that_fail_by_a_counter_have_failed() -> None:
+    """With no time slower: the verdict, which is CI's exit code, is what counts; which counter it was is kept."""
+    data = duet()
+    line = record_of(replace(data, base={"statements_per_request": 4.0}, head={"statements_per_request": 5.0}), 1, "")
+    assert (line.verdict, line.slower, line.more) == ("REGRESSED", [], ["statements_per_request"])
+    result = only(proven(line))
+    assert (result.hits, result.real_hits, result.is_met) == (0, 1, False)
 
 
 def test_a_slow_down_beyond_the_margin_is_found() -> None:
@@ -124,6 +135,35 @@ def test_a_slow_down_counts_by_what_it_came_to() -> None:
     assert not proof.is_met
     text = proof_document.markdown(proof)
     assert "one statement, meant +10%, came to +3.9%, not found" in text
+
+
+def test_a_decision_that_judges_nothing_has_found_nothing() -> None:
+    """One was found, one was INVALID: half of them, which misses the aim."""
+    late = "generator late_share_percent is 14.73"
+    proof = proven(record(SLOW, slow=1.1), record(SLOW, slow=1.1, reasons=[[late], *[[]] * 7]), trials=[SLOW])
+    assert (only(proof).real_share, only(proof).is_missed) == (0.5, True)
+    assert "| 1 of 2 found (1 INVALID); of 2 meant to be so 1 found | ≥ 95%: missed |" in proof_document.markdown(proof)
+
+
+def test_a_decision_that_measured_nothing_was_what_it_was_meant_to_be() -> None:
+    """No slow-down was seen, so it counts for none but that; it is not forgotten."""
+    nothing = msgspec.structs.replace(record(SLOW, slow=1.1), verdict="INVALID", effect=None, blocks=[], slower=[])
+    result = only(proven(record(SLOW, slow=1.1), nothing, trials=[SLOW]))
+    assert (len(result.decisions), len(result.unjudged), result.real_share) == (1, 1, 0.5)
+
+
+def test_what_was_meant_is_counted_beside_what_it_came_to() -> None:
+    """Those that came to 10 % are chosen by their own rounds; all that were to be so are told with them."""
+    proof = proven(record(SLOW, slow=1.1), record(SLOW, slow=1.04), trials=[SLOW])
+    assert (only(proof).real_hits, only(proof).meant_hits, len(only(proof).meant)) == (1, 1, 2)
+    assert "| 1 of 1 found; of 2 meant to be so 1 found |" in proof_document.markdown(proof)
+
+
+def test_few_real_decisions_can_only_contradict_an_aim() -> None:
+    """One that passed does not show that at most one of a hundred fails."""
+    proof = prove([record(IDENTICAL)], [IDENTICAL], 5, 3, drawn=DRAWN, needed=Amount(identical=2, slowed=1))
+    assert (only(proof).is_missed, only(proof).is_met, proof.is_met) == (False, False, False)
+    assert "≤ 1%: not contradicted by 1 of the 2 real decisions that it takes" in proof_document.markdown(proof)
 
 
 def test_identical_rounds_made_slower_show_what_their_noise_lets_through() -> None:
@@ -149,6 +189,23 @@ def test_decisions_that_judge_nothing_prove_nothing() -> None:
     assert len(only(proof).unjudged) == 1
     assert "100 operations in one round and 200 are needed" in proof_document.markdown(proof)
     assert not proof.is_met
+
+
+def test_a_block_with_a_round_that_one_arm_lacks_is_not_drawn_from(tmp_path: Path) -> None:
+    """Its line is whole, and can be read again."""
+    data = duet()
+    values = {key: value for key, value in data.values.items() if key != ("send_message", "head", 2, 1)}
+    line = record_of(replace(data, values=values), 200.0, COMMAND)
+    assert len(line.blocks) == 7
+    append_record(tmp_path / "trials.jsonl", line)
+    assert read_records(tmp_path / "trials.jsonl") == [line]
+
+
+def test_a_rate_is_kept_as_it_was_asked_for() -> None:
+    """Whatever was measured, or nothing: by it trials are told from those under another load."""
+    data = duet()
+    data.manifest.options["rate"] = 1234.5678
+    assert record_of(data, 200.0, COMMAND).rate == 1234.5678
 
 
 def test_drawn_decisions_alone_meet_no_aim() -> None:
@@ -208,7 +265,7 @@ def test_the_document_names_machine_date_and_every_figure() -> None:
     assert "2 cores (a processor), kernel 6.1; 0 pairs per second to each arm." in text
     assert f"| 2026-01-02 03:04 to 2026-01-02 03:24 | abc | `{COMMAND}` | 2 | 0 |" in text
     assert "| 0 of 10 failed (10 PASS) | 0 of 1 failed | ≤ 1%: met | 200 s |" in text
-    assert "| 10 of 10 found | 1 of 1 found | ≥ 95%: met | 200 s |" in text
+    assert "| 10 of 10 found | 1 of 1 found; of 1 meant to be so 1 found | ≥ 95%: met | 200 s |" in text
     assert "--benchmark-compare-fail=mean:5%" in text
     document = proof_document.document(proof)
     assert document["is_met"] is True
@@ -226,15 +283,21 @@ def test_a_section_is_written_between_its_marks_alone() -> None:
 
 
 def test_the_committed_document_is_that_of_the_committed_records() -> None:
-    """Everything in it that is not drawn, line by line and cell by cell; drawing again takes a minute."""
+    """All but what is drawn, line by line, and the aims by what was drawn; drawing again takes a minute."""
     proof = prove(read_records(ROOT / "docs" / "gate-trials.jsonl"), TRIALS, 5, 3, drawn=0)
     committed = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
     section = committed.split(proof_document.BEGIN)[1].split(proof_document.END)[0].splitlines()
-    rows = {cells[0]: cells for line in section if len(cells := line.strip("| ").split(" | ")) == COLUMNS}
-    for line in proof_document.markdown(proof).splitlines():
-        cells = line.strip("| ").split(" | ")
-        if len(cells) == COLUMNS:
-            there = rows[cells[0]]
-            assert [there[place] for place in NOT_DRAWN] == [cells[place] for place in NOT_DRAWN]
-        elif "| none |" not in line:  # a slow-down of exactly so much, which is drawn
+    drawn = [cells[DRAWN_CELL] for line in section if len(cells := line.strip("| ").split(" | ")) == COLUMNS][1:]
+    results = [as_drawn(result, cell) for result, cell in zip(proof.results, drawn, strict=True)]
+    for line in proof_document.markdown(replace(proof, results=tuple(results))).splitlines():
+        if "| none |" not in line or len(line.strip("| ").split(" | ")) == COLUMNS:  # else a slow-down, which is drawn
             assert line in section
+
+
+def as_drawn(result: TrialResult, cell: str) -> TrialResult:
+    """The result with the drawn decisions that a cell of the table tells of."""
+    hits = re.match(r"(\d+) of (\d+)", cell)
+    if hits is None:
+        return result
+    verdicts = {name: int(count) for count, name in re.findall(r"(\d+) ([A-Z]+)", cell)}
+    return replace(result, hits=int(hits[1]), verdicts=verdicts or {"REGRESSED": int(hits[2])})
