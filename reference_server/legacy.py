@@ -5,7 +5,6 @@ What is left to do in this process is to publish it: members of the conversation
 they hear everything else.
 """
 
-import asyncio
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +27,7 @@ from reference_server.migration_records import (
 from reference_server.pool import ActingConnection, AppPool
 from reference_server.records import Conversation
 from reference_server.sending import Sender
+from reference_server.turns import Turn, WaitingCount
 
 TellAdded = Callable[[Conversation, Role, Collection[UUID]], None]
 
@@ -38,10 +38,18 @@ _FAR_FUTURE = datetime(9999, 12, 31, tzinfo=UTC)
 class Legacy:
     """The reads and commands of the older chat.
 
-    `wrote` hears of conversations that are told of and have no event; `tell_added` tells people of a new one.
+    `wrote` hears of conversations that are told of and have no event; `tell_added` tells people of a new one;
+    `waiting` counts the sends that wait for others over their connection.
     """
 
-    def __init__(self, pool: AppPool, sender: Sender, wrote: Callable[[UUID], None], tell_added: TellAdded) -> None:
+    def __init__(
+        self,
+        pool: AppPool,
+        sender: Sender,
+        wrote: Callable[[UUID], None],
+        tell_added: TellAdded,
+        waiting: WaitingCount,
+    ) -> None:
         self._pool = pool
         self._sender = sender
         self._wrote = wrote
@@ -49,7 +57,8 @@ class Legacy:
         self._acceptances_in_doubt = Doubts()  # connections that may have been accepted without anyone having been told
         # Sends over one connection take turns here, so that a message that meets the moment of migration is published
         # before its successor.
-        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._waiting = waiting
+        self._turns: WeakValueDictionary[UUID, Turn] = WeakValueDictionary()
 
     async def list_connections(self, user_id: UUID, before: UUID | None, limit: int) -> LegacyConnectionPage:
         """A page of the user's connections, newest first."""
@@ -106,7 +115,7 @@ class Legacy:
 
     async def send(self, user_id: UUID, connection_id: UUID, content: str) -> LegacyMessage:
         """The message as stored; published to the new chat before this returns, if the connection is migrated."""
-        turn = self._turns.setdefault(connection_id, asyncio.Lock())
+        turn = self._turns.setdefault(connection_id, Turn(self._waiting))
 
         async def store(connection: ActingConnection) -> tuple[Any, int | None]:
             row = await self._store(connection, user_id, connection_id, content)

@@ -81,7 +81,7 @@ async def opened(url: str) -> AsyncIterator[Chat]:
 
         sender = Sender(pool, rooms, publish, metrics)
         groups = Groups(pool, rooms, publish, lambda user, conversation: chat.gone.append((user, conversation)))
-        legacy = Legacy(pool, sender, lambda _conversation: None, groups.tell_added)
+        legacy = Legacy(pool, sender, lambda _conversation: None, groups.tell_added, rooms.turns)
         chat = Chat(sender, Changes(rooms, publish), groups, legacy)
         yield chat
 
