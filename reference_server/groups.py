@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from reference_server.doubts import Doubts
 from reference_server.errors import ConflictError, ForbiddenError, NotFoundError, RefusedError
 from reference_server.frames import (
     ConversationAddedEvent,
@@ -38,16 +39,24 @@ class Groups:
         self._rooms = rooms
         self._publish = publish
         self._on_leave = on_leave
+        self._pairs_in_doubt = Doubts()  # whose conversation may have been made without anyone having been told
         rooms.on_found = self._tell_found
 
     async def create_direct_conversation(self, user_id: UUID, other_user_id: UUID) -> tuple[Conversation, bool]:
-        """The conversation of the two, and whether it is new. The same one whoever asks, and however often."""
+        """The conversation of the two, and whether it is new. The same one whoever asks, and however often.
+
+        Both are told of a new one; when its answer was lost, with the first that finds it here, to whom it is new.
+        """
         if user_id == other_user_id:
             raise RefusedError("a direct conversation has two participants; user_id is your own")
         return await self._rooms.unbroken(self._create_direct(user_id, other_user_id))
 
     async def create_group_conversation(self, user_id: UUID, name: str, member_ids: Collection[UUID]) -> Conversation:
-        """A new group that the user owns."""
+        """A new group that the user owns, with each call.
+
+        Those in it are told. When its answer is lost it may be there, and is found in their lists alone: nothing tells
+        a group from another one of the same name.
+        """
         return await self._rooms.unbroken(self._create_group(user_id, name, member_ids))
 
     async def update_info(
@@ -77,16 +86,17 @@ class Groups:
     # --- how ------------------------------------------------------------------------------------------------
 
     async def _create_direct(self, user_id: UUID, other_user_id: UUID) -> tuple[Conversation, bool]:
+        pair, is_made = frozenset((user_id, other_user_id)), False
         async with self._pool.as_user(user_id) as connection:
             row = await connection.fetch_row("find_direct_conversation", user_id, other_user_id)
-            if row is not None:
-                return Conversation(*row), False
-            try:
-                row = await connection.fetch_row("create_direct_conversation", other_user_id)
-            except asyncpg.ForeignKeyViolationError as error:
-                raise NotFoundError(f"there is no user {other_user_id}") from error
-        *columns, is_new = row
-        conversation = Conversation(*columns)
+            if row is None:
+                try:
+                    with self._pairs_in_doubt.noted(pair):
+                        *row, is_made = await connection.fetch_row("create_direct_conversation", other_user_id)
+                except asyncpg.ForeignKeyViolationError as error:
+                    raise NotFoundError(f"there is no user {other_user_id}") from error
+        conversation = Conversation(*row)
+        is_new = self._pairs_in_doubt.settle(pair) or is_made
         if is_new:
             self.tell_added(conversation, "member", (user_id, other_user_id))
         return conversation, is_new

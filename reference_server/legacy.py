@@ -5,7 +5,6 @@ What is left to do in this process is to publish it: members of the conversation
 they hear everything else.
 """
 
-import asyncio
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from weakref import WeakValueDictionary
 
 import asyncpg
 
+from reference_server.doubts import Doubts
 from reference_server.errors import ConflictError, NotFoundError, RefusedError
 from reference_server.frames import Role
 from reference_server.migration import bucket_of, uses_new_chat
@@ -27,6 +27,7 @@ from reference_server.migration_records import (
 from reference_server.pool import ActingConnection, AppPool
 from reference_server.records import Conversation
 from reference_server.sending import Sender
+from reference_server.turns import Turn, WaitingCount
 
 TellAdded = Callable[[Conversation, Role, Collection[UUID]], None]
 
@@ -37,17 +38,27 @@ _FAR_FUTURE = datetime(9999, 12, 31, tzinfo=UTC)
 class Legacy:
     """The reads and commands of the older chat.
 
-    `wrote` hears of conversations that are told of and have no event; `tell_added` tells people of a new one.
+    `wrote` hears of conversations that are told of and have no event; `tell_added` tells people of a new one;
+    `waiting` counts the sends that wait for others over their connection.
     """
 
-    def __init__(self, pool: AppPool, sender: Sender, wrote: Callable[[UUID], None], tell_added: TellAdded) -> None:
+    def __init__(
+        self,
+        pool: AppPool,
+        sender: Sender,
+        wrote: Callable[[UUID], None],
+        tell_added: TellAdded,
+        waiting: WaitingCount,
+    ) -> None:
         self._pool = pool
         self._sender = sender
         self._wrote = wrote
         self._tell_added = tell_added
+        self._acceptances_in_doubt = Doubts()  # connections that may have been accepted without anyone having been told
         # Sends over one connection take turns here, so that a message that meets the moment of migration is published
         # before its successor.
-        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._waiting = waiting
+        self._turns: WeakValueDictionary[UUID, Turn] = WeakValueDictionary()
 
     async def list_connections(self, user_id: UUID, before: UUID | None, limit: int) -> LegacyConnectionPage:
         """A page of the user's connections, newest first."""
@@ -71,25 +82,26 @@ class Legacy:
     async def answer(self, user_id: UUID, connection_id: UUID, *, accepted: bool) -> LegacyConnection:
         """The request, accepted or declined by the one who was asked; once.
 
-        While a migration runs, an accepted one is a conversation at once; both are told when it is a new one.
+        While a migration runs, an accepted one is a conversation at once; both are told when it is a new one. When the
+        answer was lost, they are told with the next one that is tried, which is a ConflictError.
         """
         status, made = "accepted" if accepted else "declined", None
         async with self._pool.as_user(user_id) as connection:
-            row = await connection.fetch_row("answer_legacy_connection", connection_id, status)
-            if row is None:
-                await self._connection(connection, connection_id)
-                raise ConflictError(f"the connection {connection_id} is not waiting for an answer of yours")
-            answered = LegacyConnection(*row)
-            if accepted:
-                made = (await self._connection(connection, connection_id))["conversation_id"]
-            if made is not None:
-                self._wrote(made)
-                conversation = Conversation(*await connection.fetch_row("get_conversation", made))
-                if conversation.created_at == answered.created_at:  # else the two had one before
-                    self._tell_added(conversation, "member", (answered.sender_id, answered.receiver_id))
+            with self._acceptances_in_doubt.noted(connection_id):
+                row = await connection.fetch_row("answer_legacy_connection", connection_id, status)
+                found = await self._connection(connection, connection_id)
+                if self._acceptances_in_doubt.settle(connection_id) or row is not None:
+                    made = found["conversation_id"]
+                if made is not None:
+                    self._wrote(made)
+                    conversation = Conversation(*await connection.fetch_row("get_conversation", made))
+                    if conversation.created_at == found["created_at"]:  # else the two had one before
+                        self._tell_added(conversation, "member", (found["sender_id"], found["receiver_id"]))
         if made is not None:
             await self._sender.settle(user_id, made)  # what was told is delivered before the answer
-        return answered
+        if row is None:
+            raise ConflictError(f"the connection {connection_id} is not waiting for an answer of yours")
+        return LegacyConnection(*row)
 
     async def list_messages(
         self, user_id: UUID, connection_id: UUID, before: datetime | None, limit: int
@@ -103,7 +115,7 @@ class Legacy:
 
     async def send(self, user_id: UUID, connection_id: UUID, content: str) -> LegacyMessage:
         """The message as stored; published to the new chat before this returns, if the connection is migrated."""
-        turn = self._turns.setdefault(connection_id, asyncio.Lock())
+        turn = self._turns.setdefault(connection_id, Turn(self._waiting))
 
         async def store(connection: ActingConnection) -> tuple[Any, int | None]:
             row = await self._store(connection, user_id, connection_id, content)

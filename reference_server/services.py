@@ -155,7 +155,7 @@ async def open_services(
                 sender=sender,
                 changes=Changes(rooms, outbox.publish),
                 groups=groups,
-                legacy=Legacy(pool, sender, history.wrote, groups.tell_added),
+                legacy=Legacy(pool, sender, history.wrote, groups.tell_added, rooms.turns),
                 migration=MigrationDesk(url, statements, backfill.wake),
                 hub=hub,
                 presence=presence,
@@ -258,7 +258,9 @@ def _read_at_scrape(metrics: Metrics, rooms: Rooms, outbox: Outbox, lag: LoopLag
         "chat_sends_under_way", "Sends and changes begun and not ended.", lambda: rooms.under_way_count
     )
     metrics.read_at_scrape(
-        "chat_turns_waiting", "Sends and changes that wait for their conversation's turn.", lambda: rooms.turns.waiting
+        "chat_turns_waiting",
+        "Sends and changes that wait for the turn of their conversation, or of their connection in the older chat.",
+        lambda: rooms.turns.waiting,
     )
     metrics.read_at_scrape(
         "chat_outbox_events", "Events published and not yet written to their recipients.", lambda: outbox.waiting

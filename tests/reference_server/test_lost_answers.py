@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from fixtures.database import app_url
 from fixtures.identifiers import user_id
 from reference_server.changes import Changes
 from reference_server.database_watch import DatabaseWatch
-from reference_server.errors import NotFoundError, UnavailableError
+from reference_server.errors import ConflictError, NotFoundError, UnavailableError
 from reference_server.frames import (
+    ConversationAddedEvent,
     ConversationEvent,
     DeletedEvent,
     EditedEvent,
@@ -23,6 +25,7 @@ from reference_server.frames import (
     ReceiptEvent,
 )
 from reference_server.groups import Groups
+from reference_server.legacy import Legacy
 from reference_server.metrics import Metrics
 from reference_server.pool import ActingConnection, AppPool
 from reference_server.rooms import Rooms
@@ -39,6 +42,7 @@ class Chat:
     sender: Sender
     changes: Changes
     groups: Groups
+    legacy: Legacy
     told: list[tuple[ConversationEvent, frozenset[UUID]]] = field(default_factory=list)
     gone: list[tuple[UUID, UUID]] = field(default_factory=list)
 
@@ -75,11 +79,10 @@ async def opened(url: str) -> AsyncIterator[Chat]:
         def publish(event: ConversationEvent, members: Collection[UUID]) -> None:
             chat.told.append((event, frozenset(members)))
 
-        chat = Chat(
-            Sender(pool, rooms, publish, metrics),
-            Changes(rooms, publish),
-            Groups(pool, rooms, publish, lambda user, conversation: chat.gone.append((user, conversation))),
-        )
+        sender = Sender(pool, rooms, publish, metrics)
+        groups = Groups(pool, rooms, publish, lambda user, conversation: chat.gone.append((user, conversation)))
+        legacy = Legacy(pool, sender, lambda _conversation: None, groups.tell_added, rooms.turns)
+        chat = Chat(sender, Changes(rooms, publish), groups, legacy)
         yield chat
 
 
@@ -251,3 +254,87 @@ def test_a_change_that_never_was_is_not_told(database: str, monkeypatch: pytest.
         assert isinstance(message, MessageEvent)
 
     run(database, scenario)
+
+
+@pytest.mark.parametrize("retried_by", [0, 1])
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_a_direct_conversation_is_told_to_both(
+    tiny_url: str, monkeypatch: pytest.MonkeyPatch, retried_by: int, is_heard: bool
+) -> None:
+    """Once: when either of the two opens it again, whether it had been made or not."""
+
+    async def scenario(chat: Chat) -> None:
+        pair = await strangers(tiny_url)
+        async with lost_answer(monkeypatch, "fetch_row", "create_direct_conversation", is_heard=is_heard):
+            await chat.groups.create_direct_conversation(*pair)
+        assert chat.told == []
+        opened_again = [await chat.groups.create_direct_conversation(*pair[:: 1 - 2 * retried_by]) for _ in range(2)]
+        (conversation, is_new), again = opened_again
+        assert (is_new, again) == (True, (conversation, False))
+        told_as_new(chat, conversation.id, pair)
+
+    run(tiny_url, scenario)
+
+
+@pytest.mark.parametrize("lost", ["answer_legacy_connection", "get_legacy_connection", "get_conversation"])
+def test_the_conversation_of_an_acceptance_is_told_to_both(
+    tiny_url: str, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """Once: when it is tried again, which is a conflict as the connection has been accepted."""
+
+    async def scenario(chat: Chat) -> None:
+        pair = await strangers(tiny_url)
+        await execute(tiny_url, "SELECT FROM chatbench.change_migration('start')")
+        connection = await chat.legacy.connect(*pair)
+        async with lost_answer(monkeypatch, "fetch_row", lost):
+            await chat.legacy.answer(pair[1], connection.id, accepted=True)
+        assert chat.told == []
+        for _ in range(2):
+            with pytest.raises(ConflictError, match="not waiting"):
+                await chat.legacy.answer(pair[1], connection.id, accepted=True)
+        conversation = await chat.legacy.conversation_id(pair[0], connection.id)
+        assert conversation is not None
+        told_as_new(chat, conversation, pair)
+
+    run(tiny_url, scenario)
+
+
+def test_a_conversation_that_was_there_is_not_told_as_new(tiny_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to an acceptance was lost, and the two had one before."""
+
+    async def scenario(chat: Chat) -> None:
+        pair = await strangers(tiny_url)
+        await execute(tiny_url, "SELECT FROM chatbench.change_migration('start')")
+        known, _ = await chat.groups.create_direct_conversation(*pair)
+        connection = await chat.legacy.connect(*pair)
+        async with lost_answer(monkeypatch, "fetch_row", "answer_legacy_connection"):
+            await chat.legacy.answer(pair[1], connection.id, accepted=True)
+        with pytest.raises(ConflictError):
+            await chat.legacy.answer(pair[1], connection.id, accepted=True)
+        told_as_new(chat, known.id, pair)  # by its making alone
+
+    run(tiny_url, scenario)
+
+
+def told_as_new(chat: Chat, conversation_id: UUID, pair: tuple[UUID, UUID]) -> None:
+    """Nothing has been told but that these two have this conversation, once."""
+    ((added, members),) = chat.told
+    assert isinstance(added, ConversationAddedEvent)
+    assert (added.conversation_id, added.role, members) == (conversation_id, "member", frozenset(pair))
+
+
+async def strangers(url: str) -> tuple[UUID, UUID]:
+    """Two new users."""
+    statement = "INSERT INTO users (display_name) VALUES ('one'), ('other') RETURNING id"
+    one, other = await execute(url, statement)
+    return one["id"], other["id"]
+
+
+async def execute(url: str, statement: str) -> list[Any]:
+    """What a statement of the administrator's gives."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows: list[Any] = await connection.fetch(statement)
+        return rows
+    finally:
+        await connection.close()

@@ -1,5 +1,6 @@
 """reference_server.legacy and its routes: the older chat, served in parallel with the new one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -163,6 +164,24 @@ def test_what_is_sent_in_the_older_chat_is_heard_in_the_new_one(
     assert [event.content for event in events] == sent
     assert [event.seq for event in events] == list(range(4, 12))
     operator(server).check()
+
+
+def test_sends_that_wait_for_each_other_are_counted(world: Any, launch: Any, log_in: Any) -> None:
+    """Over one connection of the older chat one is under way, and the others wait for it; over another none does."""
+    pairs = [world.pair() for _ in range(2)]
+    server = launch(world.url)
+    users = [log_in(server, one) for one, _, _ in pairs]
+    (_, _, held), (_, _, free) = pairs
+    with ThreadPoolExecutor(4) as threads:
+        world.script("BEGIN")
+        world.sql("SELECT FROM connection_requests WHERE id = $1 FOR UPDATE", held)
+        sending = [threads.submit(send, users[0], held, f"message {number}") for number in range(4)]
+        server.wait_for_metric(lambda waiting: waiting == 3, "chat_turns_waiting")
+        send(users[1], free)
+        assert server.metric("chat_turns_waiting") == 3
+        world.script("COMMIT")
+        assert len({sent.result()["id"] for sent in sending}) == 4
+    assert server.metric("chat_turns_waiting") == 0
 
 
 def test_a_conversation_that_an_acceptance_makes_comes_live(
