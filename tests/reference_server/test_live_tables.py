@@ -124,7 +124,7 @@ def test_a_start_with_tables_resets_what_is_stale_and_keeps_last_seen(database: 
 
 
 def test_rows_are_there_for_sql(database: str, launch: Any, user_sql: Any) -> None:
-    """With tables, a member reads from SQL what the gateway tells; with memory, the tables stay as they are."""
+    """With tables, a member reads from SQL what the gateway tells."""
     server = launch(database, live_state_store="tables")
     user, reader = server.user(25), server.user(26)
     conversation = server.group(user, reader)
@@ -142,3 +142,18 @@ def test_rows_are_there_for_sql(database: str, launch: Any, user_sql: Any) -> No
     assert server.metric("chat_live_state_writes_total", outcome="refused") == 0
     for name in ("reset_presence", "write_presence", "list_presence", "write_typing", "list_typing"):
         assert server.metric("chat_statement_seconds_count", statement=name) >= 1, name
+
+
+def test_memory_leaves_the_tables_as_they_are(database: str, launch: Any, user_sql: Any) -> None:
+    """With SQL nobody is seen typing or present, whatever the gateway tells."""
+    server = launch(database, live_state_store="memory")
+    user, reader = server.user(27), server.user(28)
+    conversation = server.group(user, reader)
+    watcher, device = reader.connect(), user.connect()
+    watcher.ask(SubscribeTyping(conversation_id=conversation))
+    device.send(StartTyping(conversation_id=conversation))
+    watcher.receive()
+    assert typing_in(reader, conversation) == [str(user.id)]
+    assert presence_of(reader, user) == [("online", 1, False)]
+    assert user_sql(reader.id, "SELECT FROM typing_indicators WHERE conversation_id = $1", conversation) == []
+    assert user_sql(reader.id, "SELECT FROM user_presence WHERE user_id = $1", user.id) == []
