@@ -138,14 +138,18 @@ class Migration(LoadScenario):
         gevent.joinall(connecting, raise_error=True)
         if not any(person.connections for person in people):
             raise InputError(f"none of {user_count} users could be connected with another; use more --users")
+        for place in range(session.seat.count):
+            if not any(people[number].connections for number in session.seat.numbers(user_count, place)):
+                raise InputError(
+                    f"{user_count} users in {session.seat.count} processes leave one without anybody who is connected "
+                    "with another; use more --users or fewer processes"
+                )
         return {number: person.connections for number, person in enumerate(people) if person.connections}
 
     def adopt(self, plan: dict[int, list[UUID]]) -> None:
-        """Takes up this process's users, or all where the books of all are kept or it has none of them."""
+        """Takes up this process's users, or all where the books of all are kept."""
         session = self.session
-        own = [number for number in plan if session.is_own(number)]
-        if session.seat.keeps_the_run or not own:
-            own = list(plan)
+        own = [number for number in plan if session.seat.keeps_the_run or session.is_own(number)]
         self.people = {number: Person(session.login(session.user_id(number)), plan[number]) for number in own}
         session.pool.warm(int(WORKLOAD["http_connections"].value))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from load_runs import channel, free_port
 
 from fixtures.identifiers import user_id
 from reference_server.migration import bucket_of
@@ -128,6 +129,16 @@ def test_bad_input_is_one_sentence(
     assert code == 2
     assert sentence in said
     assert "Traceback" not in said
+
+
+def test_every_process_needs_users_of_its_own(
+    live_server: Target, run_scenario: Callable[..., tuple[int, str]]
+) -> None:
+    """One without any would act for others' users, and count them again."""
+    options = ("--users", "2", "--processes", "3", *channel(free_port()))
+    code, said = run_scenario("migration", live_server.http_url, *options)
+    assert code == 2
+    assert "2 users in 3 processes leave one without anybody who is connected" in said
 
 
 def test_a_migration_under_way_is_left_alone(
