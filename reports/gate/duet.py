@@ -42,7 +42,7 @@ _COUNTERS = (
         for operation in REQUESTS
     ),
     Counter("statements_per_request", "", 0.01, "measured: who logs in again, and when, is chance"),
-    Counter("user_changes_per_request", "", 0.25, "measured: 12 % between pools of 16 and of 5 connections"),
+    Counter("user_changes_per_request", "", 0.20, "measured: 7 and 12 % between pools of 16 and of 5 connections"),
     Counter("buffers_per_request", "", 0.02, "measured: a session reads some hundred pages of the catalog at first"),
     Counter("wal_records_per_message", "", 0.02, "measured: the same within 0.4 % in blocks of 200 messages"),
     Counter("wal_bytes_per_message", "B", 0.10, "measured: 6 % in these, by whole pages that one arm touches first"),
