@@ -55,7 +55,8 @@ DECLARE
 BEGIN
     LOCK TABLE chatbench.migrated_connections IN ROW EXCLUSIVE MODE;
     SELECT s.phase INTO phase_now FROM chatbench.migration_state s;  -- by a snapshot that is younger than the lock
-    IF phase_now IN ('running', 'paused', 'complete') AND current_setting('transaction_isolation') <> 'read committed' THEN
+    IF phase_now IN ('running', 'paused', 'complete')
+        AND current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE feature_not_supported
             USING MESSAGE = 'a connection becomes a conversation in READ COMMITTED only, which sees a roll back';
     END IF;

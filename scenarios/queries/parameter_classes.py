@@ -5,7 +5,7 @@ A statement is matched by the names of its parameters alone, so a new server sta
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -250,7 +250,7 @@ async def read_cases(connection: asyncpg.Connection) -> dict[str, list[Case]]:
     """The cases of every axis, by the axis's name, as the data has them; a class that no row fits is left out."""
     cases = {axis.name: await cases_in(connection, axis.name) for axis in AXES}
     asked = {case.values.get("conversation_id") for others in cases.values() for case in others}
-    return {**cases, LEAVING: [_spared(case, asked) for case in cases[LEAVING]]}
+    return {**cases, LEAVING: _with_values(_spared(case, asked) for case in cases[LEAVING])}
 
 
 def _spared(case: Case, asked: set[Any]) -> Case:
@@ -261,7 +261,13 @@ def _spared(case: Case, asked: set[Any]) -> Case:
 
 async def cases_in(connection: asyncpg.Connection, name: str) -> list[Case]:
     """The cases that one SQL file chooses from the data."""
-    return [_case(row) for row in await connection.fetch(read_statement(SQL_FOLDER / f"{name}.sql").text)]
+    rows = await connection.fetch(read_statement(SQL_FOLDER / f"{name}.sql").text)
+    return _with_values(_case(row) for row in rows)
+
+
+def _with_values(cases: Iterable[Case]) -> list[Case]:
+    """Those that have a value for an execution of each parameter that they supply."""
+    return [case for case in cases if all(case.supplies.values())]
 
 
 def axis_of(statement: Statement) -> Axis:
@@ -276,7 +282,8 @@ def units_of(statement: Statement, cases: Mapping[str, Sequence[Case]]) -> list[
         if not axis.fits(statement):
             continue
         fitting = [case for case in cases[axis.name] if not names - _known(case)]
-        if fitting:
+        # Lone writes have an axis of their own so that they change nothing that others read: no other will do.
+        if fitting or axis.lone_writes:
             # A write that has nothing to write to is an error, not a measurement.
             return [
                 Unit(statement, case) for case in fitting if not (statement.writes and case.parameter_class == ABSENT)
