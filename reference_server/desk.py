@@ -1,6 +1,8 @@
-"""A pure core in time: the event loop's clock, one timer, and events that go out as they fall due."""
+"""A pure core in time: the monotonic clock, one timer, and events that go out as they fall due, never earlier."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -27,17 +29,24 @@ class Desk(Generic[E]):
         self._timer: asyncio.TimerHandle | None = None
 
     def now(self) -> float:
-        """The clock that the core is told."""
-        return self._loop.time()
+        """The clock that the core is told.
+
+        Not uvloop's: that cuts off fractions of milliseconds, and what was set by it ended up to one early.
+        """
+        return time.monotonic()
 
     def tell_due(self) -> None:
         """Tells what is due and sets the timer for what is not; to be called after each change of the core."""
-        for event in self._core.due(self._loop.time()):
+        for event in self._core.due(self.now()):
             self._tell(event)
         if self._timer is not None:
             self._timer.cancel()
         when = self._core.next_due()
-        self._timer = None if when is None else self._loop.call_at(when, self.tell_due)
+        self._timer = None if when is None else self._loop.call_later(self._pause_seconds(when), self.tell_due)
+
+    def _pause_seconds(self, when: float) -> float:
+        """In whole milliseconds, as uvloop counts them; where its timer is early, the rest follows."""
+        return max(0, math.ceil((when - self.now()) * 1000)) / 1000
 
     def close(self) -> None:
         """Ends the timer."""

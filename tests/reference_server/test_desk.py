@@ -1,4 +1,7 @@
 import asyncio
+import time
+
+import uvloop
 
 from reference_server.desk import Desk
 
@@ -40,6 +43,28 @@ def test_events_are_told_when_they_are_due() -> None:
         return [round(time - now, 2) for time in told]
 
     assert asyncio.run(run()) == [0, 0.01, 0.02]
+
+
+def test_nothing_is_told_early() -> None:
+    """Uvloop's own clock and timers know whole milliseconds only."""
+
+    async def run() -> float:
+        alarms, early, complete = Alarms(), list[float](), asyncio.Event()
+
+        def tell(due: float) -> None:
+            early.append(due - time.monotonic())
+            if len(early) == 50:
+                complete.set()
+
+        desk = Desk(alarms, tell)
+        now = desk.now()
+        alarms.times = [now + 0.01 + number * 0.00113 for number in range(50)]
+        desk.tell_due()
+        await complete.wait()
+        return max(early)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(run()) <= 0
 
 
 def test_a_closed_desk_tells_nothing_more() -> None:

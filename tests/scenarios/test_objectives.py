@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fixtures.errors import InputError
 from scenarios.objectives import Objective, judge, parse_objective, require_known
 
-MEASURES = st.from_regex(r"[a-z][a-z_0-9]*(\.[a-z_]+=[a-z0-9 ]+)?", fullmatch=True).map(str.strip)
+MEASURES = st.from_regex(r"[a-z][a-z_0-9]*(\.[a-z_]+=[a-z0-9]([a-z0-9 ]*[a-z0-9])?)?", fullmatch=True)
 BOUNDS = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False).map(lambda bound: float(f"{bound:g}"))
 
 
