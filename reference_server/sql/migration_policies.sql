@@ -33,7 +33,8 @@ CREATE POLICY migrated_connections_select ON chatbench.migrated_connections FOR 
 REVOKE EXECUTE ON FUNCTION
     chatbench.mark_legacy_copies_read(uuid, uuid, bigint, bigint), chatbench.fill_legacy(uuid),
     chatbench.enter_copying(), chatbench.copy_connection(uuid), chatbench.place_legacy_message(),
-    chatbench.mirror_to_chat(), chatbench.mirror_to_legacy(), chatbench.mirror_edit_to_legacy(), chatbench.mirror_read_to_legacy(),
+    chatbench.mirror_to_chat(), chatbench.mirror_to_legacy(), chatbench.mirror_edit_to_legacy(),
+    chatbench.mirror_read_to_legacy(),
     chatbench.map_accepted_connection(), public.get_conversation_by_connection_id(uuid),
     chatbench.mark_legacy_read(uuid), chatbench.backfill_connection(uuid), chatbench.finish_backfill(),
     chatbench.change_migration(text), chatbench.set_rollout(integer), public.verify_migration()

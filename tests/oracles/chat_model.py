@@ -42,7 +42,7 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)  # seq 1 first
     read: dict[UUID, int] = field(default_factory=dict)  # watermarks, also of those who left
     active_at: int = 0  # when it was made or last sent to, in steps
-    # Up to which seq the server has told its messages; None until it knows, which is when a participant first writes.
+    # Up to which seq the server has told its messages; None until it knows: when a participant first comes to change it.
     published: int | None = None
 
 
@@ -158,7 +158,7 @@ class ChatModel:
         conversation = self.conversations[conversation_id]
         if user == member:
             return 400
-        if user in conversation.roles and conversation.type == "group" and member not in conversation.roles:
+        if self._enter(user, conversation) and conversation.type == "group" and member not in conversation.roles:
             return 404
         status = self._allowed("remove_participant", user, conversation, conversation.roles.get(member, "none"))
         if status == 200:
@@ -182,7 +182,7 @@ class ChatModel:
         """One step up or down; the role they have is no change."""
         conversation = self.conversations[conversation_id]
         before = conversation.roles.get(member)
-        if user not in conversation.roles or conversation.type != "group" or before is None:
+        if not self._enter(user, conversation) or conversation.type != "group" or before is None:
             return 404
         if before == role:
             return 204
@@ -217,7 +217,10 @@ class ChatModel:
     # --- how ---------------------------------------------------------------------------------------------
 
     def _enter(self, user: UUID, conversation: Conversation) -> bool:
-        """True for a participant; the server learns how far a conversation is when the first one comes to write."""
+        """True for a participant; the server learns how far a conversation is when the first one comes to change it.
+
+        Also to change what a direct conversation has not: roles, a name, other people.
+        """
         is_in = user in conversation.roles
         if is_in and conversation.published is None:
             conversation.published = len(conversation.messages)
@@ -251,7 +254,7 @@ class ChatModel:
         return messages[seq - 1] if 0 < seq <= len(messages) else None
 
     def _allowed(self, action: str, user: UUID, conversation: Conversation, target_role: str) -> int:
-        if user not in conversation.roles or conversation.type != "group":
+        if not self._enter(user, conversation) or conversation.type != "group":
             return 404
         return 200 if (action, conversation.roles[user], target_role) in self.rules else 403
 
