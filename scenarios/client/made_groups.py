@@ -40,6 +40,16 @@ def make_group(session: RunSession, name: str, members: Sequence[int], opening_m
     return MadeGroup(conversation_id, tuple(members), last_seq)
 
 
+def make_groups(
+    session: RunSession, name: str, sizes: Sequence[int], user_count: int, opening_messages: int
+) -> list[MadeGroup]:
+    """A group of each size, its members drawn from the run's first `user_count` users; errors as of `make_group`."""
+    users = range(user_count)
+    return [
+        make_group(session, f"{name} {size}", session.random.sample(users, size), opening_messages) for size in sizes
+    ]
+
+
 def own_senders(session: RunSession, group: MadeGroup) -> tuple[int, ...]:
     """Who sends in a group from this process: the members who are its users, or all where none is, logged in."""
     # Own users' tokens are here anyway.

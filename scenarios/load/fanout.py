@@ -16,7 +16,7 @@ from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic, WithGroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
-from scenarios.client.made_groups import MadeGroup, make_group, own_senders, usable_sizes
+from scenarios.client.made_groups import MadeGroup, make_groups, own_senders, usable_sizes
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.ledger import SettledMessage
@@ -83,12 +83,8 @@ class Fanout(WithGroupTraffic, LoadScenario):
 
     def plan(self) -> list[MadeGroup]:
         """Makes the groups and sends the first messages into each, unmeasured."""
-        session = self.session
-        pool = range(session.options.user_count - self.non_members)
-        warm_up = int(WORKLOAD["warm_up_messages"].value)
-        return [
-            make_group(session, f"fan-out {size}", session.random.sample(pool, size), warm_up) for size in self.sizes
-        ]
+        session, warm_up = self.session, int(WORKLOAD["warm_up_messages"].value)
+        return make_groups(session, "fan-out", self.sizes, session.options.user_count - self.non_members, warm_up)
 
     def adopt(self, plan: list[MadeGroup]) -> None:
         """Opens the books of every group, and connections."""

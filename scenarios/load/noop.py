@@ -23,7 +23,7 @@ from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic, WithGroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
 from scenarios.client.locust_requests import report_response
-from scenarios.client.made_groups import MadeGroup, make_group, own_senders
+from scenarios.client.made_groups import MadeGroup, make_groups, own_senders
 from scenarios.client.run_options import RunOptions, add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.client.timed_presence import TimedPresence
@@ -155,10 +155,7 @@ class Noop(WithGroupTraffic, LoadScenario):
     def plan(self) -> list[MadeGroup]:
         """Makes the groups, and warms up."""
         session, warm_up = self.session, int(WORKLOAD["warm_up_messages"].value)
-        everyone = range(session.options.user_count)
-        return [
-            make_group(session, f"noop {size}", session.random.sample(everyone, size), warm_up) for size in self.sizes
-        ]
+        return make_groups(session, "noop", self.sizes, session.options.user_count, warm_up)
 
     def adopt(self, plan: list[MadeGroup]) -> None:
         """Opens the books of every group, and connections."""

@@ -23,7 +23,7 @@ from fixtures.errors import InputError
 from scenarios.catalogue import SCENARIOS
 from scenarios.client.group_traffic import GroupTraffic, WithGroupTraffic
 from scenarios.client.load_scenario import ChatUser, LoadScenario, install
-from scenarios.client.made_groups import MadeGroup, make_group, own_senders
+from scenarios.client.made_groups import MadeGroup, make_groups, own_senders
 from scenarios.client.run_options import add_option, parse_sizes, positive, sizes
 from scenarios.client.run_session import RunSession
 from scenarios.drift import Estimate, block_means, first_and_last_third, ratio, slope
@@ -110,10 +110,7 @@ class Soak(WithGroupTraffic, LoadScenario):
     def plan(self) -> list[MadeGroup]:
         """Makes the groups, and warms them up."""
         session, warm_up = self.session, int(WORKLOAD["warm_up_messages"].value)
-        everyone = range(session.options.user_count)
-        return [
-            make_group(session, f"soak {size}", session.random.sample(everyone, size), warm_up) for size in self.sizes
-        ]
+        return make_groups(session, "soak", self.sizes, session.options.user_count, warm_up)
 
     def adopt(self, plan: list[MadeGroup]) -> None:
         """Opens the books of every group, and connections."""

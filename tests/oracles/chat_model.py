@@ -42,7 +42,7 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)  # seq 1 first
     read: dict[UUID, int] = field(default_factory=dict)  # watermarks, also of those who left
     active_at: int = 0  # when it was made or last sent to, in steps
-    # Up to which seq the server has told its messages; None until it knows: when a participant first comes to change it.
+    # Up to which seq the server has told its messages; None until it knows: once a participant comes to change it.
     published: int | None = None
 
 

@@ -35,6 +35,16 @@ def typing_in(asker: Any, conversation: Any) -> list[str]:
     return user_ids
 
 
+def seen_typing(server: Any, user: Any, reader: Any) -> Any:
+    """A group of the two, both connected, in which the reader has been told that the user is typing."""
+    conversation = server.group(user, reader)
+    watcher, device = reader.connect(), user.connect()
+    watcher.ask(SubscribeTyping(conversation_id=conversation))
+    device.send(StartTyping(conversation_id=conversation))
+    assert watcher.receive().is_typing
+    return conversation
+
+
 @pytest.mark.parametrize("store", STORES)
 def test_both_stores_answer_alike(database: str, launch: Any, store: str) -> None:
     """Presence and typing, asked over HTTP and by subscribing, at each step of a day's course."""
@@ -111,11 +121,7 @@ def test_a_start_with_tables_resets_what_is_stale_and_keeps_last_seen(database: 
     """A server that stops writes what waits; the next one knows when they were last seen, and that nobody is there."""
     server = launch(database, live_state_store="tables")
     user, reader = server.user(23), server.user(24)
-    conversation = server.group(user, reader)
-    watcher, device = reader.connect(), user.connect()
-    watcher.ask(SubscribeTyping(conversation_id=conversation))
-    device.send(StartTyping(conversation_id=conversation))
-    assert watcher.receive().is_typing
+    conversation = seen_typing(server, user, reader)
     assert server.stop() == 0
     server = launch(database, live_state_store="tables")
     asker = server.user(24)
@@ -127,11 +133,7 @@ def test_rows_are_there_for_sql(database: str, launch: Any, user_sql: Any) -> No
     """With tables, a member reads from SQL what the gateway tells."""
     server = launch(database, live_state_store="tables")
     user, reader = server.user(25), server.user(26)
-    conversation = server.group(user, reader)
-    watcher, device = reader.connect(), user.connect()
-    watcher.ask(SubscribeTyping(conversation_id=conversation))
-    device.send(StartTyping(conversation_id=conversation))
-    watcher.receive()
+    conversation = seen_typing(server, user, reader)
     assert typing_in(reader, conversation) == [str(user.id)]
     rows = user_sql(reader.id, "SELECT user_id FROM typing_indicators WHERE conversation_id = $1", conversation)
     assert [row["user_id"] for row in rows] == [user.id]
@@ -148,11 +150,7 @@ def test_memory_leaves_the_tables_as_they_are(database: str, launch: Any, user_s
     """With SQL nobody is seen typing or present, whatever the gateway tells."""
     server = launch(database, live_state_store="memory")
     user, reader = server.user(27), server.user(28)
-    conversation = server.group(user, reader)
-    watcher, device = reader.connect(), user.connect()
-    watcher.ask(SubscribeTyping(conversation_id=conversation))
-    device.send(StartTyping(conversation_id=conversation))
-    watcher.receive()
+    conversation = seen_typing(server, user, reader)
     assert typing_in(reader, conversation) == [str(user.id)]
     assert presence_of(reader, user) == [("online", 1, False)]
     assert user_sql(reader.id, "SELECT FROM typing_indicators WHERE conversation_id = $1", conversation) == []
