@@ -18,6 +18,7 @@ import asyncpg
 
 from reference_server import logs
 from reference_server.errors import RefusedError
+from reference_server.event_waits import wait_for_event
 from reference_server.metrics import Metrics
 from reference_server.migration_desk import administrator
 from reference_server.pool import CONNECTION_ERRORS
@@ -156,8 +157,5 @@ class Backfill:
         return 1
 
     async def _rest(self, seconds: float) -> None:
-        if self._stopping:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):  # Python 3.11's wait_for may swallow a cancellation
-                await self._awake.wait()
+        if not self._stopping:
+            await wait_for_event(self._awake, seconds)

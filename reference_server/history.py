@@ -22,8 +22,8 @@ from reference_server.replica_watch import ReplicaWatch
 
 T = TypeVar("T")
 
-# Besides being away: the replay needed to remove what the read was looking at, and did not wait longer.
-_REPLICA_FAILED = (UnavailableError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+# The replay needed to remove what the read was looking at, and did not wait longer.
+_BROKEN_OFF = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,11 @@ class History:
             if step == "replica":
                 try:
                     result = await query(self._replica.pool)
-                except _REPLICA_FAILED as error:
+                except UnavailableError:
                     step = "failed"
-                    if isinstance(error, UnavailableError):
-                        self._replica.watch.doubt()
+                    self._replica.watch.doubt()
+                except _BROKEN_OFF:
+                    step = "failed"
                 except NotFoundError:
                     step = "missing"
                 else:

@@ -1,7 +1,6 @@
 """How far the replica is: one connection to each side, asked often while somebody waits and rarely otherwise."""
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
@@ -15,6 +14,7 @@ import asyncpg
 from fixtures.database import connect, redacted
 from fixtures.errors import InputError
 from reference_server import logs
+from reference_server.event_waits import wait_for_event
 from reference_server.pool import CONNECTION_ERRORS
 from reference_server.read_routing import WrittenPositions, poll_pause_seconds
 from reference_server.statement_times import TimedStatement
@@ -166,11 +166,11 @@ class ReplicaWatch:
 
     async def news(self, timeout_seconds: float) -> None:
         """Returns when a position became known or was asked for in vain, or after the time."""
-        await _wait(self._news, timeout_seconds)
+        await wait_for_event(self._news, timeout_seconds)
 
     async def _follow_primary(self) -> None:
         while True:
-            await _wait(self._has_written, _LAG_EVERY_SECONDS)
+            await wait_for_event(self._has_written, _LAG_EVERY_SECONDS)
             self._has_written.clear()
             if not await self._ask_primary():
                 self._has_written.set()
@@ -204,7 +204,7 @@ class ReplicaWatch:
             if self.replayed is None and not self._poll_soon.is_set():
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
-                await _wait(self._poll_soon, pause)
+                await wait_for_event(self._poll_soon, pause)
             self._poll_soon.clear()
             unmoved_polls = 0 if await self._poll() else unmoved_polls + 1
 
@@ -240,10 +240,3 @@ class ReplicaWatch:
     def _tell(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
-
-
-async def _wait(event: asyncio.Event, timeout_seconds: float) -> None:
-    """Returns when it is set, or after the time. Unlike Python 3.11's wait_for, it never swallows a cancellation."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(timeout_seconds):
-            await event.wait()
