@@ -1,5 +1,6 @@
 """The gate for stored runs: thresholds, and an older run as baseline where one is given."""
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,8 +82,15 @@ def _cuts(path: Path) -> list[str]:
     return [
         f"{name} ends within a line; run it again"
         for name in ("histograms.jsonl", "queries.jsonl")
-        if (path / name).exists() and (path / name).read_bytes()[-1:] not in (b"\n", b"")
+        if (path / name).exists() and _last_byte(path / name) not in (b"\n", b"")
     ]
+
+
+def _last_byte(path: Path) -> bytes:
+    """Empty of an empty file; the rest, which may be large, is not read."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+        return file.read()
 
 
 def damages(measurements: Measurements) -> list[str]:

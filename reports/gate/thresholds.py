@@ -139,7 +139,7 @@ def _is_unasked(threshold: Threshold, options: Mapping[str, Any]) -> bool:
         shipped = shipped_strategies() if name == "strategy" else available_statements()
         if value not in shipped:
             near = difflib.get_close_matches(value, {*shipped, *options[measured[name]]}, n=3)
-            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            meant = f"; did you mean {' or '.join(near)}?" if near else "."
             raise InputError(
                 f"{threshold.name}: neither chatbench nor this run has a {name} named {value!r}{meant} "
                 f"The run measured: {', '.join(sorted(options[measured[name]])) or 'none'}"
